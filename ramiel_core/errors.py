@@ -1,0 +1,33 @@
+"""Every exception Ramiel raises on purpose: what happened, where, and what to do.
+
+Each takes one string, so that it pickles on its way from a worker. Wrap a cause with
+``raise ... from cause``.
+"""
+
+
+class RamielError(Exception):
+    """Something a user can act on; its text is one sentence or two, fit to be shown as it is."""
+
+
+class ModelError(RamielError):
+    """A model is unknown, or cannot be turned into an operator graph."""
+
+
+class GraphError(RamielError):
+    """An operator graph contradicts itself: a cycle, a missing producer, a negative cost."""
+
+
+class PlanError(RamielError):
+    """A plan does not fit its graph, or was asked for with impossible settings."""
+
+
+class ProgramError(RamielError):
+    """An emitted program does not fit its plan, or does not compile."""
+
+
+class RunError(RamielError):
+    """A run failed: an operator raised, a limit passed, a job broke off."""
+
+
+class WorkerDiedError(RunError):
+    """A worker process ended before its cluster did."""

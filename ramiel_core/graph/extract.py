@@ -1,0 +1,266 @@
+"""TracedModel -> Graph: every operator with its shape, size, work and Python call.
+
+Sizes and other values that are not tensors are fixed once the input's shape is: they become
+literals in the calls that read them, not operators.
+"""
+
+from __future__ import annotations
+
+import keyword
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ramiel_core.errors import ModelError
+from ramiel_core.graph.render import Renderer
+from ramiel_core.ir import Graph, OpNode, TensorSpec, TracedModel
+
+RESERVED = frozenset({"torch", "F", "w", "send", "receive", *keyword.kwlist})
+IN_PLACE_FUNCTIONS = frozenset({operator.iadd, operator.isub, operator.imul, operator.itruediv})
+
+
+def extract(traced: TracedModel) -> Graph:
+    """Every operator of a traced model, unweighed (each `cost_ms` is 0).
+
+    Parameters
+    ----------
+    traced : TracedModel
+        On `meta` nothing is computed; on the CPU the model runs once, so that the buffers
+        which are laid out from this graph have exactly the strides that will occur.
+
+    Returns
+    -------
+    Graph
+        In the order of the model's own code.
+
+    Raises
+    ------
+    ModelError
+        Where the model writes into a slice of a tensor, which has no single producer.
+    """
+    record = _Recorder(traced.module)
+    with torch.no_grad():
+        record.run(*traced.inputs)
+    return _Builder(traced, record).build()
+
+
+@dataclass
+class _Seen:
+    """What one node returned when it ran."""
+
+    specs: tuple[TensorSpec | None, ...] = ()
+    is_tuple: bool = False
+    is_view: bool = False
+    flops: int = 0
+    constant: Any = None  # of a node that returns no tensor
+
+
+class _Recorder(fx.Interpreter):
+    """Runs a traced model node by node and notes what each returns."""
+
+    def __init__(self, module: fx.GraphModule) -> None:
+        super().__init__(module)
+        self.seen: dict[fx.Node, _Seen] = {}
+        self._counter = FlopCounterMode(display=False)
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        with self._counter:
+            return super().run(*args, **kwargs)
+
+    def run_node(self, n: fx.Node) -> Any:
+        before = self._counter.get_total_flops()
+        value = super().run_node(n)
+        if n.op == "output":
+            return value
+        seen = _Seen(flops=self._counter.get_total_flops() - before)
+        if tensors := _tensors(value):
+            seen.is_tuple = isinstance(value, (tuple, list))
+            values = value if seen.is_tuple else (value,)
+            seen.specs = tuple(_spec(v) if isinstance(v, torch.Tensor) else None for v in values)
+            first = tensors[0]
+            seen.is_view = any(
+                torch._C._is_alias_of(first, read)  # noqa: SLF001 - no public name for it
+                for source in n.all_input_nodes
+                for read in _tensors(self.env.get(source))
+            )
+        else:
+            seen.constant = value
+        self.seen[n] = seen
+        return value
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    values = value if isinstance(value, (tuple, list)) else (value,)
+    return [v for v in values if isinstance(v, torch.Tensor)]
+
+
+def _spec(tensor: torch.Tensor) -> TensorSpec:
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    return TensorSpec(tuple(tensor.shape), tuple(tensor.stride()), dtype)
+
+
+@dataclass
+class _Builder:
+    """Turns the nodes of one traced model into a Graph, in their order."""
+
+    traced: TracedModel
+    record: _Recorder
+    names: dict[fx.Node, str] = field(default_factory=dict)
+    latest: dict[fx.Node, fx.Node] = field(default_factory=dict)  # who wrote over a value
+    layers: Mapping[str, nn.Module] = field(default_factory=dict)
+
+    def build(self) -> Graph:
+        module = self.traced.module
+        self.layers = dict(module.named_modules())
+        renderer = Renderer(module, self._name_of, lambda node: self.record.seen[node].constant)
+        nodes: list[OpNode] = []
+        inputs: list[tuple[str, TensorSpec]] = []
+        for node in module.graph.nodes:
+            if node.op == "output":
+                result, returned = renderer.value(node.args[0]), self._reads(node)
+            elif node.op == "placeholder" and self.record.seen[node].specs:
+                self.names[node] = _identifier(node.name)
+                inputs.append((self.names[node], self._spec_of(node)))
+            elif self.record.seen[node].specs:
+                if node.op == "get_attr":
+                    self.names[node] = f'w["{node.target}"]'
+                else:
+                    nodes.append(self._operator(node, renderer))
+        if not nodes:
+            raise ModelError(f"{self.traced.name} calls no operator at all; there is nothing to plan.")
+        return Graph(
+            nodes=tuple(nodes),
+            inputs=tuple(inputs),
+            outputs=returned,
+            result=result,
+            imports=tuple(sorted(renderer.imports)),
+            model=self.traced.name,
+        )
+
+    def _operator(self, node: fx.Node, renderer: Renderer) -> OpNode:
+        seen = self.record.seen[node]
+        writes = self._writes_over(node)
+        call = renderer.call(node, in_place=writes is not None and self._may_overwrite(writes))
+        reads = self._reads(node)
+        parameters, weight_bytes = self._weights(node)
+        if writes is not None:
+            self.latest[writes] = node  # whoever reads the old value later means the new one
+        self.names[node] = _identifier(node.name)
+        read_bytes = sum(
+            spec.bytes
+            for source in node.all_input_nodes
+            if source.op != "get_attr"
+            for spec in self.record.seen[source].specs
+            if spec
+        )
+        return OpNode(
+            name=self.names[node],
+            op=self._kind(node),
+            inputs=reads,
+            call=call,
+            outputs=seen.specs,
+            returns_tuple=seen.is_tuple,
+            is_view=seen.is_view and writes is None,
+            flops=seen.flops,
+            read_bytes=read_bytes + weight_bytes,
+            parameters=parameters,
+            module=self._where(node),
+        )
+
+    def _name_of(self, node: fx.Node) -> str | None:
+        while node in self.latest:
+            node = self.latest[node]
+        return self.names.get(node)
+
+    def _spec_of(self, node: fx.Node) -> TensorSpec:
+        spec = self.record.seen[node].specs[0]
+        if spec is None or self.record.seen[node].is_tuple:
+            raise ModelError(f"input {node.name!r} is not one tensor; pass its parts one by one.")
+        return spec
+
+    def _reads(self, node: fx.Node) -> tuple[str, ...]:
+        named = (self._name_of(source) for source in node.all_input_nodes)
+        return tuple(dict.fromkeys(n for n in named if n is not None and not n.startswith("w[")))
+
+    def _writes_over(self, node: fx.Node) -> fx.Node | None:
+        """The value that `node` overwrites in the model's own code, if it does."""
+        target, method = node.target, str(node.target)
+        if target is operator.setitem:
+            raise ModelError(
+                f"{self.traced.name} writes into a slice of {node.args[0]} (`{node.format_node()}`); "
+                f"build the value with torch.cat or torch.where instead."
+            )
+        if node.op == "call_module":
+            overwrites = bool(getattr(self.layers[method], "inplace", False))
+        elif node.op == "call_method":
+            overwrites = method.endswith("_") and not method.endswith("__")
+        else:
+            overwrites = bool(node.kwargs.get("inplace")) or target in IN_PLACE_FUNCTIONS
+        first = node.args[0] if node.args else None
+        return first if overwrites and isinstance(first, fx.Node) else None
+
+    def _may_overwrite(self, value: fx.Node) -> bool:
+        """Whether writing over `value` is safe under any order and any split of the operators.
+
+        It is where nobody else reads it and its memory is its own. Anywhere else the same
+        operator runs out of place: same bits, one more buffer.
+        """
+        seen = self.record.seen[value]
+        own_memory = value.op in ("call_module", "call_function", "call_method")
+        return own_memory and not seen.is_view and len(value.users) == 1
+
+    def _weights(self, node: fx.Node) -> tuple[int, int]:
+        """Parameters and bytes of weights that `node` reads."""
+        if node.op == "call_module":
+            held = list(self.layers[str(node.target)].parameters())
+        else:
+            attributes = [a for a in node.all_input_nodes if a.op == "get_attr"]
+            held = [_attribute(self.traced.module, str(a.target)) for a in attributes]
+        tensors = [t for t in held if isinstance(t, torch.Tensor)]
+        return sum(t.numel() for t in tensors), sum(t.numel() * t.element_size() for t in tensors)
+
+    def _kind(self, node: fx.Node) -> str:
+        if node.op == "call_module":
+            return type(self.layers[str(node.target)]).__name__.lower()
+        if node.op == "call_method":
+            return str(node.target)
+        name = str(getattr(node.target, "__name__", node.target))
+        return name.removesuffix(".default").split(".")[0].strip("_")
+
+    def _where(self, node: fx.Node) -> str:
+        if node.op == "call_module":
+            return str(node.target)
+        stack = node.meta.get("nn_module_stack") or {}
+        last = list(stack.values())[-1:] or [("", None)]
+        return str(last[0][0])
+
+
+def _identifier(name: str) -> str:
+    return f"{name}_" if name in RESERVED else name
+
+
+def _attribute(module: nn.Module, path: str) -> Any:
+    value: Any = module
+    for part in path.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def weights_of(traced: TracedModel) -> dict[str, Any]:
+    """What emitted code finds in `w`: parameters, buffers and constants by their path.
+
+    A layer without functional form stands there as an object, under its own path.
+    """
+    module = traced.module
+    found: dict[str, Any] = dict(module.named_modules())
+    found.update(module.named_parameters())
+    found.update(module.named_buffers())
+    for node in module.graph.nodes:
+        if node.op == "get_attr":
+            found[str(node.target)] = _attribute(module, str(node.target))
+    return found

@@ -1,0 +1,213 @@
+"""One fx node -> the Python expression that computes it, as a person would write it.
+
+A layer of `torch.nn` becomes the functional call that its `forward` makes, with its weights by
+name in `w`; one that has no such form is called as the object it is, `w["path"](x)`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+INFIX: Mapping[Any, str] = {
+    operator.add: "+",
+    operator.iadd: "+",
+    operator.sub: "-",
+    operator.isub: "-",
+    operator.mul: "*",
+    operator.imul: "*",
+    operator.truediv: "/",
+    operator.itruediv: "/",
+    operator.floordiv: "//",
+    operator.mod: "%",
+    operator.pow: "**",
+    operator.matmul: "@",
+    operator.and_: "&",
+    operator.or_: "|",
+    operator.lt: "<",
+    operator.le: "<=",
+    operator.gt: ">",
+    operator.ge: ">=",
+    operator.eq: "==",
+    operator.ne: "!=",
+}
+PREFIX: Mapping[Any, str] = {operator.neg: "-", operator.invert: "~", operator.not_: "not "}
+
+
+def _weight(path: str, layer: nn.Module, name: str) -> str:
+    return f'w["{path}.{name}"]' if getattr(layer, name) is not None else "None"
+
+
+def _convolution(dimensions: int) -> Callable[[str, Any, str], str]:
+    def call(path: str, m: Any, x: str) -> str:
+        return (
+            f"F.conv{dimensions}d({x}, {_weight(path, m, 'weight')}, {_weight(path, m, 'bias')}, "
+            f"{m.stride}, {m.padding!r}, {m.dilation}, {m.groups})"
+        )
+
+    return call
+
+
+def _batch_norm(path: str, m: Any, x: str) -> str:
+    names = ("running_mean", "running_var", "weight", "bias")
+    weights = ", ".join(_weight(path, m, name) for name in names)
+    return f"F.batch_norm({x}, {weights}, False, 0.0, {m.eps})"
+
+
+def _layer_norm(path: str, m: Any, x: str) -> str:
+    weights = f"{_weight(path, m, 'weight')}, {_weight(path, m, 'bias')}"
+    return f"F.layer_norm({x}, {tuple(m.normalized_shape)}, {weights}, {m.eps})"
+
+
+def _max_pool(path: str, m: Any, x: str) -> str:
+    where = f"{m.kernel_size}, {m.stride}, {m.padding}, {m.dilation}"
+    return f"F.max_pool2d({x}, {where}, ceil_mode={m.ceil_mode})"
+
+
+def _avg_pool(path: str, m: Any, x: str) -> str:
+    where = f"{m.kernel_size}, {m.stride}, {m.padding}"
+    how = f"{m.ceil_mode}, {m.count_include_pad}, {m.divisor_override}"
+    return f"F.avg_pool2d({x}, {where}, {how})"
+
+
+LAYERS: Mapping[type[nn.Module], Callable[[str, Any, str], str]] = {
+    nn.Conv1d: _convolution(1),
+    nn.Conv2d: _convolution(2),
+    nn.Conv3d: _convolution(3),
+    nn.BatchNorm1d: _batch_norm,
+    nn.BatchNorm2d: _batch_norm,
+    nn.BatchNorm3d: _batch_norm,
+    nn.LayerNorm: _layer_norm,
+    nn.Linear: lambda path, m, x: (
+        f"F.linear({x}, {_weight(path, m, 'weight')}, {_weight(path, m, 'bias')})"
+    ),
+    nn.MaxPool2d: _max_pool,
+    nn.AvgPool2d: _avg_pool,
+    nn.AdaptiveAvgPool2d: lambda path, m, x: f"F.adaptive_avg_pool2d({x}, {m.output_size})",
+    nn.AdaptiveMaxPool2d: lambda path, m, x: f"F.adaptive_max_pool2d({x}, {m.output_size})",
+    nn.ReLU: lambda path, m, x: f"F.relu({x})",
+    nn.ReLU6: lambda path, m, x: f"F.relu6({x})",
+    nn.SiLU: lambda path, m, x: f"F.silu({x})",
+    nn.Hardswish: lambda path, m, x: f"F.hardswish({x})",
+    nn.Hardsigmoid: lambda path, m, x: f"F.hardsigmoid({x})",
+    nn.Sigmoid: lambda path, m, x: f"torch.sigmoid({x})",
+    nn.Tanh: lambda path, m, x: f"torch.tanh({x})",
+    nn.GELU: lambda path, m, x: f"F.gelu({x}, approximate={m.approximate!r})",
+    nn.Softmax: lambda path, m, x: f"F.softmax({x}, {m.dim})",
+    nn.Dropout: lambda path, m, x: f"F.dropout({x}, {m.p}, training=False)",
+    nn.Flatten: lambda path, m, x: f"torch.flatten({x}, {m.start_dim}, {m.end_dim})",
+    nn.Identity: lambda path, m, x: x,
+}
+# Layers and functions that take `inplace`: torch has the same operator for both ways.
+ACTIVATIONS = frozenset({nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.Hardsigmoid})
+
+
+class Renderer:
+    """Writes calls for the nodes of one GraphModule and collects the modules they need.
+
+    Parameters
+    ----------
+    module : fx.GraphModule
+    name_of : Callable
+        The name under which a node's value is known, or None where it is a known constant.
+    constant : Callable
+        That constant.
+    """
+
+    def __init__(
+        self,
+        module: fx.GraphModule,
+        name_of: Callable[[fx.Node], str | None],
+        constant: Callable[[fx.Node], Any],
+    ) -> None:
+        self.imports: set[str] = set()
+        self._layers = dict(module.named_modules())
+        self._name_of = name_of
+        self._constant = constant
+
+    def call(self, node: fx.Node, in_place: bool) -> str:
+        """The expression for `node`; `in_place` allows it to write over its first input."""
+        if node.op == "call_module":
+            return self._layer(node, in_place)
+        kwargs = {k: v for k, v in node.kwargs.items() if in_place or k != "inplace"}
+        if node.op == "call_method":
+            owner, *rest = node.args
+            method = str(node.target)
+            if method.endswith("_") and not method.endswith("__") and not in_place:
+                method = method.removesuffix("_")
+            return f"{self._operand(owner)}.{method}({self._arguments(rest, kwargs)})"
+        args = node.args
+        if node.target is getattr and len(args) == 2:
+            return f"{self._operand(args[0])}.{args[1]}"
+        if node.target is operator.getitem:
+            return f"{self._operand(args[0])}[{self._subscript(args[1])}]"
+        if node.target in PREFIX:
+            return f"{PREFIX[node.target]}{self._operand(args[0])}"
+        if node.target in INFIX and len(args) == 2 and not kwargs:
+            left, right = (self._operand(arg) for arg in args)
+            return f"{left} {INFIX[node.target]} {right}"
+        return f"{self._function(node.target)}({self._arguments(args, kwargs)})"
+
+    def value(self, arg: Any) -> str:  # noqa: PLR0911 - one line for each kind of literal
+        """Any argument of a call as Python text."""
+        if isinstance(arg, fx.Node):
+            name = self._name_of(arg)
+            return name if name is not None else self.value(self._constant(arg))
+        if isinstance(arg, torch.Size):
+            return self.value(tuple(arg))
+        if isinstance(arg, (list, tuple)):
+            inner = ", ".join(self.value(a) for a in arg)
+            if isinstance(arg, list):
+                return f"[{inner}]"
+            return f"({inner},)" if len(arg) == 1 else f"({inner})"
+        if isinstance(arg, dict):
+            return "{" + ", ".join(f"{k!r}: {self.value(v)}" for k, v in arg.items()) + "}"
+        if isinstance(arg, slice):
+            return f"slice({self.value(arg.start)}, {self.value(arg.stop)}, {self.value(arg.step)})"
+        if isinstance(arg, torch.device):  # plans run where the weights are: on the CPU
+            return "'cpu'"
+        if isinstance(arg, float) and repr(arg) in ("inf", "-inf", "nan"):
+            return f"float('{arg!r}')"
+        return repr(arg)
+
+    def _operand(self, arg: Any) -> str:
+        text = self.value(arg)
+        return f"({text})" if text.startswith("-") else text
+
+    def _arguments(self, args: Any, kwargs: Mapping[str, Any]) -> str:
+        named = [f"{key}={self.value(arg)}" for key, arg in kwargs.items()]
+        return ", ".join([*(self.value(arg) for arg in args), *named])
+
+    def _subscript(self, index: Any) -> str:
+        if isinstance(index, tuple) and index:
+            return ", ".join(self._subscript(part) for part in index)
+        if isinstance(index, slice):
+            ends = ("" if end is None else self.value(end) for end in (index.start, index.stop))
+            step = "" if index.step is None else f":{self.value(index.step)}"
+            return ":".join(ends) + step
+        return "..." if index is Ellipsis else self.value(index)
+
+    def _function(self, target: Any) -> str:
+        name = fx.node._get_qualified_name(target)  # noqa: SLF001 - what fx's own codegen uses
+        if name.startswith("torch.nn.functional."):
+            return "F." + name.removeprefix("torch.nn.functional.")
+        module = name.rpartition(".")[0]
+        if not name.startswith("torch."):
+            self.imports.add(getattr(target, "__module__", None) or module)
+        return name
+
+    def _layer(self, node: fx.Node, in_place: bool) -> str:
+        path = str(node.target)
+        layer = self._layers[path]
+        write = LAYERS.get(type(layer))
+        plain = getattr(layer, "padding_mode", "zeros") == "zeros"
+        if write is None or not plain or len(node.args) != 1 or node.kwargs:
+            return f'w["{path}"]({self._arguments(node.args, node.kwargs)})'
+        text = write(path, layer, self.value(node.args[0]))
+        if in_place and type(layer) in ACTIVATIONS:
+            text = text.removesuffix(")") + ", inplace=True)"
+        return text

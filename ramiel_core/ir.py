@@ -1,0 +1,377 @@
+"""The records that pass along model -> graph -> plan -> program -> run -> report.
+
+Data only: each record checks itself when it is built, so that no algorithm has to, and none
+can be changed afterwards (use `dataclasses.replace`). Units stand in the names: `_ms` is
+milliseconds, `_bytes` bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from ramiel_core.errors import GraphError, PlanError
+
+if TYPE_CHECKING:
+    import torch
+
+ITEM_BYTES: Mapping[str, int] = MappingProxyType(
+    {
+        "bool": 1,
+        "uint8": 1,
+        "int8": 1,
+        "int16": 2,
+        "float16": 2,
+        "bfloat16": 2,
+        "int32": 4,
+        "float32": 4,
+        "int64": 8,
+        "float64": 8,
+        "complex64": 8,
+    }
+)
+
+CALLER = -1
+"""The receiver number of whoever called the program, beside the workers 0, 1, 2, ..."""
+
+
+@dataclass(frozen=True)
+class TracedModel:
+    """A model as a flat list of operator calls, on the device of its weights.
+
+    On the `meta` device there are shapes but no numbers: enough for everything but running.
+    """
+
+    name: str
+    module: torch.fx.GraphModule
+    inputs: tuple[torch.Tensor, ...]
+    tracer: str = "torch.fx"  # which of the two tracers managed: "torch.fx" or "torch.export"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """How one tensor lies in memory: enough to lay out a buffer for it before it exists."""
+
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]  # in items
+    dtype: str  # "float32", as torch prints it without its prefix
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ITEM_BYTES:
+            raise GraphError(
+                f"tensors of type {self.dtype} cannot be planned; "
+                f"known types are {', '.join(ITEM_BYTES)}."
+            )
+
+    @property
+    def items(self) -> int:
+        """Items from the first to the last one in memory, gaps included."""
+        if 0 in self.shape:
+            return 0
+        return 1 + sum((n - 1) * s for n, s in zip(self.shape, self.stride, strict=True))
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that a buffer for this tensor takes."""
+        return self.items * ITEM_BYTES[self.dtype]
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{'×'.join(map(str, self.shape))}]"
+
+
+@dataclass(frozen=True, slots=True)
+class OpNode:
+    """One operator call, with the weights that planning reads."""
+
+    name: str  # unique within its Graph, and a Python identifier
+    op: str  # "conv2d", "relu", ...
+    inputs: tuple[str, ...] = ()  # producers and model inputs, in argument order, once each
+    cost_ms: float = 0.0  # to compute it in one process
+    send_ms: float = 0.0  # to hand its output to another process: copy and signal
+    call: str = ""  # the Python expression that computes it, its inputs by name
+    outputs: tuple[TensorSpec | None, ...] = ()  # one, or several where it returns a tuple
+    returns_tuple: bool = False
+    is_view: bool = False  # its output shares memory with an input
+    flops: int = 0
+    read_bytes: int = 0  # inputs and parameters
+    parameters: int = 0
+    module: str = ""  # where in the model it was called: "inception3a.branch1.conv"
+
+    def __post_init__(self) -> None:
+        if min(self.cost_ms, self.send_ms) < 0:
+            raise GraphError(
+                f"{self.name}: costs are >= 0 ms, got cost_ms={self.cost_ms}, "
+                f"send_ms={self.send_ms}. Measure again: `python -m ramiel_core analyze MODEL "
+                f"--cost measured --refresh`."
+            )
+
+    @property
+    def output_bytes(self) -> int:
+        """Bytes of everything this operator returns."""
+        return sum(spec.bytes for spec in self.outputs if spec)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A weighed operator graph; `nodes` stand in topological order, which is checked.
+
+    Model inputs and weights are not operators: inputs are listed apart, weights appear in the
+    nodes' `call` only.
+    """
+
+    nodes: tuple[OpNode, ...]
+    inputs: tuple[tuple[str, TensorSpec], ...] = ()
+    outputs: tuple[str, ...] = ()  # operators (or inputs) whose values the model returns
+    result: str = ""  # the Python expression of what the model returns, of `outputs` by name
+    imports: tuple[str, ...] = ()  # modules that the nodes' calls name
+    model: str = ""
+    cost_model: str = "unit"  # always named beside a cost
+    signal_ms: float = 0.0  # the part of every send_ms in which the sender is free again
+
+    def __post_init__(self) -> None:
+        known = {name for name, _ in self.inputs}
+        if len(known) != len(self.inputs):
+            raise GraphError("two inputs of the model share a name; give each its own.")
+        for node in self.nodes:
+            if node.name in known:
+                raise GraphError(f"two operators are called {node.name!r}; give each its own name.")
+            for producer in node.inputs:
+                if producer not in known:
+                    raise GraphError(
+                        f"{node.name!r} reads {producer!r}, which no earlier operator makes: the "
+                        f"graph has a cycle, or its nodes are not in topological order."
+                    )
+            known.add(node.name)
+        for name in self.outputs:
+            if name not in known:
+                raise GraphError(f"the model returns {name!r}, which no operator makes.")
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Position of each operator in topological order."""
+        return {node.name: i for i, node in enumerate(self.nodes)}
+
+    @cached_property
+    def producers(self) -> dict[str, tuple[str, ...]]:
+        """Operators that each operator reads (model inputs left out)."""
+        return {n.name: tuple(p for p in n.inputs if p in self.index) for n in self.nodes}
+
+    @cached_property
+    def consumers(self) -> dict[str, tuple[str, ...]]:
+        """Operators that read each operator, in topological order."""
+        readers: dict[str, list[str]] = {node.name: [] for node in self.nodes}
+        for node in self.nodes:
+            for producer in self.producers[node.name]:
+                readers[producer].append(node.name)
+        return {name: tuple(found) for name, found in readers.items()}
+
+    @cached_property
+    def edges(self) -> tuple[tuple[str, str], ...]:
+        """(producer, consumer) pairs."""
+        return tuple((p, n.name) for n in self.nodes for p in self.producers[n.name])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of structure and shapes, not of costs: the key of every cache."""
+        digest = hashlib.sha256(repr((self.inputs, self.outputs)).encode())
+        for n in self.nodes:
+            digest.update(repr((n.name, n.op, n.inputs, n.outputs, n.call)).encode())
+        return digest.hexdigest()[:20]
+
+    @property
+    def t1_ms(self) -> float:
+        """Total cost: the time of one worker (T1)."""
+        return sum(node.cost_ms for node in self.nodes)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights that the operators read."""
+        return sum(node.parameters for node in self.nodes)
+
+    def __getitem__(self, name: str) -> OpNode:
+        return self.nodes[self.index[name]]
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    @classmethod
+    def parse(cls, text: str) -> Graph:
+        """Read ``name:cost<producers`` words, with ``~send`` after the cost where it is not 0.
+
+        >>> Graph.parse("a:1 b:5~0.5<a c:2<a d:1<b,c").consumers["a"]
+        ('b', 'c')
+        """
+        nodes = []
+        for word in text.split():
+            match = re.fullmatch(r"(\w+):([\d.]+)(?:~([\d.]+))?(?:<([\w,]+))?", word)
+            if not match:
+                raise GraphError(f"{word!r} is not of the form name:cost~send<producer,producer.")
+            name, cost, send, producers = match.groups()
+            inputs = tuple(producers.split(",")) if producers else ()
+            call = f"op({', '.join(inputs)})"
+            nodes.append(OpNode(name, "op", inputs, float(cost), float(send or 0), call))
+        read = {p for n in nodes for p in n.inputs}
+        outputs = tuple(n.name for n in nodes if n.name not in read)
+        return cls(tuple(nodes), outputs=outputs, result=", ".join(outputs))
+
+    def __str__(self) -> str:
+        words = []
+        for n in self.nodes:
+            send = f"~{n.send_ms:g}" if n.send_ms else ""
+            reads = f"<{','.join(self.producers[n.name])}" if self.producers[n.name] else ""
+            words.append(f"{n.name}:{n.cost_ms:g}{send}{reads}")
+        return " ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One merge of two clusters, as the merge player shows it."""
+
+    iteration: int  # of the passes to the fixpoint; the ones after it count on
+    kept: int  # number of the linear cluster that names the merged one
+    gone: int  # the cluster that it swallowed, by its own first linear cluster
+    spans: tuple[tuple[float, float], tuple[float, float]]  # of both, on the distance axis, ms
+    clusters: int  # how many are left after it
+    cut_edges: int  # edges between clusters after it
+    makespan_ms: float  # predicted after it, one worker a cluster
+    reason: str  # why this pair, in a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which worker runs which operators, in which order."""
+
+    clusters: tuple[tuple[str, ...], ...]  # one a worker, in run order
+    linear: tuple[tuple[str, ...], ...] = ()  # the chains of Algorithm 2
+    steps: tuple[Step, ...] = ()  # every merge, from `linear` on
+    fixpoint: int = 0  # clusters at the natural fixpoint of merging
+    critical_path: tuple[str, ...] = ()
+    t1_ms: float = 0.0
+    tinf_ms: float = 0.0  # critical path with free sends: the bound on any plan
+    tinf_send_ms: float = 0.0  # critical path when every edge pays its send
+    makespan_ms: float = 0.0  # predicted
+    rejected_makespan_ms: float | None = None  # of the parallel plan, where sequential replaced it
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.clusters or not all(self.clusters):
+            raise PlanError("a plan needs at least one cluster, and no cluster may be empty.")
+
+    @property
+    def workers(self) -> int:
+        """How many workers the plan uses."""
+        return len(self.clusters)
+
+    @property
+    def parallelism(self) -> float:
+        """T1 / T-infinity: no number of workers can be faster than this."""
+        return self.t1_ms / self.tinf_ms if self.tinf_ms else 1.0
+
+    def worker_of(self) -> dict[str, int]:
+        """Worker number by operator name."""
+        return {name: i for i, cluster in enumerate(self.clusters) for name in cluster}
+
+    def __str__(self) -> str:
+        return "\n".join(f"{i}: {' '.join(names)}" for i, names in enumerate(self.clusters))
+
+
+BarKind = Literal["compute", "copy", "wait"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What one worker did, or is predicted to do, from one instant to another."""
+
+    worker: int
+    name: str  # the operator computed, copied out or waited for
+    kind: BarKind
+    start_ms: float
+    end_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """One inference, predicted or measured; time 0 is its start."""
+
+    bars: tuple[Bar, ...]
+    makespan_ms: float
+
+    def total_ms(self, kind: BarKind, worker: int | None = None) -> float:
+        """Time spent on `kind`, by one worker or by all."""
+        return sum(
+            b.end_ms - b.start_ms
+            for b in self.bars
+            if b.kind == kind and (worker is None or b.worker == worker)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One value that leaves its worker: one buffer, one signal for each receiver."""
+
+    value: str
+    sender: int
+    receivers: tuple[int, ...]  # workers, or CALLER
+    outputs: tuple[TensorSpec | None, ...]
+    is_tuple: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Python source with one function `cluster_i` a worker, and the channels between them."""
+
+    model: str
+    source: str
+    workers: int
+    channels: tuple[Channel, ...]
+    inputs: tuple[tuple[str, TensorSpec], ...]
+    functions: tuple[str, ...] = ()  # `cluster_0`, ...; the source of each
+
+    def received_by(self, worker: int) -> tuple[Channel, ...]:
+        """Channels that `worker` (or CALLER) reads."""
+        return tuple(c for c in self.channels if worker in c.receivers)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Timed inferences of one configuration."""
+
+    label: str  # "sequential", "parallel", "threads"
+    workers: int
+    threads: int  # inside each operator
+    times_ms: tuple[float, ...]
+    memory_bytes: int = 0  # of all its workers together (proportional set size), 0: not known
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a benchmark found, ready for JSON; `record()` gives the published keys."""
+
+    model: str
+    workers: int  # of the plan that ran
+    workers_asked: int
+    threads: int
+    signals: str
+    cost_model: str
+    runs: tuple[Run, ...]
+    sequential_ms: float
+    parallel_ms: float
+    speedup: float
+    speedup_ci: tuple[float, float]
+    predicted_ms: float
+    t1_ms: float
+    tinf_ms: float
+    bound: float
+    equal: bool
+    max_difference: float
+    verdict: str
+    predicted: Timeline
+    measured: Timeline
+    host: Mapping[str, Any] = field(default_factory=dict)
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()

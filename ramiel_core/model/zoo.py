@@ -1,0 +1,164 @@
+"""torchvision's classification models by name, with random weights.
+
+Weights are never downloaded: timings do not depend on them, and equality of outputs is tested
+just as well by random ones, as long as signals neither vanish nor blow up on their way through.
+"""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from functools import cache
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+from torchvision import models
+
+from ramiel_core.errors import ModelError
+
+SEED = 0
+FAMILIES = {  # how torchvision's documentation groups them, by the start of the name
+    "alexnet": "AlexNet",
+    "convnext": "ConvNeXt",
+    "densenet": "DenseNet",
+    "efficientnet_v2": "EfficientNet V2",
+    "efficientnet": "EfficientNet",
+    "googlenet": "GoogLeNet",
+    "inception": "Inception",
+    "maxvit": "MaxViT",
+    "mnasnet": "MNASNet",
+    "mobilenet": "MobileNet",
+    "regnet": "RegNet",
+    "resnet": "ResNet",
+    "resnext": "ResNeXt",
+    "shufflenet": "ShuffleNet",
+    "squeezenet": "SqueezeNet",
+    "swin": "Swin Transformer",
+    "vgg": "VGG",
+    "vit": "Vision Transformer",
+    "wide_resnet": "Wide ResNet",
+}
+ALIASES = {  # what people type
+    "squeezenet": "squeezenet1_0",
+    "inception": "inception_v3",
+    "densenet": "densenet121",
+    "resnet": "resnet50",
+}
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Every classification model in torchvision's registry."""
+    return tuple(models.list_models(module=models))
+
+
+def family(name: str) -> str:
+    """The family that a model is listed under; "Other" for one that torchvision adds later."""
+    return next((title for start, title in FAMILIES.items() if name.startswith(start)), "Other")
+
+
+def families() -> dict[str, tuple[str, ...]]:
+    """Model names grouped by family, both in alphabetical order."""
+    groups: dict[str, list[str]] = {}
+    for name in names():
+        groups.setdefault(family(name), []).append(name)
+    return {title: tuple(groups[title]) for title in sorted(groups)}
+
+
+def resolve(name: str) -> str:
+    """The registry's name for what a user typed.
+
+    Raises
+    ------
+    ModelError
+        For an unknown name; suggests the nearest ones.
+    """
+    plain = name.strip().lower().replace("-", "_").replace(" ", "_")
+    by_letters = {known.replace("_", ""): known for known in names()}
+    if plain in names():
+        return plain
+    found = by_letters.get(plain.replace("_", "")) or ALIASES.get(plain)
+    if found:
+        return found
+    near = difflib.get_close_matches(plain, names(), n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "List them with `analyze --list`."
+    raise ModelError(f"there is no torchvision classification model called {name!r}. {hint}")
+
+
+class _SkipRandom(TorchFunctionMode):
+    """Leaves fresh weights as they are: drawing 600 million numbers takes seconds."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        random = (torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.erfinv_)
+        if func in random or getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+def build(name: str, device: str = "cpu") -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
+    """A torchvision model in eval mode and one example input of its own size.
+
+    Parameters
+    ----------
+    name : str
+        As `resolve` takes it.
+    device : str
+        "meta" gives shapes without numbers, at no cost; "cpu" draws the weights.
+
+    Returns
+    -------
+    tuple of nn.Module and inputs
+        One input, shape (1, 3, side, side), float32.
+
+    Raises
+    ------
+    ModelError
+        For an unknown name.
+    """
+    name = resolve(name)
+    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torchvision's own notes on initialisation
+        try:
+            with torch.device("meta"):
+                module = models.get_model(name, weights=None, **options)
+        except NotImplementedError:  # RegNet computes its widths with tensors, which meta lacks
+            with _SkipRandom():
+                module = models.get_model(name, weights=None, **options).to("meta")
+        if device != "meta":
+            with _SkipRandom():
+                module = models.get_model(name, weights=None, **options)
+            _draw_weights(module)
+    side = getattr(module, "image_size", None) or _crop_size(name)
+    generator = torch.Generator().manual_seed(SEED)
+    example = torch.randn(1, 3, side, side, generator=generator)
+    return module.eval(), (example.to(device),)
+
+
+def _crop_size(name: str) -> int:
+    """Side of the image that the model was published with (the smallest, where there are two)."""
+    published = models.get_model_weights(name)
+    return min(int(weights.transforms().crop_size[0]) for weights in published)
+
+
+def _draw_weights(module: nn.Module) -> None:
+    """Random weights under which every layer's output keeps about the size of its input.
+
+    In eval mode batch norm does not rescale, so under torchvision's own initialisation deep
+    signals die out to denormal numbers, which are slow, or leave the last bias alone to decide
+    the output, which would hide a wrongly wired graph.
+    """
+    generator = torch.Generator().manual_seed(SEED)
+    for layer in module.modules():
+        for label, weight in layer.named_parameters(recurse=False):
+            if weight.dim() > 1:
+                fan_in = weight[0].numel()
+                nn.init.normal_(weight, std=(2.0 / fan_in) ** 0.5, generator=generator)
+            elif label == "weight":  # of a normalisation
+                nn.init.uniform_(weight, 0.8, 1.2, generator=generator)
+            else:
+                nn.init.normal_(weight, std=0.02, generator=generator)
