@@ -238,7 +238,7 @@ class Step:
     spans: tuple[tuple[float, float], tuple[float, float]]  # of both, on the distance axis, ms
     clusters: int  # how many are left after it
     cut_edges: int  # edges between clusters after it
-    makespan_ms: float  # predicted after it, one worker a cluster
+    makespan_ms: float | None  # predicted after it, one worker a cluster; None: graph too large
     reason: str  # why this pair, in a sentence
 
 
@@ -249,6 +249,7 @@ class Plan:
     clusters: tuple[tuple[str, ...], ...]  # one a worker, in run order
     linear: tuple[tuple[str, ...], ...] = ()  # the chains of Algorithm 2
     steps: tuple[Step, ...] = ()  # every merge, from `linear` on
+    moves: int = 0  # chains that changed their cluster after the last merge
     fixpoint: int = 0  # clusters at the natural fixpoint of merging
     critical_path: tuple[str, ...] = ()
     t1_ms: float = 0.0

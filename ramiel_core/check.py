@@ -1,0 +1,128 @@
+"""Does a Plan fit its Graph, a Program its Plan? Asked after each arrow.
+
+Each check reads its record as a stranger would, sharing no code with what made it.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from ramiel_core.errors import PlanError, ProgramError
+from ramiel_core.ir import CALLER, Graph, Plan, Program
+
+
+def check_plan(graph: Graph, plan: Plan) -> None:
+    """Every operator on exactly one worker, and no worker waits for ever.
+
+    Raises
+    ------
+    PlanError
+        Names the operator that is missing, planned twice, unknown or out of order.
+    """
+    planned = [name for cluster in plan.clusters for name in cluster]
+    seen: set[str] = set()
+    for name in planned:
+        if name not in graph.index:
+            raise PlanError(f"the plan names {name!r}, which is not an operator of the graph.")
+        if name in seen:
+            raise PlanError(f"the plan runs {name!r} twice; give it to one worker only.")
+        seen.add(name)
+    for node in graph.nodes:
+        if node.name not in seen:
+            raise PlanError(f"no worker runs {node.name!r}; add it to a cluster.")
+    done: set[str] = set()
+    at = [0] * plan.workers
+    moved = True
+    while moved:
+        moved = False
+        for worker, cluster in enumerate(plan.clusters):
+            while at[worker] < len(cluster) and done.issuperset(graph.producers[cluster[at[worker]]]):
+                done.add(cluster[at[worker]])
+                at[worker] += 1
+                moved = True
+    stuck = [c[i] for c, i in zip(plan.clusters, at, strict=True) if i < len(c)]
+    if stuck:
+        raise PlanError(
+            f"the plan never ends: {' and '.join(map(repr, stuck))} wait for each other. Order each "
+            f"worker's operators by decreasing distance to end."
+        )
+
+
+def check_program(graph: Graph, plan: Plan, program: Program) -> None:
+    """The text computes what the plan says: each operator once, each value before it is read.
+
+    Raises
+    ------
+    ProgramError
+        Names the function and the value.
+    """
+    try:
+        module = ast.parse(program.source)
+    except SyntaxError as cause:
+        raise ProgramError(
+            f"the program of {graph.model} is not valid Python at line {cause.lineno}: "
+            f"{cause.text}. Please report the model that caused it."
+        ) from cause
+    functions = {f.name: f for f in module.body if isinstance(f, ast.FunctionDef)}
+    sent: dict[str, int] = {}
+    received: set[tuple[str, int]] = set()
+    for worker, cluster in enumerate(plan.clusters):
+        name = f"cluster_{worker}"
+        if name not in functions:
+            raise ProgramError(f"the program has no function {name}; emit it from its plan again.")
+        computed = _walk(functions[name], worker, sent, received)
+        if tuple(computed) != cluster:
+            raise ProgramError(f"{name} does not compute its cluster in order; emit it again.")
+    for channel in program.channels:
+        for receiver in channel.receivers:
+            if receiver != CALLER and (channel.value, receiver) not in received:
+                raise ProgramError(f"cluster_{receiver} never receives {channel.value!r}.")
+        if sent.pop(channel.value, None) != channel.sender:
+            raise ProgramError(f"cluster_{channel.sender} never sends {channel.value!r}.")
+    if sent:
+        raise ProgramError(f"{next(iter(sent))!r} is sent, but no channel carries it.")
+
+
+def _walk(
+    function: ast.FunctionDef, worker: int, sent: dict[str, int], received: set[tuple[str, int]]
+) -> list[str]:
+    """Follow one function statement by statement; returns the operators it computes."""
+    alive = {"w", "receive", "send"}
+    computed = []
+    for statement in function.body[1:]:
+        if isinstance(statement, ast.Delete):
+            alive -= {t.id for t in statement.targets if isinstance(t, ast.Name)}
+            continue
+        names = [n for n in ast.walk(statement) if isinstance(n, ast.Name)]
+        for used in (n.id for n in names if isinstance(n.ctx, ast.Load)):
+            local = used not in ("torch", "F", "float") and used not in _modules(statement)
+            if local and used not in alive:
+                raise ProgramError(f"{function.name} reads {used!r} before it has it.")
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            target = statement.targets[0].id
+            if _calls(statement.value, "receive"):
+                received.add((target, worker))
+            else:
+                computed.append(target)
+            alive.add(target)
+        elif isinstance(statement, ast.Expr) and _calls(statement.value, "send"):
+            value = statement.value.args[1]  # type: ignore[attr-defined]
+            sent[value.id] = worker
+    return computed
+
+
+def _calls(expression: ast.expr, name: str) -> bool:
+    function = expression.func if isinstance(expression, ast.Call) else None
+    return isinstance(function, ast.Name) and function.id == name
+
+
+def _modules(statement: ast.stmt) -> set[str]:
+    """Packages at the left end of a dotted function name, such as `torchvision`."""
+    found = set()
+    for call in (n for n in ast.walk(statement) if isinstance(n, ast.Call)):
+        part = call.func
+        while isinstance(part, ast.Attribute):
+            part = part.value
+        if isinstance(part, ast.Name) and isinstance(call.func, ast.Attribute):
+            found.add(part.id)
+    return found

@@ -1,0 +1,81 @@
+"""Graph -> the same Graph, weighed by a cost model that it names from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ramiel_core.errors import GraphError
+from ramiel_core.ir import Graph, OpNode
+
+COST_MODELS = ("unit", "flops", "measured")
+
+# Roofline of one core of a current x86 server under eager kernels, for graphs whose host was
+# never measured: right in proportion, not in milliseconds.
+FLOPS_PER_MS = 50e9 / 1e3
+BYTES_PER_MS = 8e9 / 1e3
+CALL_MS = 0.005  # Python and the dispatcher, per operator
+
+
+@dataclass(frozen=True, slots=True)
+class SendLine:
+    """What it costs to hand a value to another worker: `copy_ms + signal_ms` of its bytes."""
+
+    signal_ms: float = 0.03  # from published to seen; the sender is free meanwhile
+    bytes_per_ms: float = 2e7  # copying, values mostly still in cache
+    copy_call_ms: float = 0.005  # Python and the dispatcher, per copy
+
+    def send_ms(self, size_bytes: int) -> float:
+        """Time from the start of the copy until the receiver goes on."""
+        return self.copy_call_ms + size_bytes / self.bytes_per_ms + self.signal_ms
+
+
+def weigh_unit(graph: Graph) -> Graph:
+    """Every operator costs 1, every send 0: the shape of the graph alone."""
+    nodes = tuple(replace(n, cost_ms=1.0, send_ms=0.0) for n in graph.nodes)
+    return replace(graph, nodes=nodes, cost_model="unit", signal_ms=0.0)
+
+
+def weigh_flops(graph: Graph) -> Graph:
+    """Roofline: the longer of arithmetic and memory traffic, plus the call itself.
+
+    For comparing operators of one model without running it. It does not know which kernels are
+    slow for their size (depthwise and small convolutions), so milliseconds are rough.
+
+    References
+    ----------
+    .. [1] S. Williams, A. Waterman, D. Patterson, "Roofline: an insightful visual performance
+       model for multicore architectures", CACM 52(4), 2009.
+    """
+    line = SendLine()
+    return _weigh(graph, {n.name: _roofline_ms(n) for n in graph.nodes}, line, "flops")
+
+
+def weigh_measured(graph: Graph, cost_ms: Mapping[str, float], line: SendLine) -> Graph:
+    """Milliseconds as `run.profile` measured them on this host.
+
+    Raises
+    ------
+    GraphError
+        Where an operator was not measured.
+    """
+    return _weigh(graph, cost_ms, line, "measured")
+
+
+def _roofline_ms(node: OpNode) -> float:
+    traffic = 0 if node.is_view else node.read_bytes + node.output_bytes
+    return CALL_MS + max(node.flops / FLOPS_PER_MS, traffic / BYTES_PER_MS)
+
+
+def _weigh(graph: Graph, cost_ms: Mapping[str, float], line: SendLine, model: str) -> Graph:
+    missing = [n.name for n in graph.nodes if n.name not in cost_ms]
+    if missing:
+        raise GraphError(
+            f"{len(missing)} operators have no {model} cost, {missing[0]!r} the first of them. "
+            f"Measure again: `python -m ramiel_core analyze MODEL --cost measured --refresh`."
+        )
+    nodes = tuple(
+        replace(n, cost_ms=cost_ms[n.name], send_ms=line.send_ms(n.output_bytes))
+        for n in graph.nodes
+    )
+    return replace(graph, nodes=nodes, cost_model=model, signal_ms=line.signal_ms)

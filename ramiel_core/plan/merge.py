@@ -1,0 +1,248 @@
+"""Merging of clusters: to the natural fixpoint (Algorithms 3-4), then down to K workers."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ramiel_core.ir import Graph, Plan, Step
+from ramiel_core.plan.simulate import Tables
+
+# Choosing a merge by prediction tries every pair. These bound the operators visited, hence the
+# time (a visit takes about 0.5 µs): all merges together, all moves, all recorded predictions.
+VISITS_TO_CHOOSE = 2_000_000
+VISITS_TO_MOVE = 1_000_000
+VISITS_TO_RECORD = 600_000
+
+
+@dataclass
+class Merging:
+    """Clusters while they merge, each named by the number of its first linear chain.
+
+    Parameters
+    ----------
+    graph : Graph
+        Weighed.
+    distance : dict
+        From `distance_to_end`, ms by operator name.
+    linear : sequence of chains
+        From `linear_clusters`.
+    """
+
+    graph: Graph
+    distance: Mapping[str, float]
+    linear: Sequence[tuple[str, ...]]
+    tables: Tables = field(init=False)
+    steps: list[Step] = field(init=False, default_factory=list)
+    spans: dict[int, tuple[float, float]] = field(init=False)
+    members: dict[int, list[int]] = field(init=False)  # cluster -> its chains
+    iteration: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.tables = Tables.of(self.graph, dict(self.distance))
+        self.spans = {i: self._span(chain) for i, chain in enumerate(self.linear)}
+        self.members = {i: [i] for i in range(len(self.linear))}
+        self._chain_of = {name: i for i, chain in enumerate(self.linear) for name in chain}
+        rank = {name: i for i, name in enumerate(self.tables.names)}
+        self._ranks = [[rank[name] for name in chain] for chain in self.linear]
+        self._worker_of = [self._chain_of[name] for name in self.tables.names]
+        self._between: dict[int, Counter[int]] = {i: Counter() for i in self.members}
+        for producer, reader in self.graph.edges:
+            a, b = self._chain_of[producer], self._chain_of[reader]
+            if a != b:
+                self._between[a][b] += 1
+                self._between[b][a] += 1
+        self._cut = sum(sum(c.values()) for c in self._between.values()) // 2
+        self._record_all = len(self.linear) * len(self.graph) <= VISITS_TO_RECORD
+
+    def to_fixpoint(self) -> None:
+        """Merge clusters whose spans do not overlap, pass after pass, until none does.
+
+        In a pass each cluster takes the nearest one that starts where it has ended, and each is
+        merged at most once. Chains were found by decreasing distance, so clusters stand in the
+        order of their starts, and the nearest is found by bisection: near-linear a pass.
+
+        References
+        ----------
+        .. [1] S. Das, L. Rauchwerger, IPDPS 2024, arXiv:2308.11192, Algorithms 3 and 4. The
+           order in which pairs are tried is our reading.
+        """
+        merged = True
+        while merged:
+            self.iteration += 1
+            merged = False
+            labels = list(self.members)
+            starts = [-self.spans[label][0] for label in labels]  # ascending, for bisect
+            following = _Following(len(labels))
+            for i, label in enumerate(labels):
+                if following.is_taken(i):
+                    continue
+                following.take(i)
+                ended = self.spans[label][1]
+                j = following.first(max(i + 1, bisect_left(starts, -ended)))
+                if j < len(labels):
+                    following.take(j)
+                    merged = True
+                    why = (
+                        f"cluster {labels[j]} starts at distance "
+                        f"{self.spans[labels[j]][0]:.3g} ms, after {label} has ended at "
+                        f"{ended:.3g} ms: one worker can do both in turn."
+                    )
+                    self._merge(label, labels[j], why)
+
+    def to_workers(self, workers: int) -> None:
+        """Go on merging until `workers` clusters are left, each time the best predicted pair.
+
+        With too many clusters to try every pair, the two with the least work merge first: good
+        for balance, blind to which values they exchange.
+        """
+        self.iteration += 1
+        work = {c: sum(map(self._chain_ms, chains)) for c, chains in self.members.items()}
+        heap = [(ms, c) for c, ms in work.items()]
+        heapq.heapify(heap)
+        while len(self.members) > max(workers, self._affordable()):
+            _, a = heapq.heappop(heap)
+            _, b = heapq.heappop(heap)
+            kept, gone = min(a, b), max(a, b)
+            self._merge(
+                kept, gone, "the two clusters with the least work; there are too many to try all."
+            )
+            work[kept] += work.pop(gone)
+            heapq.heappush(heap, (work[kept], kept))
+        while len(self.members) > workers:
+            labels = list(self.members)
+            pairs = [(a, b) for i, a in enumerate(labels) for b in labels[i + 1 :]]
+            found = [(self._makespan_if(a, b), a, b) for a, b in pairs]
+            best_ms, kept, gone = min(found)
+            self._merge(
+                kept,
+                gone,
+                f"of {len(pairs)} pairs this one leaves the shortest predicted makespan, "
+                f"{best_ms:.3g} ms.",
+            )
+
+    def move_chains(self) -> int:
+        """Move single chains to another cluster as long as that shortens the prediction.
+
+        Merging only ever joins, so a chain that an early pass put in the busier cluster stays
+        there; one look at each chain mends that.
+
+        Returns
+        -------
+        int
+            How many moves were made.
+        """
+        best_ms, moves = self.makespan_ms(), 0
+        tries_left = VISITS_TO_MOVE // max(1, len(self.graph))
+        improved = True
+        while improved and tries_left > 0:
+            improved = False
+            for chain in range(len(self.linear)):
+                home = self._worker_of[self._ranks[chain][0]]
+                if self.members[home] == [chain]:
+                    continue  # it would leave a worker with nothing to do
+                for label in self.members:
+                    if label == home or tries_left <= 0:
+                        continue
+                    tries_left -= 1
+                    self._assign(chain, label)
+                    tried_ms = self.makespan_ms()
+                    if tried_ms < best_ms * (1 - 1e-6):
+                        self.members[home].remove(chain)
+                        self.members[label].append(chain)
+                        best_ms, home, improved, moves = tried_ms, label, True, moves + 1
+                    else:
+                        self._assign(chain, home)
+        return moves
+
+    def makespan_ms(self) -> float:
+        """Predicted for the clusters as they are now, one worker each."""
+        return self.tables.makespan_ms(self._worker_of, len(self.linear))
+
+    def clusters(self) -> tuple[tuple[str, ...], ...]:
+        """The clusters, each in run order, the one with the earliest operator first."""
+        by_label: dict[int, list[str]] = {}
+        for name, label in zip(self.tables.names, self._worker_of, strict=True):
+            by_label.setdefault(label, []).append(name)
+        return tuple(tuple(names) for names in by_label.values())
+
+    def _affordable(self) -> int:
+        """From how many clusters on every pair can be tried within the bound."""
+        count = 2
+        while (count + 1) ** 3 / 6 * len(self.graph) <= VISITS_TO_CHOOSE:
+            count += 1
+        return count
+
+    def _merge(self, kept: int, gone: int, reason: str) -> None:
+        spans = (self.spans[kept], self.spans.pop(gone))
+        self.spans[kept] = (max(s[0] for s in spans), min(s[1] for s in spans))
+        for chain in self.members[gone]:
+            self._assign(chain, kept)
+        self.members[kept] += self.members.pop(gone)
+        self._cut -= self._between[kept].pop(gone, 0)
+        for other, count in self._between.pop(gone).items():
+            if other != kept:
+                del self._between[other][gone]
+                self._between[kept][other] += count
+                self._between[other][kept] += count
+        predicted = self.makespan_ms() if self._record_all else None
+        count = len(self.members)
+        self.steps.append(
+            Step(self.iteration, kept, gone, spans, count, self._cut, predicted, reason)
+        )
+
+    def _makespan_if(self, kept: int, gone: int) -> float:
+        for chain in self.members[gone]:
+            self._assign(chain, kept)
+        predicted = self.makespan_ms()
+        for chain in self.members[gone]:
+            self._assign(chain, gone)
+        return predicted
+
+    def _assign(self, chain: int, label: int) -> None:
+        for rank in self._ranks[chain]:
+            self._worker_of[rank] = label
+
+    def _span(self, chain: Sequence[str]) -> tuple[float, float]:
+        return self.distance[chain[0]], self.distance[chain[-1]] - self.graph[chain[-1]].cost_ms
+
+    def _chain_ms(self, chain: int) -> float:
+        return sum(self.graph[name].cost_ms for name in self.linear[chain])
+
+
+class _Following:
+    """Which positions are taken, and the first free one from a position on (union-find)."""
+
+    def __init__(self, count: int) -> None:
+        self._next = list(range(count + 1))
+
+    def is_taken(self, position: int) -> bool:
+        return self._next[position] != position
+
+    def take(self, position: int) -> None:
+        self._next[position] = position + 1
+
+    def first(self, position: int) -> int:
+        while self._next[position] != position:
+            self._next[position] = self._next[self._next[position]]
+            position = self._next[position]
+        return position
+
+
+def replay(plan: Plan, steps: int) -> dict[int, tuple[str, ...]]:
+    """Clusters after the first `steps` merges, by the number that names them.
+
+    Operators stand in the order of their chains, not in run order.
+
+    >>> plan = Plan((("a", "b"),), (("a",), ("b",)), (Step(1, 0, 1, ((2, 1), (1, 0)), 1, 0, 2, ""),))
+    >>> replay(plan, 0), replay(plan, 1)
+    ({0: ('a',), 1: ('b',)}, {0: ('a', 'b')})
+    """
+    clusters = dict(enumerate(plan.linear))
+    for step in plan.steps[:steps]:
+        clusters[step.kept] += clusters.pop(step.gone)
+    return clusters
+

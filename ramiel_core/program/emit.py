@@ -1,0 +1,176 @@
+"""Plan -> Program: one readable Python function for each cluster.
+
+The text is the program: `run.weave` compiles it as it stands here and adds nothing but a
+progress mark or a time stamp between its statements.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ramiel_core.ir import CALLER, Channel, Graph, OpNode, Plan, Program
+
+WIDTH = 100
+INDENT = "    "
+
+
+def emit(graph: Graph, plan: Plan) -> Program:
+    """Write a plan down as Python source.
+
+    Each function takes `w` (weights by path), `receive(name)` and `send(name, value)`. A value
+    is received just before its first reader, sent as soon as it exists, and deleted after its
+    last reader: memory freed late is memory faulted in anew at the next operator.
+
+    Parameters
+    ----------
+    graph : Graph
+        Whose nodes carry their calls.
+    plan : Plan
+        Of that graph.
+
+    Returns
+    -------
+    Program
+        The same text for the same graph and plan, always.
+
+    References
+    ----------
+    .. [1] S. Das, L. Rauchwerger, IPDPS 2024, arXiv:2308.11192 (code generation; the layout of
+       the text is ours).
+    """
+    channels = _channels(graph, plan)
+    functions = tuple(
+        _Cluster(graph, plan, channels, worker).text() for worker in range(plan.workers)
+    )
+    parts = [_heading(graph, plan), *functions, _result(graph)]
+    return Program(
+        model=graph.model,
+        source="\n\n\n".join(parts) + "\n",
+        workers=plan.workers,
+        channels=tuple(channels.values()),
+        inputs=graph.inputs,
+        functions=functions,
+    )
+
+
+def _channels(graph: Graph, plan: Plan) -> dict[str, Channel]:
+    """A channel for each value that leaves its worker, in topological order."""
+    worker_of = plan.worker_of()
+    channels = {}
+    for node in graph.nodes:
+        sender = worker_of[node.name]
+        readers = {worker_of[reader] for reader in graph.consumers[node.name]} - {sender}
+        receivers = (*sorted(readers), *([CALLER] if node.name in graph.outputs else []))
+        if receivers:
+            channels[node.name] = Channel(
+                node.name, sender, receivers, node.outputs, node.returns_tuple
+            )
+    return channels
+
+
+def _heading(graph: Graph, plan: Plan) -> str:
+    count = f"{len(graph)} operators on {plan.workers} worker{'s' * (plan.workers > 1)}"
+    predicted = f"{plan.makespan_ms:.4g} ms predicted with {graph.cost_model} costs"
+    imports = sorted({"torch", *graph.imports})
+    return "\n".join(
+        [
+            f'"""{graph.model}: {count}, {predicted}.',
+            "",
+            "Written by Ramiel. `w` holds the weights by name; `receive` waits for another worker's",
+            "value, `send` hands one over through shared memory.",
+            '"""',
+            "",
+            *(f"import {module}" for module in imports),
+            "import torch.nn.functional as F",
+        ]
+    )
+
+
+def _result(graph: Graph) -> str:
+    names = ", ".join(graph.outputs)
+    return (
+        f"def result({names}):\n{INDENT}"
+        f'"""What the model returns, of the values sent to the caller."""\n'
+        f"{INDENT}return {graph.result}"
+    )
+
+
+@dataclass
+class _Cluster:
+    """Writes the function of one worker."""
+
+    graph: Graph
+    plan: Plan
+    channels: dict[str, Channel]
+    worker: int
+
+    def text(self) -> str:
+        names = self.plan.clusters[self.worker]
+        nodes = [self.graph[name] for name in names]
+        cost = sum(node.cost_ms for node in nodes)
+        lines = [
+            f"def cluster_{self.worker}(w, receive, send):",
+            f'{INDENT}"""{len(nodes)} operators, {cost:.4g} ms of computing."""',
+        ]
+        dying = self._dying(nodes)
+        own, known, section = set(names), set[str](), None
+        for node in nodes:
+            if (title := node.module.split(".")[0]) and title != section:
+                section = title
+                lines += ["", f"{INDENT}# {title}"]
+            for source in node.inputs:
+                if source not in own and source not in known:
+                    known.add(source)
+                    lines.append(self._receive(source))
+            lines += self._statement(node)
+            if node.name in self.channels:
+                lines.append(self._send(self.channels[node.name]))
+            if node.name in dying:
+                lines.append(f"{INDENT}del {', '.join(dying[node.name])}")
+        return "\n".join(lines)
+
+    def _dying(self, nodes: list[OpNode]) -> dict[str, list[str]]:
+        """Values by the operator of this worker that reads them last."""
+        last = {}
+        for node in nodes:
+            for name in (*node.inputs, node.name):
+                last[name] = node.name
+        dying: dict[str, list[str]] = {}
+        for name, reader in last.items():
+            dying.setdefault(reader, []).append(name)
+        return dying
+
+    def _receive(self, name: str) -> str:
+        line = f'{INDENT}{name} = receive("{name}")'
+        if name in self.channels:
+            return f"{line}  # from cluster {self.channels[name].sender}"
+        return line
+
+    def _send(self, channel: Channel) -> str:
+        to = ["the caller" if r == CALLER else f"cluster {r}" for r in channel.receivers]
+        return f'{INDENT}send("{channel.value}", {channel.value})  # to {" and ".join(to)}'
+
+    def _statement(self, node: OpNode) -> Iterator[str]:
+        line = f"{INDENT}{node.name} = {node.call}"
+        opening = line.find("(", len(node.name) + 7)
+        if len(line) <= WIDTH or opening < 0 or not line.endswith(")"):
+            yield line
+            return
+        inner = line[opening + 1 : -1]
+        literals = re.sub(r'w\["[^"\s]*"\]', "", inner)
+        if "'" in literals or '"' in literals:
+            yield line  # a break inside a string would change it
+            return
+        yield line[: opening + 1]
+        yield from textwrap.wrap(
+            inner,
+            WIDTH,
+            initial_indent=INDENT * 2,
+            subsequent_indent=INDENT * 2,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        yield f"{INDENT})"

@@ -1,0 +1,171 @@
+"""Shared memory and signals between workers, laid out before the fork.
+
+Every value that leaves its worker has one buffer, with the value's own shape, strides and type,
+and for each receiver one signal. A sender copies in, publishes the number of the inference and
+signals; a receiver waits, checks the number and reads in place. Nothing is pickled, nothing has
+a name in /dev/shm, and no buffer is written again before everybody has finished the inference.
+"""
+
+from __future__ import annotations
+
+import mmap
+import multiprocessing
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import torch
+
+from ramiel_core.errors import RunError
+from ramiel_core.ir import Channel, TensorSpec
+
+SignalKind = Literal["fast", "queue"]
+SIGNAL_KINDS: tuple[SignalKind, ...] = ("fast", "queue")
+
+SPINS = 200
+"""Tries before a wait sleeps in the kernel: about 30 µs, the time a sleep and wake-up costs."""
+
+PAGE = mmap.PAGESIZE
+_FORK = multiprocessing.get_context("fork")
+
+
+class Signal(Protocol):
+    """From one sender to one receiver: the inference with this number has got so far."""
+
+    def post(self, number: int) -> None: ...
+
+    def wait(self, number: int) -> None: ...
+
+
+class FastSignal:
+    """A semaphore: tried some hundred times, then slept on in the kernel."""
+
+    def __init__(self, spins: int = SPINS) -> None:
+        self._semaphore = _FORK.Semaphore(0)
+        self._spins = spins
+
+    def post(self, number: int) -> None:
+        """Wake the receiver; `number` travels through shared memory."""
+        self._semaphore.release()
+
+    def wait(self, number: int) -> None:
+        """Return once the sender has posted."""
+        acquire = self._semaphore.acquire
+        for _ in range(self._spins):
+            if acquire(False):
+                return
+        acquire()
+
+
+class QueueSignal:
+    """A queue of integers, the form that was published; kept so that both can be compared."""
+
+    def __init__(self) -> None:
+        self._queue: Any = _FORK.Queue()
+
+    def post(self, number: int) -> None:
+        """Put the number; a thread of the queue's own writes it to a pipe."""
+        self._queue.put(number)
+
+    def wait(self, number: int) -> None:
+        """Return once the number has come.
+
+        Raises
+        ------
+        RunError
+            Where another number comes.
+        """
+        found = self._queue.get()
+        if found != number:
+            raise RunError(f"a signal of inference {found} came in inference {number}.")
+
+
+class Memory:
+    """One anonymous shared mapping, cut into page-aligned tensors; goes with its processes."""
+
+    def __init__(self, size_bytes: int) -> None:
+        self._map = mmap.mmap(-1, max(PAGE, size_bytes))
+        self._used = 0
+
+    @staticmethod
+    def pages(size_bytes: int) -> int:
+        """`size_bytes` rounded up to whole pages."""
+        return -(-size_bytes // PAGE) * PAGE
+
+    def tensor(self, spec: TensorSpec) -> torch.Tensor:
+        """A tensor of this shape, stride and type in the next free pages, touched once."""
+        dtype: torch.dtype = getattr(torch, spec.dtype)
+        if spec.items == 0:
+            return torch.empty(spec.shape, dtype=dtype)
+        flat = torch.frombuffer(self._map, dtype=dtype, count=spec.items, offset=self._used)
+        flat.zero_()
+        self._used += self.pages(spec.bytes)
+        return flat.as_strided(spec.shape, spec.stride)
+
+    def integers(self, count: int) -> memoryview:
+        """Room for `count` 64-bit integers, all 0."""
+        start = self._used
+        self._used += self.pages(8 * count)
+        return memoryview(self._map)[start : start + 8 * count].cast("q")
+
+
+@dataclass
+class Port:
+    """One channel: its buffers, its number, and one signal for each receiver."""
+
+    channel: Channel
+    buffers: tuple[torch.Tensor | None, ...]
+    signals: dict[int, Signal]
+    published: memoryview  # one integer: the inference whose value lies in the buffers
+
+    def send(self, value: Any, number: int) -> None:
+        """Copy `value` in and tell every receiver."""
+        values = value if self.channel.is_tuple else (value,)
+        for buffer, part in zip(self.buffers, values, strict=True):
+            if buffer is not None:
+                buffer.copy_(part)
+        self.published[0] = number
+        for signal in self.signals.values():
+            signal.post(number)
+
+    def receive(self, receiver: int, number: int) -> Any:
+        """Wait for the value of this inference; it is read where it lies, not copied.
+
+        Raises
+        ------
+        RunError
+            Where the buffers hold another inference's value.
+        """
+        signal = self.signals.get(receiver)
+        if signal is not None:
+            signal.wait(number)
+        if self.published[0] != number:
+            raise RunError(
+                f"{self.channel.value!r} of inference {self.published[0]} was read in inference "
+                f"{number}; this is a defect of Ramiel, please report it."
+            )
+        return self.buffers if self.channel.is_tuple else self.buffers[0]
+
+
+def memory_for(channels: Iterable[Channel], inputs: Iterable[TensorSpec], integers: int) -> Memory:
+    """A mapping that holds the buffers of `channels` and `inputs` and `integers` counts."""
+    specs = [s for c in channels for s in c.outputs if s] + list(inputs)
+    pages = sum(Memory.pages(spec.bytes) for spec in specs)
+    return Memory(pages + Memory.pages(8 * integers) + PAGE * (len(specs) + 8))
+
+
+def open_ports(
+    channels: Iterable[Channel], memory: Memory, new_signal: Callable[[], Signal], caller: int
+) -> dict[str, Port]:
+    """Lay out every channel; the caller needs no signal, it waits for whole inferences."""
+    channels = tuple(channels)
+    numbers = memory.integers(max(1, len(channels)))
+    return {
+        channel.value: Port(
+            channel,
+            tuple(memory.tensor(spec) if spec else None for spec in channel.outputs),
+            {r: new_signal() for r in channel.receivers if r != caller},
+            numbers[i : i + 1],
+        )
+        for i, channel in enumerate(channels)
+    }

@@ -1,0 +1,96 @@
+"""This host: which cores may be used, and the facts that belong beside every figure."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import sys
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+# glibc returns freed memory to the kernel eagerly; operators that allocate it again pay one page
+# fault for each 4 KB. Kept pages are worth 2-9 % here, and both sides of a benchmark get them.
+LAUNCHER_ENVIRONMENT = {
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+    # The launcher must stay single-threaded until it has forked; workers set their own count.
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+@cache
+def cores() -> tuple[int, ...]:
+    """Logical cores that this process may use, one of each physical core first.
+
+    Honours the affinity mask and a container's CPU quota (cgroup v2), so that workers pinned to
+    them really run side by side.
+    """
+    allowed = sorted(os.sched_getaffinity(0))
+    first = [c for c in allowed if c == min(_siblings(c) & set(allowed))]
+    ordered = first + [c for c in allowed if c not in first]
+    return tuple(ordered[: max(1, math.ceil(_quota(len(ordered))))])
+
+
+def _siblings(core: int) -> set[int]:
+    path = Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list")
+    if not path.exists():
+        return {core}
+    found: set[int] = set()
+    for part in path.read_text().strip().split(","):
+        low, _, high = part.partition("-")
+        found.update(range(int(low), int(high or low) + 1))
+    return found
+
+
+def _quota(default: float) -> float:
+    path = Path("/sys/fs/cgroup/cpu.max")
+    if not path.exists():
+        return default
+    quota, period = path.read_text().split()
+    return default if quota == "max" else min(default, int(quota) / int(period))
+
+
+def cores_for(worker: int, threads: int) -> tuple[int, ...]:
+    """Cores of one worker: its own where there are enough, shared in turn where not."""
+    own = cores()
+    return tuple(own[(worker * threads + t) % len(own)] for t in range(threads))
+
+
+def oversubscribed(workers: int, threads: int) -> bool:
+    """Whether workers have to share cores."""
+    return workers * threads > len(cores())
+
+
+@cache
+def processor() -> str:
+    """The processor's name as the kernel prints it."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """Versions that decide speed."""
+    names = ("torch", "torchvision", "numpy")
+    return {"python": platform.python_version(), **{n: metadata.version(n) for n in names}}
+
+
+def facts() -> dict[str, Any]:
+    """Host, cores, load and versions, as JSON takes them."""
+    return {
+        "host": platform.node(),
+        "processor": processor(),
+        "cores": len(cores()),
+        "load_1min": round(os.getloadavg()[0], 2),
+        "kernel": platform.release(),
+        "platform": sys.platform,
+        **versions(),
+    }

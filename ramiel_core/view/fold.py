@@ -1,0 +1,197 @@
+"""A tall drawing, folded into columns like a newspaper, so that it fits a screen.
+
+A chain of 430 operators is 170 times as tall as wide. Cut between layers and set side by side,
+it has the shape of a window and can be read at half its size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ramiel_core.view.layers import Point
+from ramiel_core.view.reduction import Edge
+
+Route = tuple[Point, ...]
+"""Control points of joined cubic Bezier curves: 1, 4, 7, ... of them."""
+
+ASPECT = 1.6  # width to height aimed at
+GAP = 64.0  # between two columns, px, before the lanes of the edges that turn there
+LANE = 7.0  # between two edges that turn at the same fold, px
+SLACK = 0.15  # a cut may move by this part of a column to where fewer edges cross it
+TURN = 44.0  # how far an edge swings out above and below a column, px
+MAX_COLUMNS = 60
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A drawing: centres of boxes of one size, and the routes of edges."""
+
+    positions: Mapping[str, Point]
+    routes: Mapping[Edge, Route]
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """Layers that stay together, and the room they take."""
+
+    names: tuple[str, ...]
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+
+def fold(
+    positions: Mapping[str, Point],
+    routes: Mapping[Edge, Route],
+    edges: Sequence[Edge],
+    box: tuple[float, float],
+) -> Sheet:
+    """Fold a drawing that goes from top to bottom.
+
+    Parameters
+    ----------
+    positions : Mapping[str, Point]
+        Centres, px; operators of one layer share their y.
+    routes : Mapping[Edge, Route]
+        Of the edges that have one; kept where both ends stay in one column.
+    edges : Sequence[Edge]
+        All that are drawn; every one has a route in the result.
+    box : tuple of float
+        Width and height of each operator, px.
+    """
+    layers = _layers(positions)
+    crossing = _crossing(layers, edges)
+    best: list[_Strip] = []
+    best_error = math.inf
+    for columns in range(1, min(len(layers), MAX_COLUMNS) + 1):
+        cuts = _cuts(columns, crossing)
+        strips = [
+            _strip(layers[a:b], positions, routes, box) for a, b in zip(cuts, cuts[1:], strict=False)
+        ]
+        width = sum(s.right - s.left for s in strips) + GAP * (len(strips) - 1)
+        aspect = width / max(s.bottom - s.top for s in strips)
+        if abs(math.log(aspect / ASPECT)) < best_error:
+            best, best_error = strips, abs(math.log(aspect / ASPECT))
+        if aspect > ASPECT:
+            break
+    return _set_side_by_side(best, positions, routes, edges, box)
+
+
+def _layers(positions: Mapping[str, Point]) -> list[tuple[str, ...]]:
+    by_y: dict[float, list[str]] = {}
+    for name, (_, y) in positions.items():
+        by_y.setdefault(y, []).append(name)
+    return [tuple(by_y[y]) for y in sorted(by_y)]
+
+
+def _crossing(layers: Sequence[Sequence[str]], edges: Sequence[Edge]) -> list[int]:
+    """How many edges a cut below each layer would cross."""
+    layer_of = {name: i for i, layer in enumerate(layers) for name in layer}
+    change = [0] * (len(layers) + 1)
+    for a, b in edges:
+        change[layer_of[a]] += 1
+        change[layer_of[b]] -= 1
+    total, crossing = 0, []
+    for step in change[: len(layers)]:
+        total += step
+        crossing.append(total)
+    return crossing
+
+
+def _cuts(columns: int, crossing: Sequence[int]) -> list[int]:
+    """Layer numbers that start a column, and the end: near even, where few edges cross."""
+    count = len(crossing)
+    length = count / columns
+    slack = int(length * SLACK)
+    cuts = [0]
+    for i in range(1, columns):
+        ideal = round(i * length)
+        near = range(max(cuts[-1] + 1, ideal - slack), min(count - 1, ideal + slack) + 1)
+        if near:
+            cuts.append(min(near, key=lambda at: (crossing[at - 1], abs(at - ideal))))
+    return [*cuts, count]
+
+
+def _strip(
+    layers: Sequence[Sequence[str]],
+    positions: Mapping[str, Point],
+    routes: Mapping[Edge, Route],
+    box: tuple[float, float],
+) -> _Strip:
+    names = tuple(name for layer in layers for name in layer)
+    inside = set(names)
+    bends = [x for (a, b), r in routes.items() if a in inside and b in inside for x, _ in r]
+    half_width, half_height = box[0] / 2, box[1] / 2
+    xs = [positions[name][0] for name in names]
+    ys = [positions[name][1] for name in names]
+    return _Strip(
+        names,
+        left=min([min(xs) - half_width, *bends]),
+        right=max([max(xs) + half_width, *bends]),
+        top=min(ys) - half_height,
+        bottom=max(ys) + half_height,
+    )
+
+
+def _set_side_by_side(
+    strips: Sequence[_Strip],
+    positions: Mapping[str, Point],
+    routes: Mapping[Edge, Route],
+    edges: Sequence[Edge],
+    box: tuple[float, float],
+) -> Sheet:
+    column = {name: i for i, strip in enumerate(strips) for name in strip.names}
+    turning = [(a, b) for a, b in edges if column[a] != column[b]]
+    shift, ends = _columns(strips, [column[a] for a, _ in turning])
+    moved = {
+        name: (positions[name][0] + shift[i][0], positions[name][1] + shift[i][1])
+        for name, i in column.items()
+    }
+    drawn: dict[Edge, Route] = {}
+    for a, b in edges:
+        if column[a] == column[b]:
+            dx, dy = shift[column[a]]
+            known = tuple((x + dx, y + dy) for x, y in routes.get((a, b), ()))
+            drawn[a, b] = known or _straight(moved[a], moved[b], box[1])
+    used: dict[int, int] = {}
+    for a, b in turning:
+        lane = used[column[a]] = used.get(column[a], 0) + 1
+        drawn[a, b] = _turn(moved[a], moved[b], ends[column[a]] + GAP / 2 + lane * LANE, box[1])
+    height = max(strip.bottom - strip.top for strip in strips)
+    return Sheet(moved, drawn, ends[-1], height)
+
+
+def _columns(
+    strips: Sequence[_Strip], turning_from: Sequence[int]
+) -> tuple[list[Point], list[float]]:
+    """How far each strip moves, and the right end of each column."""
+    shift, ends = [], []
+    x = 0.0
+    for i, strip in enumerate(strips):
+        shift.append((x - strip.left, -strip.top))
+        ends.append(x + strip.right - strip.left)
+        x = ends[-1] + GAP + LANE * turning_from.count(i)
+    return shift, ends
+
+
+def _straight(start: Point, end: Point, box_height: float) -> Route:
+    """From below one box to above another, leaving and arriving upright."""
+    top, bottom = start[1] + box_height / 2, end[1] - box_height / 2
+    bend = (bottom - top) * 0.4
+    return (start[0], top), (start[0], top + bend), (end[0], bottom - bend), (end[0], bottom)
+
+
+def _turn(start: Point, end: Point, lane: float, box_height: float) -> Route:
+    """Out below one column, up the gap beside it, and into the next column from above."""
+    below, above = start[1] + box_height / 2, end[1] - box_height / 2
+    return (
+        *((start[0], below), (start[0], below + TURN), (lane, below + TURN)),
+        *((lane, below), (lane, (below * 2 + above) / 3), (lane, (below + above * 2) / 3)),
+        *((lane, above), (lane, above - TURN), (end[0], above - TURN)),
+        (end[0], above),
+    )

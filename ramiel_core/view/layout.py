@@ -1,0 +1,175 @@
+"""Graph -> Layout: a fixed place for every operator.
+
+Graphviz's `dot` places them, in a process with a time limit; long graphs are folded into
+columns; the result is kept on disk, because stepping through merges only recolours it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ramiel_core.cache import cache_dir
+from ramiel_core.ir import Graph
+from ramiel_core.view import dot_process, layers, reduction
+from ramiel_core.view.fold import GAP, Route, Sheet, fold
+from ramiel_core.view.layers import Point
+from ramiel_core.view.reduction import Edge
+
+BOX_WIDTH = 172.0  # px, of every operator
+BOX_HEIGHT = 44.0
+COLUMN_PITCH = BOX_WIDTH + 26.0  # from one centre to the next in a layer, px
+LAYER_PITCH = BOX_HEIGHT + 26.0  # from one layer to the next, px
+TIME_LIMIT_S = 10.0
+
+_POINTS = 72.0  # to the inch; one point is one px here
+_VERSION = 1  # of the drawing: a change here forgets every layout on disk
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where to draw each operator and each edge."""
+
+    positions: Mapping[str, Point]  # centre of each operator, px, y downwards
+    routes: Mapping[Edge, Route]  # Bezier control points of every edge, dropped ones included
+    width: float  # px
+    height: float  # px
+    engine: str  # how it was made, in words for the reader
+    dropped_edges: tuple[Edge, ...] = ()  # left out of the layout: draw them as thin arcs
+
+
+def lay_out(graph: Graph, time_limit_s: float = TIME_LIMIT_S) -> Layout:
+    """Place every operator of a graph, once and for all.
+
+    Parameters
+    ----------
+    graph : Graph
+        Costs play no part.
+    time_limit_s : float
+        For Graphviz, wall-clock seconds. Past it the operators are placed in plain layers, and
+        `engine` says so.
+
+    Returns
+    -------
+    Layout
+        From the cache where this graph was laid out before with the same limit.
+    """
+    path = cache_dir() / "layouts" / f"{graph.fingerprint}-{time_limit_s:g}s-v{_VERSION}.json"
+    kept = _read(path)
+    if kept is None:
+        kept = _lay_out(graph, time_limit_s)
+        _write(path, kept)
+    return kept
+
+
+def _lay_out(graph: Graph, time_limit_s: float) -> Layout:
+    if not graph.nodes:
+        return Layout({}, {}, 0.0, 0.0, "nothing to lay out")
+    rank = reduction.ranks(graph)
+    engine, dropped = "Graphviz dot", ()  # type: tuple[str, tuple[Edge, ...]]
+    if reduction.is_dominated_by_long_edges(graph, rank):
+        engine, dropped = "Graphviz dot on the transitive reduction", reduction.redundant_edges(graph)
+    left_out = set(dropped)
+    edges = [edge for edge in graph.edges if edge not in left_out]
+    try:
+        positions, routes = _by_dot(graph, edges, time_limit_s)
+    except dot_process.DotTimeoutError:
+        engine = f"layers (Graphviz took longer than {time_limit_s:g} s)"
+        positions = layers.layered(graph, rank, (COLUMN_PITCH, LAYER_PITCH))
+        routes = {}
+    sheet = fold(positions, routes, edges, (BOX_WIDTH, BOX_HEIGHT))
+    arcs = {edge: _arc(sheet.positions[edge[0]], sheet.positions[edge[1]]) for edge in dropped}
+    return _rounded(sheet, arcs, engine, dropped)
+
+
+def _by_dot(
+    graph: Graph, edges: Sequence[Edge], time_limit_s: float
+) -> tuple[dict[str, Point], dict[Edge, Route]]:
+    """Positions and splines from Graphviz, which sees numbers only, no names."""
+    number = graph.index
+    lines = [
+        f"digraph {{ nodesep={(COLUMN_PITCH - BOX_WIDTH) / _POINTS:.3f}"
+        f" ranksep={(LAYER_PITCH - BOX_HEIGHT) / _POINTS:.3f}",
+        f'node [shape=box fixedsize=true label="" width={BOX_WIDTH / _POINTS:.4f}'
+        f" height={BOX_HEIGHT / _POINTS:.4f}] edge [dir=none]",
+        *(str(i) for i in range(len(graph))),
+        *(f"{number[a]} -> {number[b]}" for a, b in edges),
+        "}",
+    ]
+    drawing = json.loads(dot_process.render("\n".join(lines), "json0", time_limit_s))
+    names = [graph.nodes[int(item["name"])].name for item in drawing["objects"]]
+    positions = {
+        name: _point(item["pos"]) for name, item in zip(names, drawing["objects"], strict=True)
+    }
+    routes = {
+        (names[item["tail"]], names[item["head"]]): tuple(map(_point, item["pos"].split()))
+        for item in drawing.get("edges", ())
+    }
+    return positions, routes
+
+
+def _point(text: str) -> Point:
+    x, y = text.split(",")
+    return float(x), -float(y)  # Graphviz counts y upwards
+
+
+def _arc(start: Point, end: Point) -> Route:
+    """From the right side of one box, out and back, or on to the left side of another column."""
+    x, y = start[0] + BOX_WIDTH / 2, start[1]
+    if abs(end[0] - start[0]) < BOX_WIDTH:
+        out = max(x, end[0] + BOX_WIDTH / 2) + min(GAP - 10.0, 14.0 + (end[1] - y) * 0.05)
+        return (x, y), (out, y), (out, end[1]), (end[0] + BOX_WIDTH / 2, end[1])
+    left = end[0] - BOX_WIDTH / 2
+    return (x, y), (x + GAP, y), (left - GAP, end[1]), (left, end[1])
+
+
+def _rounded(
+    sheet: Sheet, arcs: Mapping[Edge, Route], engine: str, dropped: tuple[Edge, ...]
+) -> Layout:
+    """A tenth of a px is enough, and halves what the page has to send."""
+    return Layout(
+        {name: (round(x, 1), round(y, 1)) for name, (x, y) in sheet.positions.items()},
+        {
+            edge: tuple((round(x, 1), round(y, 1)) for x, y in route)
+            for edge, route in (*sheet.routes.items(), *arcs.items())
+        },
+        round(sheet.width, 1),
+        round(sheet.height, 1),
+        engine,
+        dropped,
+    )
+
+
+def _read(path: Path) -> Layout | None:
+    """A layout from disk; none where there is none, or half of one."""
+    try:
+        kept = json.loads(path.read_text())
+        return Layout(
+            {name: (x, y) for name, (x, y) in kept["positions"].items()},
+            {(a, b): tuple((x, y) for x, y in route) for a, b, route in kept["routes"]},
+            kept["width"],
+            kept["height"],
+            kept["engine"],
+            tuple((a, b) for a, b in kept["dropped_edges"]),
+        )
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(path: Path, layout: Layout) -> None:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    record = {
+        "positions": layout.positions,
+        "routes": [(a, b, route) for (a, b), route in layout.routes.items()],
+        "width": layout.width,
+        "height": layout.height,
+        "engine": layout.engine,
+        "dropped_edges": layout.dropped_edges,
+    }
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+        json.dump(record, file)
+    os.replace(file.name, path)  # so that a second page never reads half a file
