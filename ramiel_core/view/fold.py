@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from ramiel_core.view.layers import Point
 from ramiel_core.view.reduction import Edge
@@ -18,8 +19,8 @@ Route = tuple[Point, ...]
 
 ASPECT = 1.6  # width to height aimed at
 GAP = 64.0  # between two columns, px, before the lanes of the edges that turn there
-LANE = 7.0  # between two edges that turn at the same fold, px
-SLACK = 0.15  # a cut may move by this part of a column to where fewer edges cross it
+LANE = 7.0  # between the edges of two operators that turn at the same fold, px
+SLACK = 0.15  # a cut may move by this part of a column to where fewer values cross it
 TURN = 44.0  # how far an edge swings out above and below a column, px
 MAX_COLUMNS = 60
 
@@ -90,21 +91,20 @@ def _layers(positions: Mapping[str, Point]) -> list[tuple[str, ...]]:
 
 
 def _crossing(layers: Sequence[Sequence[str]], edges: Sequence[Edge]) -> list[int]:
-    """How many edges a cut below each layer would cross."""
+    """How many operators have edges that a cut below each layer would cross."""
     layer_of = {name: i for i, layer in enumerate(layers) for name in layer}
-    change = [0] * (len(layers) + 1)
+    last: dict[str, int] = {}
     for a, b in edges:
-        change[layer_of[a]] += 1
-        change[layer_of[b]] -= 1
-    total, crossing = 0, []
-    for step in change[: len(layers)]:
-        total += step
-        crossing.append(total)
-    return crossing
+        last[a] = max(last.get(a, 0), layer_of[b])
+    change = [0] * (len(layers) + 1)
+    for name, end in last.items():
+        change[layer_of[name]] += 1
+        change[end] -= 1
+    return list(accumulate(change))[: len(layers)]
 
 
 def _cuts(columns: int, crossing: Sequence[int]) -> list[int]:
-    """Layer numbers that start a column, and the end: near even, where few edges cross."""
+    """Layer numbers that start a column, and the end: near even, where few values cross."""
     count = len(crossing)
     length = count / columns
     slack = int(length * SLACK)
@@ -147,7 +147,8 @@ def _set_side_by_side(
 ) -> Sheet:
     column = {name: i for i, strip in enumerate(strips) for name in strip.names}
     turning = [(a, b) for a, b in edges if column[a] != column[b]]
-    shift, ends = _columns(strips, [column[a] for a, _ in turning])
+    lanes = _lanes(turning, column)
+    shift, ends = _columns(strips, [column[a] for a in lanes])
     moved = {
         name: (positions[name][0] + shift[i][0], positions[name][1] + shift[i][1])
         for name, i in column.items()
@@ -158,12 +159,21 @@ def _set_side_by_side(
             dx, dy = shift[column[a]]
             known = tuple((x + dx, y + dy) for x, y in routes.get((a, b), ()))
             drawn[a, b] = known or _straight(moved[a], moved[b], box[1])
-    used: dict[int, int] = {}
     for a, b in turning:
-        lane = used[column[a]] = used.get(column[a], 0) + 1
-        drawn[a, b] = _turn(moved[a], moved[b], ends[column[a]] + GAP / 2 + lane * LANE, box[1])
+        lane = ends[column[a]] + GAP / 2 + lanes[a] * LANE
+        drawn[a, b] = _turn(moved[a], moved[b], lane, box[1])
     height = max(strip.bottom - strip.top for strip in strips)
     return Sheet(moved, drawn, ends[-1], height)
+
+
+def _lanes(turning: Sequence[Edge], column: Mapping[str, int]) -> dict[str, int]:
+    """Lane of each operator whose edges turn: they share it, and part above the next column."""
+    lanes: dict[str, int] = {}
+    used: dict[int, int] = {}
+    for a, _ in turning:
+        if a not in lanes:
+            lanes[a] = used[column[a]] = used.get(column[a], 0) + 1
+    return lanes
 
 
 def _columns(
