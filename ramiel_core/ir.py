@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -178,9 +178,10 @@ class Graph:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of structure and shapes, not of costs: the key of every cache."""
-        digest = hashlib.sha256(repr((self.inputs, self.outputs)).encode())
-        for n in self.nodes:
-            digest.update(repr((n.name, n.op, n.inputs, n.outputs, n.call)).encode())
+        digest = hashlib.sha256(repr((self.model, self.outputs)).encode())
+        for n in self.nodes:  # shapes without strides: those may differ between devices
+            shapes = [(s.shape, s.dtype) for s in n.outputs if s]
+            digest.update(repr((n.name, n.op, n.inputs, shapes)).encode())
         return digest.hexdigest()[:20]
 
     @property
@@ -249,15 +250,14 @@ class Plan:
     clusters: tuple[tuple[str, ...], ...]  # one a worker, in run order
     linear: tuple[tuple[str, ...], ...] = ()  # the chains of Algorithm 2
     steps: tuple[Step, ...] = ()  # every merge, from `linear` on
-    moves: int = 0  # chains that changed their cluster after the last merge
+    moves: int = 0  # times that operators changed their cluster after the last merge
     fixpoint: int = 0  # clusters at the natural fixpoint of merging
     critical_path: tuple[str, ...] = ()
     t1_ms: float = 0.0
     tinf_ms: float = 0.0  # critical path with free sends: the bound on any plan
     tinf_send_ms: float = 0.0  # critical path when every edge pays its send
     makespan_ms: float = 0.0  # predicted
-    rejected_makespan_ms: float | None = None  # of the parallel plan, where sequential replaced it
-    warnings: tuple[str, ...] = ()
+    rejected_makespan_ms: float | None = None  # of the parallel plan that sequential replaced
 
     def __post_init__(self) -> None:
         if not self.clusters or not all(self.clusters):
@@ -339,6 +339,28 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """A benchmark as it was asked for; travels to the launcher as JSON."""
+
+    model: str  # a name of torchvision's registry, or what the model sent along is called
+    task: Literal["bench", "profile"] = "bench"
+    workers: int | None = None  # None: as many as are predicted to pay
+    threads: int = 1  # inside each operator
+    repeats: int = 30
+    signals: Literal["fast", "queue"] = "fast"
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise PlanError(f"--workers must be 1 or more, not {self.workers}.")
+        if self.threads < 1:
+            raise PlanError(f"--threads must be 1 or more, not {self.threads}.")
+        if self.repeats < 1:
+            raise PlanError(f"--repeats must be 1 or more, not {self.repeats}.")
+        if self.signals not in ("fast", "queue"):
+            raise PlanError(f"--signals is fast or queue, not {self.signals!r}.")
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """Timed inferences of one configuration."""
 
@@ -346,33 +368,33 @@ class Run:
     workers: int
     threads: int  # inside each operator
     times_ms: tuple[float, ...]
-    memory_bytes: int = 0  # of all its workers together (proportional set size), 0: not known
+    equal: bool  # to the sequential reference, bit for bit, after every one of them
+    max_difference: float  # from it, the largest of all outputs and inferences
+    memory_bytes: int = 0  # of all its workers together (proportional set size)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a benchmark found, ready for JSON; `record()` gives the published keys."""
+    """What a benchmark found; `report.summarize.record` turns it into JSON."""
 
     model: str
-    workers: int  # of the plan that ran
-    workers_asked: int
-    threads: int
-    signals: str
+    operators: int
+    plan: Plan
+    job: Job
     cost_model: str
-    runs: tuple[Run, ...]
+    runs: tuple[Run, ...]  # sequential, parallel and, where cores allow, threads
     sequential_ms: float
     parallel_ms: float
     speedup: float
-    speedup_ci: tuple[float, float]
-    predicted_ms: float
-    t1_ms: float
-    tinf_ms: float
-    bound: float
+    speedup_ci: tuple[float, float]  # 95 %, bootstrap over rounds
+    bound: float  # min(workers asked for, T1 / T-infinity)
     equal: bool
-    max_difference: float
-    verdict: str
     predicted: Timeline
-    measured: Timeline
-    host: Mapping[str, Any] = field(default_factory=dict)
-    plan: Mapping[str, Any] = field(default_factory=dict)
+    measured: Timeline  # the traced inference of median length
+    verdict: str
+    host: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+
+    def run(self, label: str) -> Run | None:
+        """The run with this label, if it was made."""
+        return next((r for r in self.runs if r.label == label), None)

@@ -42,9 +42,9 @@ def make_plan(graph: Graph, workers: int | None = None) -> Plan:
     merging.to_fixpoint()
     fixpoint = len(merging.members)
     moves = 0
-    if workers is not None and workers < fixpoint:
+    if workers is not None:
         merging.to_workers(workers)
-        moves = merging.move_chains()
+        moves = merging.move_blocks()
     clusters = merging.clusters()
     makespan_ms, rejected_ms = merging.makespan_ms(), None
     if len(clusters) > 1 and makespan_ms * PAYS > graph.t1_ms:

@@ -94,3 +94,8 @@ def facts() -> dict[str, Any]:
         "platform": sys.platform,
         **versions(),
     }
+
+
+def identity() -> dict[str, str]:
+    """What a measured cost depends on beside the model: processor, cores and versions."""
+    return {"processor": processor(), "cores": str(len(cores())), **versions()}

@@ -1,0 +1,1 @@
+"""Records -> what people look at: figures, pages, DOT, SVG."""

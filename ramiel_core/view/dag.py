@@ -25,6 +25,7 @@ from ramiel_core.view.reduction import Edge
 Clusters = Mapping[int, Sequence[str]]
 """Operator names by the number that names their cluster."""
 
+ONE_CURVE = 4  # control points of a route without bends
 LABEL_LENGTH = 24  # characters of a name that fit into a box
 _NO_CLUSTER = "#c4cad4"
 _EDGE = "#8a94a6"
@@ -92,11 +93,8 @@ class _Marks:
 
 
 def _shortened(name: str) -> str:
-    """A long name without its middle: the ends tell it from its neighbours."""
-    if len(name) <= LABEL_LENGTH:
-        return name
-    tail = LABEL_LENGTH // 2 + 2
-    return f"{name[: LABEL_LENGTH - tail - 1]}…{name[-tail:]}"
+    """Keep the end of a long name: it tells an operator from its neighbours."""
+    return name if len(name) <= LABEL_LENGTH else f"…{name[1 - LABEL_LENGTH :]}"
 
 
 def title(graph: Graph, node: OpNode, cluster: int | None) -> str:
@@ -117,9 +115,7 @@ def title(graph: Graph, node: OpNode, cluster: int | None) -> str:
     return "\n".join(f"{key}: {value}" for key, value in lines.items() if value)
 
 
-def _add_node(
-    drawing: Network, graph: Graph, node: OpNode, marks: _Marks, layout: Layout
-) -> None:
+def _add_node(drawing: Network, graph: Graph, node: OpNode, marks: _Marks, layout: Layout) -> None:
     fill = marks.fill(node.name)
     critical = node.name in marks.critical
     border = palette.CRITICAL if critical else fill
@@ -165,11 +161,12 @@ def _add_edge(drawing: Network, edge: Edge, marks: _Marks, layout: Layout, dropp
 
 
 def _smooth(edge: Edge, layout: Layout, dropped: bool) -> dict[str, Any]:
-    """The nearest that vis-network's own curves come to a route."""
+    """Choose the curve of vis-network's own that comes nearest to a route."""
     (xa, ya), (xb, yb) = (layout.positions[name] for name in edge)
     if yb <= ya:  # on to the next column
         return {"enabled": True, "type": "cubicBezier", "forceDirection": "horizontal"}
-    if dropped or (abs(xa - xb) < BOX_WIDTH and len(layout.routes[edge]) > 4):
+    bends = len(layout.routes[edge]) > ONE_CURVE
+    if dropped or (bends and abs(xa - xb) < BOX_WIDTH):
         return {"enabled": True, "type": "curvedCCW", "roundness": 0.2}  # round what is between
     return {"enabled": True, "type": "cubicBezier", "forceDirection": "vertical"}
 
@@ -189,8 +186,12 @@ _OPTIONS = {
 }
 
 
+_NODE_KEYS = ("id", "x", "y", "op", "title", "cluster", "critical")
+_EDGE_KEYS = ("from", "to", "critical", "dropped", "crosses", "route")
+
+
 def payload(drawing: Network) -> dict[str, Any]:
-    """What the page's component draws, as plain JSON: nodes, edges, options, legend.
+    """List what the page's component draws, as plain JSON: nodes, edges, options, legend.
 
     Only what it reads: vis-network's own attributes would make three times as much to send.
     """
@@ -205,17 +206,18 @@ def payload(drawing: Network) -> dict[str, Any]:
     return {
         "nodes": [
             {
-                **{key: node[key] for key in ("id", "x", "y", "op", "title", "cluster", "critical")},
+                **{key: node[key] for key in _NODE_KEYS},
                 "fill": node["color"]["background"],
                 "text": node["font"]["color"],
             }
             for node in drawing.nodes
         ],
-        "edges": [
-            {key: edge[key] for key in ("from", "to", "critical", "dropped", "crosses", "route")}
-            for edge in drawing.edges
-        ],
-        "options": {"box": [BOX_WIDTH, BOX_HEIGHT], "critical": palette.CRITICAL},
+        "edges": [{key: edge[key] for key in _EDGE_KEYS} for edge in drawing.edges],
+        "options": {
+            "box": [BOX_WIDTH, BOX_HEIGHT],
+            "critical": palette.CRITICAL,
+            "accent": palette.ACCENT,
+        },
         "legend": [legend[number] for number in sorted(legend)],
     }
 
@@ -247,7 +249,8 @@ def standalone_html(drawing: Network) -> str:
 
 def dot_text(graph: Graph, clusters: Clusters, critical_path: Sequence[str]) -> str:
     """Graph in Graphviz's own language, clusters coloured, critical path bold."""
-    return _digraph(graph, clusters, critical_path, frozenset()).source
+    text: str = _digraph(graph, clusters, critical_path, frozenset()).source
+    return text
 
 
 def svg(
@@ -274,7 +277,9 @@ def svg(
     said = f"{graph.model or 'operator graph'}: {len(graph)} operators, {len(graph.edges)} edges"
     if left_out:
         said += f"; {len(left_out)} edges that other paths imply are not drawn"
-    return re.sub(r"(<svg\b[^>]*>)", lambda m: f"{m[1]}\n<desc>{escape(said)}</desc>", picture, count=1)
+    opened = re.search(r"<svg\b[^>]*>", picture)
+    at = opened.end() if opened else 0
+    return f"{picture[:at]}\n<desc>{escape(said)}</desc>{picture[at:]}"
 
 
 def _digraph(

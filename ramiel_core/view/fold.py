@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from ramiel_core.view.layers import Point
 from ramiel_core.view.reduction import Edge
@@ -17,10 +17,10 @@ from ramiel_core.view.reduction import Edge
 Route = tuple[Point, ...]
 """Control points of joined cubic Bezier curves: 1, 4, 7, ... of them."""
 
-ASPECT = 1.6  # width to height aimed at
+ASPECT = 1.6  # width to height of the window to be filled
 GAP = 64.0  # between two columns, px, before the lanes of the edges that turn there
 LANE = 7.0  # between the edges of two operators that turn at the same fold, px
-SLACK = 0.15  # a cut may move by this part of a column to where fewer values cross it
+SLACK = 0.25  # a cut may move by this part of a column to where fewer values cross it
 TURN = 44.0  # how far an edge swings out above and below a column, px
 MAX_COLUMNS = 60
 
@@ -68,18 +68,18 @@ def fold(
     layers = _layers(positions)
     crossing = _crossing(layers, edges)
     best: list[_Strip] = []
-    best_error = math.inf
+    least = math.inf  # height of the window that shows all of it at full size
     for columns in range(1, min(len(layers), MAX_COLUMNS) + 1):
-        cuts = _cuts(columns, crossing)
         strips = [
-            _strip(layers[a:b], positions, routes, box) for a, b in zip(cuts, cuts[1:], strict=False)
+            _strip(layers[first:end], positions, routes, box)
+            for first, end in pairwise(_cuts(columns, crossing))
         ]
         width = sum(s.right - s.left for s in strips) + GAP * (len(strips) - 1)
-        aspect = width / max(s.bottom - s.top for s in strips)
-        if abs(math.log(aspect / ASPECT)) < best_error:
-            best, best_error = strips, abs(math.log(aspect / ASPECT))
-        if aspect > ASPECT:
-            break
+        window = max(width / ASPECT, *(s.bottom - s.top for s in strips))
+        if window < least:
+            best, least = strips, window
+        if width / ASPECT > least:
+            break  # more columns are wider still
     return _set_side_by_side(best, positions, routes, edges, box)
 
 

@@ -20,7 +20,7 @@ from ramiel_core.view.fold import GAP, Route, Sheet, fold
 from ramiel_core.view.layers import Point
 from ramiel_core.view.reduction import Edge
 
-BOX_WIDTH = 172.0  # px, of every operator
+BOX_WIDTH = 190.0  # px, of every operator
 BOX_HEIGHT = 44.0
 COLUMN_PITCH = BOX_WIDTH + 26.0  # from one centre to the next in a layer, px
 LAYER_PITCH = BOX_HEIGHT + 26.0  # from one layer to the next, px
@@ -70,9 +70,11 @@ def _lay_out(graph: Graph, time_limit_s: float) -> Layout:
     if not graph.nodes:
         return Layout({}, {}, 0.0, 0.0, "nothing to lay out")
     rank = reduction.ranks(graph)
-    engine, dropped = "Graphviz dot", ()  # type: tuple[str, tuple[Edge, ...]]
+    engine = "Graphviz dot"
+    dropped: tuple[Edge, ...] = ()
     if reduction.is_dominated_by_long_edges(graph, rank):
-        engine, dropped = "Graphviz dot on the transitive reduction", reduction.redundant_edges(graph)
+        engine = "Graphviz dot on the transitive reduction"
+        dropped = reduction.redundant_edges(graph)
     left_out = set(dropped)
     edges = [edge for edge in graph.edges if edge not in left_out]
     try:
@@ -130,7 +132,7 @@ def _arc(start: Point, end: Point) -> Route:
 def _rounded(
     sheet: Sheet, arcs: Mapping[Edge, Route], engine: str, dropped: tuple[Edge, ...]
 ) -> Layout:
-    """A tenth of a px is enough, and halves what the page has to send."""
+    """Round to a tenth of a px, which is enough, and halves what the page has to send."""
     return Layout(
         {name: (round(x, 1), round(y, 1)) for name, (x, y) in sheet.positions.items()},
         {
@@ -145,7 +147,7 @@ def _rounded(
 
 
 def _read(path: Path) -> Layout | None:
-    """A layout from disk; none where there is none, or half of one."""
+    """Load a layout; none where there is none, or one that does not read as such."""
     try:
         kept = json.loads(path.read_text())
         return Layout(

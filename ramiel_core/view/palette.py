@@ -45,7 +45,7 @@ def fill(cluster: int) -> str:
 
 
 def text_on(colour: str) -> str:
-    """The better readable of dark and light text on a ``#rrggbb`` ground.
+    """Choose the better readable of dark and light text on a ``#rrggbb`` ground.
 
     >>> text_on("#ffffff"), text_on("#000000")
     ('#0b0f19', '#ffffff')

@@ -1,0 +1,231 @@
+"""`python -m ramiel_core`: the same engine as the app's, for a shell."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ramiel_core.errors import ModelError, PlanError, RamielError
+from ramiel_core.ir import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.progress import Progress
+
+BAD_INPUT = 2
+FAILED = 1
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence; `--help` has the rest."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"ramiel: {message}. See `{self.prog} --help`.\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0, 1 for a failed run, 2 for bad input."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.command(options)
+    except (ModelError, PlanError) as error:
+        print(f"ramiel: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except RamielError as error:
+        print(f"ramiel: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("ramiel: cancelled; its workers have ended.", file=sys.stderr)
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m ramiel_core", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    analyze = commands.add_parser("analyze", help="operators, clusters, T1, T∞, critical path")
+    analyze.add_argument("model", help="a torchvision classification model, such as googlenet")
+    analyze.add_argument("--cost", choices=("unit", "flops", "measured"), default="flops")
+    analyze.add_argument("--refresh", action="store_true", help="measure costs anew")
+    analyze.add_argument("--json", action="store_true", help="print JSON")
+    analyze.set_defaults(command=_analyze)
+
+    bench = commands.add_parser("bench", help="sequential against parallel, in turn")
+    bench.add_argument("models", nargs="*", metavar="MODEL", help="default: the five of the README")
+    bench.add_argument("--workers", type=int, metavar="K", help="default: as many as pay")
+    bench.add_argument("--threads", type=int, default=1, metavar="T", help="inside each operator")
+    bench.add_argument("--repeats", type=int, default=30, metavar="R")
+    bench.add_argument("--signals", choices=("fast", "queue"), default="fast")
+    bench.add_argument("--out", type=Path, default=Path("results.json"), metavar="FILE")
+    bench.set_defaults(command=_bench)
+
+    emit = commands.add_parser("emit", help="write the generated program")
+    emit.add_argument("model")
+    emit.add_argument("--out", type=Path, required=True, metavar="DIR")
+    emit.add_argument("--workers", type=int, metavar="K", help="default: the natural fixpoint")
+    emit.add_argument("--cost", choices=("unit", "flops", "measured"), default="flops")
+    emit.set_defaults(command=_emit)
+
+    models = commands.add_parser("models", help="every model by name")
+    models.set_defaults(command=_models)
+
+    launch = commands.add_parser("launch")  # what `bench` and the app start; not for people
+    launch.add_argument("folder", type=Path)
+    launch.set_defaults(command=_launch)
+    return parser
+
+
+def _analyze(options: argparse.Namespace) -> int:
+    from ramiel_core import pipeline
+
+    graph = pipeline.graph_of(options.model)
+    if options.cost == "measured" and (options.refresh or not pipeline.is_measured(graph)):
+        for _ in pipeline.finish(pipeline.start(Job(options.model, task="profile"))):
+            pass
+    graph = pipeline.weigh(graph, options.cost)
+    plan = pipeline.plan_of(graph)
+    found = pipeline.summary(graph, plan)
+    if options.json:
+        print(json.dumps(found, indent=2))
+    else:
+        _print_summary(found, pipeline.outlook(graph))
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from ramiel_core import pipeline
+
+    settings = {k: getattr(options, k) for k in ("workers", "threads", "repeats", "signals")}
+    models = [pipeline.zoo.resolve(name) for name in options.models] or list(pipeline.FIVE)
+    jobs = [Job(model, **settings) for model in models]  # all are checked before the first starts
+    records: list[dict[str, Any]] = []
+    with _progress() as progress:
+        for job in jobs:
+            records.append(_bench_one(job, progress))
+            options.out.write_text(json.dumps(records, indent=1) + "\n")
+    _print_table(records)
+    print(f"Written to {options.out}.")
+    return 0 if all(record["equal"] for record in records) else FAILED
+
+
+def _bench_one(job: Job, progress: Progress) -> dict[str, Any]:
+    from ramiel_core import pipeline
+
+    bar = progress.add_task(f"{job.model}: starting", total=job.repeats)
+    for event in pipeline.finish(pipeline.start(job)):
+        if event["kind"] == "stage":
+            progress.update(bar, description=f"{job.model}: {event['text']}")
+        elif event["kind"] == "queued":
+            progress.update(bar, description=f"{job.model}: waiting for another benchmark")
+        elif event["kind"] == "planned":
+            for warning in event["warnings"]:
+                progress.console.print(f"[yellow]{job.model}: {warning}[/]")
+        elif event["kind"] == "progress":
+            progress.update(bar, completed=event["done"])
+        elif event["kind"] == "report":
+            progress.update(bar, description=f"{job.model}: done")
+            found: dict[str, Any] = event["record"]
+            return found
+    raise RamielError(f"the benchmark of {job.model} was cancelled; start it again.")
+
+
+def _emit(options: argparse.Namespace) -> int:
+    from ramiel_core import pipeline
+
+    graph = pipeline.graph_of(options.model, cost=options.cost)
+    plan = pipeline.plan_of(graph, options.workers)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name, made in (
+        ("parallel.py", plan),
+        ("sequential.py", pipeline.sequential_plan(graph)),
+    ):
+        path = options.out / name
+        path.write_text(pipeline.program_of(graph, made).source)
+        print(path)
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    from ramiel_core.model import zoo
+
+    for family, names in zoo.families().items():
+        print(f"{family}: {', '.join(names)}")
+    return 0
+
+
+def _launch(options: argparse.Namespace) -> int:
+    from ramiel_core import pipeline
+
+    return pipeline.launch(options.folder)
+
+
+def _progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _print_summary(found: dict[str, Any], outlook: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{found['model']} ({found['cost_model']} costs)", show_header=False)
+    unit = "" if found["cost_model"] == "unit" else " ms"
+    path = found["critical_path"]
+    rows = (
+        ("operators", f"{found['operators']}"),
+        ("parameters", f"{found['parameters']:,}"),
+        ("clusters", f"{found['clusters_linear']} linear, {found['clusters_merged']} merged"),
+        ("T1, one worker", f"{found['t1_ms']:.4g}{unit}"),
+        ("T∞, critical path", f"{found['tinf_ms']:.4g}{unit}"),
+        ("parallelism T1/T∞", f"{found['parallelism']:.2f} ({found['parallelism_send']:.2f} "
+                              f"when every edge pays its send)"),
+        ("critical path", f"{len(path)} operators: {path[0]} … {path[-1]}"),
+    )
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    console.print(table)
+    console.print(outlook)
+
+
+def _print_table(records: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    host = records[0]["host"]
+    table = Table(
+        title=f"{host['processor']}, {host['cores']} cores, load {host['load_1min']}, "
+        f"torch {host['torch']}",
+        caption="Times in ms, medians; speedup with its 95 % interval.",
+    )
+    for title in ("model", "workers", "sequential", "parallel", "predicted", "speedup", "bound"):
+        table.add_column(title, justify="left" if title == "model" else "right")
+    table.add_column("equal")
+    for r in records:
+        low, high = r["speedup_ci"]
+        table.add_row(
+            r["model"],
+            f"{r['workers']}×{r['threads']}",
+            f"{r['sequential_ms']:.1f}",
+            f"{r['parallel_ms']:.1f}",
+            f"{r['predicted_ms']:.1f}",
+            f"{r['speedup']:.2f} ({low:.2f}–{high:.2f})",
+            f"{r['bound']:.2f}",
+            "bit for bit" if r["equal"] else "[red]NO[/]",
+        )
+    console = Console()
+    console.print(table)
+    for r in records:
+        console.print(f"[bold]{r['model']}[/]: {r['verdict']}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,331 @@
+"""The only file that joins the arrows: model -> graph -> plan -> program -> run -> report.
+
+The shell (`__main__`), the app's pages and Python users call what stands here.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ramiel_core.check import check_plan, check_program
+from ramiel_core.errors import GraphError, RamielError
+from ramiel_core.graph import cost_cache
+from ramiel_core.graph.costs import (
+    COST_MODELS,
+    SendLine,
+    weigh_flops,
+    weigh_measured,
+    weigh_unit,
+)
+from ramiel_core.graph.extract import extract, weights_of
+from ramiel_core.ir import Graph, Job, Plan, Program, Report, Timeline, TracedModel
+from ramiel_core.model import zoo
+from ramiel_core.model.trace import trace
+from ramiel_core.plan.planner import make_plan, sequential_plan
+from ramiel_core.plan.simulate import simulate
+from ramiel_core.program.emit import emit
+from ramiel_core.report.summarize import record, summarize
+from ramiel_core.report.verdict import expectation
+from ramiel_core.run import bench as timing
+from ramiel_core.run import host, jobs
+from ramiel_core.run.forked import Team
+from ramiel_core.run.profile import operator_costs, send_line
+
+FIVE = ("squeezenet1_0", "googlenet", "resnet50", "densenet121", "inception_v3")
+"""The models of the published comparison; what `bench` runs when none is named."""
+
+Inputs = tuple[torch.Tensor, ...]
+
+
+def traced(model: str | nn.Module, inputs: Inputs | None = None, device: str = "meta") -> TracedModel:
+    """A model of the registry by name, or any module with example inputs, as operator calls.
+
+    Raises
+    ------
+    ModelError
+        For an unknown name, or a model that cannot be traced.
+    """
+    if isinstance(model, str):
+        name = zoo.resolve(model)
+        return trace(*zoo.build(name, device), name)
+    if inputs is None:
+        raise RamielError("a module of your own needs example inputs: analyze(module, (tensor,)).")
+    return trace(model, inputs, type(model).__name__.lower())
+
+
+@lru_cache(maxsize=32)
+def _zoo_graph(name: str) -> Graph:
+    return extract(traced(name))
+
+
+def graph_of(
+    model: str | nn.Module, inputs: Inputs | None = None, *, cost: str = "flops", threads: int = 1
+) -> Graph:
+    """The weighed operator graph of a model; no weights are drawn, nothing runs.
+
+    Parameters
+    ----------
+    model : str or nn.Module
+        A name of torchvision's registry, or a module in eval mode.
+    inputs : tuple of torch.Tensor
+        Example inputs, for a module.
+    cost : {"unit", "flops", "measured"}
+        Measured costs must have been measured before: `measure`, or any benchmark.
+    threads : int
+        Inside each operator, for measured costs.
+
+    Raises
+    ------
+    ModelError
+        For an unknown name, or a model that cannot be traced.
+    GraphError
+        For an unknown cost model, or costs that were never measured on this host.
+    """
+    name = zoo.resolve(model) if isinstance(model, str) else None
+    return weigh(_zoo_graph(name) if name else extract(traced(model, inputs)), cost, threads)
+
+
+def weigh(graph: Graph, cost: str, threads: int = 1) -> Graph:
+    """`graph` under another cost model; as `graph_of`."""
+    if cost == "unit":
+        return weigh_unit(graph)
+    if cost == "flops":
+        return weigh_flops(graph)
+    if cost != "measured":
+        raise GraphError(f"there is no cost model {cost!r}; choose {', '.join(COST_MODELS)}.")
+    known = cost_cache.load(graph, host.identity(), threads)
+    if known is None:
+        raise GraphError(
+            f"{graph.model} was never measured on this host with {threads} threads. Run "
+            f"`python -m ramiel_core analyze {graph.model} --cost measured`, or a benchmark."
+        )
+    return weigh_measured(graph, *known)
+
+
+def is_measured(graph: Graph, threads: int = 1) -> bool:
+    """Whether `weigh(graph, "measured", threads)` would succeed."""
+    return cost_cache.load(graph, host.identity(), threads) is not None
+
+
+def plan_of(graph: Graph, workers: int | None = None) -> Plan:
+    """A checked plan for at most so many workers; None stops at the natural fixpoint."""
+    plan = make_plan(graph, workers)
+    check_plan(graph, plan)
+    return plan
+
+
+def best_plan(graph: Graph, threads: int = 1) -> Plan:
+    """The plan of least predicted makespan, of all worker counts that have cores of their own."""
+    natural = plan_of(graph)
+    most = min(natural.fixpoint, len(host.cores()) // threads)
+    plans = [plan_of(graph, workers) for workers in range(1, most + 1)]
+    return min(plans, key=lambda plan: plan.makespan_ms, default=plan_of(graph, 1))
+
+
+def program_of(graph: Graph, plan: Plan) -> Program:
+    """The emitted program of a plan, checked against it."""
+    program = emit(graph, plan)
+    check_program(graph, plan, program)
+    return program
+
+
+def timeline_of(graph: Graph, plan: Plan) -> Timeline:
+    """The predicted timeline of a plan."""
+    return simulate(graph, plan.clusters)
+
+
+def summary(graph: Graph, plan: Plan) -> dict[str, Any]:
+    """What `analyze --json` prints. `clusters_merged` is at the natural fixpoint of merging."""
+    return {
+        "model": graph.model,
+        "operators": len(graph),
+        "parameters": graph.parameters,
+        "clusters_linear": len(plan.linear),
+        "clusters_merged": plan.fixpoint,
+        "t1_ms": plan.t1_ms,
+        "tinf_ms": plan.tinf_ms,
+        "tinf_send_ms": plan.tinf_send_ms,
+        "parallelism": plan.parallelism,
+        "parallelism_send": plan.t1_ms / plan.tinf_send_ms if plan.tinf_send_ms else 1.0,
+        "cost_model": graph.cost_model,
+        "critical_path": list(plan.critical_path),
+        "workers": plan.workers,
+        "predicted_ms": plan.makespan_ms,
+    }
+
+
+def outlook(graph: Graph) -> str:
+    """A sentence on what to expect of a model on this host."""
+    return expectation(graph, best_plan(graph), len(host.cores()))
+
+
+def analyze(
+    model: str | nn.Module, inputs: Inputs | None = None, *, cost: str = "flops"
+) -> dict[str, Any]:
+    """Operators, clusters, T1, T-infinity and critical path of a model, as a dictionary."""
+    graph = graph_of(model, inputs, cost=cost)
+    return summary(graph, plan_of(graph))
+
+
+# --- benchmarks: asked for anywhere, done in a launcher -------------------------------------
+
+
+def start(job: Job, model: nn.Module | None = None, inputs: Inputs | None = None) -> str:
+    """Start a benchmark in a process of its own; `run.jobs` follows and cancels it by its id.
+
+    Raises
+    ------
+    ModelError
+        For a name that is not in the registry, or a module that cannot be traced.
+    """
+    if model is None:
+        return jobs.start(replace(job, model=zoo.resolve(job.model)))
+    own = replace(traced(model, inputs), name=job.model)
+    parcel = io.BytesIO()
+    torch.save(own, parcel)
+    return jobs.start(job, parcel.getvalue())
+
+
+def bench(
+    model: str | nn.Module, inputs: Inputs | None = None, **settings: Any
+) -> dict[str, Any]:
+    """Benchmark a model and return its record; settings are the fields of `Job`.
+
+    Raises
+    ------
+    RamielError
+        Whatever stopped it, as the launcher said it.
+    """
+    own = None if isinstance(model, str) else model
+    name = model if isinstance(model, str) else type(model).__name__.lower()
+    job_id = start(Job(name, **settings), own, inputs)
+    for event in finish(job_id):
+        if event["kind"] == "report":
+            found: dict[str, Any] = event["record"]
+            return found
+    raise RamielError("the benchmark was cancelled; start it again.")
+
+
+def finish(job_id: str) -> Iterator[jobs.Event]:
+    """Follow a job to its end; cancels it if the caller stops listening.
+
+    Raises
+    ------
+    RamielError
+        The error that the launcher told.
+    """
+    ended = False
+    try:
+        for event in jobs.follow(job_id):
+            ended = event["kind"] in jobs.FINAL
+            if event["kind"] == "error":
+                raise RamielError(event["message"])
+            yield event
+    finally:
+        if not ended:
+            jobs.cancel(job_id)
+
+
+def launch(folder: Path) -> int:
+    """Do the job of `folder` in this process, which must be fresh; tells its events there."""
+
+    def tell(kind: str, **said: Any) -> None:
+        jobs.tell(folder, {"kind": kind, **said})
+
+    torch.set_num_threads(1)  # a second thread here would hang every worker
+    job = jobs.job_in(folder)
+    try:
+        with jobs.host_to_itself(folder):
+            tell("stage", text=f"Building {job.model}")
+            own = folder / jobs.MODEL_FILE
+            if own.exists():
+                model = torch.load(own, weights_only=False)  # ours, written a moment ago
+                own.unlink()
+            else:
+                model = traced(job.model, device="cpu")
+            if job.task == "profile":
+                _profile(model, job, tell)
+                tell("profiled")
+            else:
+                tell("report", record=record(_benchmark(model, job, tell)))
+    except RamielError as error:
+        tell("error", message=str(error))
+        return 1
+    return 0
+
+
+def _profile(model: TracedModel, job: Job, tell: Callable[..., None]) -> Graph:
+    """Measure a model's operators and the cost of sends; keep both; weigh the graph with them."""
+    bare = extract(model)
+    weights = weights_of(model)
+    program = program_of(bare, sequential_plan(bare))
+    tell("stage", text=f"Measuring {len(bare)} operators one by one")
+    with Team(program, weights, model.inputs, threads=job.threads) as team:
+        cost_ms = operator_costs(team)
+    send = SendLine(*send_line(job.signals))
+    if job.signals == "fast":
+        cost_cache.save(bare, host.identity(), job.threads, cost_ms, send)
+    return weigh_measured(bare, cost_ms, send)
+
+
+def _benchmark(model: TracedModel, job: Job, tell: Callable[..., None]) -> Report:
+    with torch.no_grad():
+        reference = model.module(*model.inputs)
+    graph = _profile(model, job, tell)
+    weights = weights_of(model)
+    plan = best_plan(graph, job.threads) if job.workers is None else plan_of(graph, job.workers)
+    warnings = _warnings(job, plan)
+    tell("planned", **summary(graph, plan), warnings=warnings)
+    sequential = program_of(graph, sequential_plan(graph))
+    parallel = program_of(graph, plan)
+    asked = job.workers or plan.workers
+    inside = min(len(host.cores()), max(2, asked * job.threads))
+    with ExitStack() as stack:
+
+        def team(program: Program, threads: int) -> Team:
+            settings = {"threads": threads, "signals": job.signals}
+            return stack.enter_context(Team(program, weights, model.inputs, **settings))
+
+        teams = {"sequential": team(sequential, job.threads), "parallel": team(parallel, job.threads)}
+        if inside > job.threads:
+            teams["threads"] = team(sequential, inside)
+        if job.threads > 1:  # kernels may split their sums by threads: compare like with like
+            teams["sequential"].run()
+            reference = teams["sequential"].output()
+
+        def progress(done: int, last_ms: Any) -> None:
+            tell("progress", done=done, total=job.repeats, last_ms=dict(last_ms))
+
+        tell("stage", text=f"Timing {job.repeats} rounds")
+        runs = timing.interleave(teams, reference, job.repeats, progress)
+        tell("stage", text="Tracing one inference")
+        measured = timing.median_trace(teams["parallel"])
+    timelines = (timeline_of(graph, plan), measured)
+    return summarize(graph, plan, job, runs, timelines, host.facts(), warnings)
+
+
+def _warnings(job: Job, plan: Plan) -> list[str]:
+    """What the user should know about the settings before believing the figures."""
+    cores, found = len(host.cores()), []
+    if job.workers is not None and job.workers > cores:
+        found.append(
+            f"{job.workers} workers on {cores} cores: workers take turns, and waiting ones sleep."
+        )
+    if (job.workers or 1) * job.threads > cores:
+        found.append(
+            f"oversubscribed: {job.workers or 1} workers x {job.threads} threads on {cores} cores."
+        )
+    if job.workers is not None and plan.rejected_makespan_ms is None and job.workers > plan.workers:
+        found.append(
+            f"{job.workers} workers were asked for, but the graph has work for {plan.workers} only."
+        )
+    return found

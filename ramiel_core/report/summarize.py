@@ -1,0 +1,149 @@
+"""Runs -> Report: medians, a confidence interval for their ratio, and one plain sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from ramiel_core.ir import Bar, Graph, Job, Plan, Report, Run, Timeline
+from ramiel_core.report.verdict import verdict
+
+RESAMPLES = 4000
+SEED = 0
+
+
+def summarize(
+    graph: Graph,
+    plan: Plan,
+    job: Job,
+    runs: Sequence[Run],
+    timelines: tuple[Timeline, Timeline],
+    host: Mapping[str, Any],
+    warnings: Sequence[str] = (),
+) -> Report:
+    """Everything a benchmark found, in one record.
+
+    Parameters
+    ----------
+    graph, plan, job
+        What ran, and as what.
+    runs : sequence of Run
+        "sequential" and "parallel" among them, timed in the same rounds.
+    timelines : pair of Timeline
+        Predicted and measured.
+    host : mapping
+        From `run.host.facts`.
+    warnings : sequence of str
+        Shown with the report.
+    """
+    by_label = {run.label: run for run in runs}
+    sequential, parallel = by_label["sequential"], by_label["parallel"]
+    speedup, interval = ratio_of_medians(sequential.times_ms, parallel.times_ms)
+    asked = job.workers or plan.workers
+    found = {
+        "model": graph.model,
+        "operators": len(graph),
+        "plan": plan,
+        "job": job,
+        "cost_model": graph.cost_model,
+        "runs": tuple(runs),
+        "sequential_ms": float(np.median(sequential.times_ms)),
+        "parallel_ms": float(np.median(parallel.times_ms)),
+        "speedup": speedup,
+        "speedup_ci": interval,
+        "bound": min(float(asked), plan.parallelism),
+        "equal": sequential.equal and parallel.equal,
+        "predicted": timelines[0],
+        "measured": timelines[1],
+        "host": host,
+        "warnings": tuple(warnings),
+    }
+    return Report(**found, verdict=verdict(Report(**found, verdict="")))
+
+
+def ratio_of_medians(
+    before_ms: Sequence[float], after_ms: Sequence[float]
+) -> tuple[float, tuple[float, float]]:
+    """How many times faster `after` is, with a 95 % interval.
+
+    Rounds are resampled as pairs, since both times of a round share its disturbances.
+
+    References
+    ----------
+    .. [1] B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 13
+       (percentile interval).
+
+    Examples
+    --------
+    >>> ratio_of_medians([2.0, 2.0, 2.0], [1.0, 1.0, 1.0])
+    (2.0, (2.0, 2.0))
+    """
+    before, after = np.asarray(before_ms), np.asarray(after_ms)
+    rounds = np.random.default_rng(SEED).integers(0, len(before), (RESAMPLES, len(before)))
+    ratios = np.median(before[rounds], axis=1) / np.median(after[rounds], axis=1)
+    low, high = np.percentile(ratios, (2.5, 97.5))
+    return float(np.median(before) / np.median(after)), (float(low), float(high))
+
+
+def quartiles_ms(run: Run) -> tuple[float, float, float]:
+    """Lower quartile, median and upper quartile of a run's times."""
+    low, middle, high = np.percentile(run.times_ms, (25, 50, 75))
+    return float(low), float(middle), float(high)
+
+
+def record(report: Report) -> dict[str, Any]:
+    """A report as JSON takes it, under the published keys."""
+    plan = report.plan
+    return {
+        "model": report.model,
+        "operators": report.operators,
+        "workers": plan.workers,
+        "workers_asked": report.job.workers,
+        "threads": report.job.threads,
+        "repeats": report.job.repeats,
+        "signals": report.job.signals,
+        "cost_model": report.cost_model,
+        "sequential_ms": report.sequential_ms,
+        "parallel_ms": report.parallel_ms,
+        "speedup": report.speedup,
+        "speedup_ci": list(report.speedup_ci),
+        "predicted_ms": report.predicted.makespan_ms,
+        "t1_ms": plan.t1_ms,
+        "tinf_ms": plan.tinf_ms,
+        "parallelism": plan.parallelism,
+        "bound": report.bound,
+        "equal": report.equal,
+        "verdict": report.verdict,
+        "clusters_linear": len(plan.linear),
+        "clusters_merged": plan.fixpoint,
+        "runs": [
+            {**asdict(run), "quartiles_ms": list(quartiles_ms(run))} for run in report.runs
+        ],
+        "predicted": _timeline(report.predicted),
+        "measured": _timeline(report.measured),
+        "host": dict(report.host),
+        "warnings": list(report.warnings),
+    }
+
+
+def timeline_from(found: Mapping[str, Any]) -> Timeline:
+    """The Timeline of a `record`'s "predicted" or "measured" entry."""
+    return Timeline(tuple(Bar(*bar) for bar in found["bars"]), found["makespan_ms"])
+
+
+def runs_from(found: Mapping[str, Any]) -> tuple[Run, ...]:
+    """The Runs of a `record`."""
+    return tuple(
+        Run(**{k: tuple(v) if k == "times_ms" else v for k, v in run.items() if k != "quartiles_ms"})
+        for run in found["runs"]
+    )
+
+
+def _timeline(timeline: Timeline) -> dict[str, Any]:
+    bars = [
+        [b.worker, b.name, b.kind, round(b.start_ms, 4), round(b.end_ms, 4)] for b in timeline.bars
+    ]
+    return {"makespan_ms": timeline.makespan_ms, "bars": bars}

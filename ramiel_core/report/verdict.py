@@ -1,0 +1,118 @@
+"""What a benchmark means, in plain sentences: faster or not, why, and what is fastest here."""
+
+from __future__ import annotations
+
+import statistics
+
+from ramiel_core.ir import Graph, Plan, Report, Run
+
+NOISE = 0.02
+"""Ratios nearer to 1 than this are called equal, whatever their interval."""
+
+
+def verdict(report: Report) -> str:
+    """Whether parallel pays on this model and host, and why (not), for a reader in a hurry."""
+    return f"{_parallel(report)} {_fastest(report)}".strip()
+
+
+def expectation(graph: Graph, plan: Plan, cores: int) -> str:
+    """What to expect before anything was measured, from the graph alone.
+
+    Parameters
+    ----------
+    graph, plan
+        The plan for as many workers as would run.
+    cores : int
+        Of this host.
+    """
+    name, parallelism = graph.model, plan.parallelism
+    if len(plan.linear) == 1:
+        return (
+            f"{name} is one chain of {len(graph)} operators: each needs the one before it, so "
+            f"nothing can run side by side. Expect no gain from workers, only from threads."
+        )
+    if plan.rejected_makespan_ms is not None or plan.workers == 1:
+        return (
+            f"{name} has branches, but nearly all of its time lies on one path (T1/T∞ = "
+            f"{parallelism:.2f}): expect sequential to be as fast as any parallel plan."
+        )
+    if cores == 1:
+        return f"{name} could gain up to {parallelism:.2f}x, but this host has only one core."
+    predicted = plan.t1_ms / plan.makespan_ms
+    return (
+        f"Expect about {predicted:.2f}x from {plan.workers} workers: the critical path holds "
+        f"1/{parallelism:.2f} of the work, and no number of workers can beat {parallelism:.2f}x."
+    )
+
+
+def _parallel(report: Report) -> str:
+    plan, name = report.plan, report.model
+    if len(plan.linear) == 1:
+        return (
+            f"Parallel does not pay on {name}, and Ramiel runs it sequentially: its "
+            f"{report.operators} operators form one chain (T1/T∞ = {plan.parallelism:.2f}), each "
+            f"waiting for the one before, so there is nothing to run side by side."
+        )
+    if plan.rejected_makespan_ms is not None:
+        predicted = plan.t1_ms / plan.rejected_makespan_ms
+        return (
+            f"Ramiel runs {name} sequentially: the best parallel plan is predicted at "
+            f"{predicted:.2f}x, because {plan.tinf_ms / plan.t1_ms:.0%} of the work lies on one "
+            f"path (T1/T∞ = {plan.parallelism:.2f})."
+        )
+    if plan.workers == 1:
+        return f"One worker was asked for, so {name} ran sequentially."
+    low, high = report.speedup_ci
+    said = f"{report.speedup:.2f}x (95 % interval {low:.2f} to {high:.2f})"
+    if report.speedup > 1 + NOISE and low > 1:
+        return (
+            f"{plan.workers} workers run {name} {said} as fast as one, "
+            f"{report.speedup / report.bound:.0%} of the most that is possible "
+            f"({report.bound:.2f}x)."
+        )
+    if report.speedup < 1 - NOISE and high < 1:
+        return f"Parallel is slower on {name}: {said}. {_why(report)}"
+    return (
+        f"Parallel makes no difference beyond noise on {name}: {said}; at most "
+        f"{report.bound:.2f}x would be possible. {_why(report)}"
+    )
+
+
+def _why(report: Report) -> str:
+    """The largest loss against the prediction, from the traced inference."""
+    measured, predicted = report.measured, report.predicted
+    lost = {
+        "operators ran slower side by side than alone": measured.total_ms("compute")
+        - predicted.total_ms("compute"),
+        "copying values between workers took longer than predicted": measured.total_ms("copy")
+        - predicted.total_ms("copy"),
+        "workers waited for each other": measured.total_ms("wait") - predicted.total_ms("wait"),
+    }
+    cause, ms = max(lost.items(), key=lambda item: item[1])
+    crowd = report.job.threads * report.plan.workers > int(report.host["cores"])
+    if crowd:
+        return "Workers and threads outnumber the cores, so they take turns."
+    if ms <= 0:
+        return "The gain is too small to be seen."
+    return f"The main reason: {cause} ({ms:.1f} ms over all workers)."
+
+
+def _fastest(report: Report) -> str:
+    threads, parallel = report.run("threads"), report.run("parallel")
+    if threads is None or parallel is None:
+        return ""
+    threads_ms = statistics.median(threads.times_ms)
+    inside = f"{threads.threads} threads inside each operator"
+    ratio = report.parallel_ms / threads_ms
+    if ratio > 1 + NOISE:
+        return (
+            f"Fastest here: {inside}, {threads_ms:.1f} ms against {_ms(parallel)}; its operators "
+            f"are large enough to be split."
+        )
+    if ratio < 1 - NOISE and report.plan.workers > 1:
+        return f"Fastest here: these workers, {_ms(parallel)} against {threads_ms:.1f} ms with {inside}."
+    return f"{inside.capitalize()} take {threads_ms:.1f} ms, about the same."
+
+
+def _ms(run: Run) -> str:
+    return f"{statistics.median(run.times_ms):.1f} ms"

@@ -1,0 +1,101 @@
+"""Time several teams in turn, round by round, and check every output on the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from ramiel_core.ir import Run, Timeline
+from ramiel_core.run.forked import Team
+
+WARM_UPS = 4
+TRACES = 7
+GAP_S = 0.003  # between inferences: OpenMP threads of the last one spin that long, then sleep
+
+
+def interleave(
+    teams: Mapping[str, Team],
+    reference: Any,
+    repeats: int,
+    tell: Callable[[int, Mapping[str, float]], None],
+) -> tuple[Run, ...]:
+    """Run A B C, A B C, ...: whatever disturbs the host disturbs all of them.
+
+    Parameters
+    ----------
+    teams : mapping
+        By label; each has run nothing yet.
+    reference : nested tensors
+        What the outputs must equal, bit for bit.
+    repeats : int
+        Rounds.
+    tell : callable
+        Gets the number of rounds done and each team's last time in ms.
+
+    Returns
+    -------
+    tuple of Run
+        In the order of `teams`.
+    """
+    for team in teams.values():
+        for _ in range(WARM_UPS):
+            team.run()
+    times: dict[str, list[float]] = {label: [] for label in teams}
+    differences = dict.fromkeys(teams, 0.0)
+    equal = dict.fromkeys(teams, True)
+    for done in range(1, repeats + 1):
+        for label, team in teams.items():
+            time.sleep(GAP_S)
+            times[label].append(team.run())
+            output = team.output()
+            equal[label] &= same_bits(output, reference)
+            differences[label] = max(differences[label], largest_difference(output, reference))
+        tell(done, {label: found[-1] for label, found in times.items()})
+    return tuple(
+        Run(
+            label=label,
+            workers=team.program.workers,
+            threads=team.threads,
+            times_ms=tuple(times[label]),
+            equal=equal[label],
+            max_difference=differences[label],
+            memory_bytes=team.memory_bytes(),
+        )
+        for label, team in teams.items()
+    )
+
+
+def median_trace(team: Team) -> Timeline:
+    """The traced inference of median makespan, of `TRACES`."""
+    traces = sorted((team.trace() for _ in range(TRACES)), key=lambda t: t.makespan_ms)
+    return traces[TRACES // 2]
+
+
+def same_bits(output: Any, reference: Any) -> bool:
+    """Whether two nested outputs have equal structure, shapes, types and bits (NaN included)."""
+    found, shape = pytree.tree_flatten(output)
+    wanted, wanted_shape = pytree.tree_flatten(reference)
+    return shape == wanted_shape and all(map(_same_tensor, found, wanted))
+
+
+def largest_difference(output: Any, reference: Any) -> float:
+    """Largest absolute difference of two nested outputs, as a share of the largest value."""
+    pairs = zip(pytree.tree_leaves(output), pytree.tree_leaves(reference), strict=True)
+    return max((_difference(a, b) for a, b in pairs if isinstance(a, torch.Tensor)), default=0.0)
+
+
+def _same_tensor(a: Any, b: Any) -> bool:
+    if not isinstance(a, torch.Tensor):
+        return bool(a == b)
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    return torch.equal(*(t.contiguous().reshape(-1).view(torch.uint8) for t in (a, b)))
+
+
+def _difference(a: torch.Tensor, b: torch.Tensor) -> float:
+    scale = float(b.abs().max()) or 1.0
+    return float((a.double() - b.double()).abs().max()) / scale
