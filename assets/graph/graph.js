@@ -217,21 +217,22 @@ class GraphView {
       return item;
     };
     if (!this.data.legend.some((entry) => entry.cluster === this.cluster)) this.cluster = null;
-    legend.replaceChildren(...this.data.legend.map((entry) => this.chip(entry)));
+    legend.replaceChildren();
     if (this.data.nodes.some((node) => node.critical)) {
       legend.append(line("critical path", this.data.options.critical, "critical"));
     }
     if (this.data.edges.some((edge) => edge.dropped)) {
       legend.append(line("edge implied by others", "inherit", "dropped"));
     }
+    legend.append(...this.data.legend.map((entry) => this.chip(entry)));
   }
 
   chip({ cluster, fill, text, operators }) {
     const chip = element("button");
     const number = element("b", "", String(cluster));
     number.style.cssText = `background:${fill};color:${text}`;
-    chip.append(number, `${operators} operator${operators === 1 ? "" : "s"}`);
-    chip.title = `Show cluster ${cluster} alone`;
+    chip.append(number, `${operators} op${operators === 1 ? "" : "s"}`);
+    chip.title = `Cluster ${cluster}: show it alone`;
     chip.setAttribute("aria-pressed", String(this.cluster === cluster));
     chip.onclick = () => {
       this.cluster = this.cluster === cluster ? null : cluster;
@@ -271,22 +272,22 @@ class GraphView {
     this.font = this.colour("font") || "sans-serif";
     this.scale = this.network.getScale();
     const filtered = this.found || this.cluster !== null;
-    const stroke = ({ lines, heads }, colour, width, alpha) => {
+    // `least` px on the screen, or a graph shown whole loses its edges.
+    const stroke = ({ lines, heads }, colour, width, alpha, least = 0.8) => {
       ctx.globalAlpha = filtered ? alpha * 0.35 : alpha;
       ctx.strokeStyle = ctx.fillStyle = colour;
-      // Never under 0.8 px on the screen, or a graph shown whole loses its edges.
-      ctx.lineWidth = Math.max(width, 0.8 / this.scale);
+      ctx.lineWidth = Math.max(width, least / this.scale);
       ctx.stroke(lines);
       if (this.scale > 0.2) ctx.fill(heads);
     };
     ctx.save();
     ctx.lineJoin = "round";
-    stroke(this.paths.dropped, this.text, 0.6, 0.28);
+    stroke(this.paths.dropped, this.text, 0.6, 0.2, 0.3);
     stroke(this.paths.plain, this.text, 1.3, 0.45);
     stroke(this.paths.crosses, this.text, 1.6, 0.8);
-    stroke(this.paths.critical, this.data.options.critical, Math.max(3, 1.6 / this.scale), 1);
+    stroke(this.paths.critical, this.data.options.critical, 3, 1, 1.6);
     const near = this.hovered ?? this.selected;
-    if (near !== null) stroke(path(this.touching.get(near) ?? []), this.colour("primary-color"), 2.6, 1);
+    if (near !== null) stroke(path(this.touching.get(near) ?? []), this.data.options.accent, 2.6, 1, 1.6);
     ctx.restore();
   }
 
@@ -315,8 +316,7 @@ class GraphView {
     ctx.fill();
     outline(0, node.critical ? this.data.options.critical : "rgb(0 0 0 / 22%)", node.critical ? 3.5 : 1);
     this.drawText(ctx, node, left, y);
-    const primary = this.colour("primary-color");
-    if (this.found?.has(node.id)) outline(4, primary, this.matches[this.match] === node.id ? 5 : 2.5);
+    if (node.id === this.matches[this.match]) outline(4, this.data.options.accent, 5);
     if (node.id === this.hovered) outline(3, this.text, 1.5);
     if (node.id === this.selected) outline(4, this.text, 3);
     ctx.restore();
@@ -347,9 +347,8 @@ class GraphView {
     if (short === undefined) {
       const room = this.width - BADGE - 16;
       short = name;
-      for (let keep = name.length - 2; ctx.measureText(short).width > room && keep > 3; keep--) {
-        const tail = Math.ceil(keep * 0.6); // the end tells a name from its neighbours
-        short = `${name.slice(0, keep - tail)}…${name.slice(-tail)}`;
+      for (let from = 1; ctx.measureText(short).width > room && from < name.length; from++) {
+        short = `…${name.slice(from)}`; // the end tells a name from its neighbours
       }
       this.fitted.set(name, short);
     }

@@ -58,7 +58,7 @@ def _component() -> ComponentRenderer:
 
 
 def _vis_network() -> str:
-    """The bundle that pyvis carries, as a constant `vis` of the module it is put into.
+    """Wrap the bundle that pyvis carries into a constant `vis` of the module it is put into.
 
     It is a UMD bundle: given `exports` and `module` it writes to them and touches no global.
     """

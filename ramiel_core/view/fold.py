@@ -7,6 +7,7 @@ it has the shape of a window and can be read at half its size.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -20,9 +21,9 @@ Route = tuple[Point, ...]
 ASPECT = 1.6  # width to height of the window to be filled
 GAP = 64.0  # between two columns, px, before the lanes of the edges that turn there
 LANE = 7.0  # between the edges of two operators that turn at the same fold, px
-SLACK = 0.25  # a cut may move by this part of a column to where fewer values cross it
+SLACK = 0.4  # a column may end this part early, where fewer values cross the cut
 TURN = 44.0  # how far an edge swings out above and below a column, px
-MAX_COLUMNS = 60
+TRIES = 80  # lengths of a column tried, each 5 % shorter than the one before
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class _Strip:
-    """Layers that stay together, and the room they take."""
+    """One or several layers that stay together, and the room they take."""
 
     names: tuple[str, ...]
     left: float
@@ -65,34 +66,53 @@ def fold(
     box : tuple of float
         Width and height of each operator, px.
     """
-    layers = _layers(positions)
+    layers = _layers(positions, routes, box)
     crossing = _crossing(layers, edges)
     best: list[_Strip] = []
     least = math.inf  # height of the window that shows all of it at full size
-    for columns in range(1, min(len(layers), MAX_COLUMNS) + 1):
-        strips = [
-            _strip(layers[first:end], positions, routes, box)
-            for first, end in pairwise(_cuts(columns, crossing))
-        ]
+    for shorter in range(TRIES):
+        limit = math.ceil(len(layers) * 0.95**shorter)
+        strips = [_joined(layers[first:end]) for first, end in pairwise(_cuts(limit, crossing))]
         width = sum(s.right - s.left for s in strips) + GAP * (len(strips) - 1)
         window = max(width / ASPECT, *(s.bottom - s.top for s in strips))
         if window < least:
             best, least = strips, window
-        if width / ASPECT > least:
-            break  # more columns are wider still
     return _set_side_by_side(best, positions, routes, edges, box)
 
 
-def _layers(positions: Mapping[str, Point]) -> list[tuple[str, ...]]:
+def _layers(
+    positions: Mapping[str, Point], routes: Mapping[Edge, Route], box: tuple[float, float]
+) -> list[_Strip]:
     by_y: dict[float, list[str]] = {}
     for name, (_, y) in positions.items():
         by_y.setdefault(y, []).append(name)
-    return [tuple(by_y[y]) for y in sorted(by_y)]
+    heights = sorted(by_y)
+    xs = [
+        [positions[name][0] + s * box[0] / 2 for name in by_y[y] for s in (-1, 1)] for y in heights
+    ]
+    for route in routes.values():  # an edge may swing wide of every box that it passes
+        first = bisect_left(heights, route[0][1])
+        for layer in xs[first : bisect_left(heights, route[-1][1])]:
+            layer += [x for x, _ in route]
+    return [
+        _Strip(tuple(by_y[y]), min(x), max(x), y - box[1] / 2, y + box[1] / 2)
+        for y, x in zip(heights, xs, strict=True)
+    ]
 
 
-def _crossing(layers: Sequence[Sequence[str]], edges: Sequence[Edge]) -> list[int]:
+def _joined(strips: Sequence[_Strip]) -> _Strip:
+    return _Strip(
+        tuple(name for strip in strips for name in strip.names),
+        min(strip.left for strip in strips),
+        max(strip.right for strip in strips),
+        strips[0].top,
+        strips[-1].bottom,
+    )
+
+
+def _crossing(layers: Sequence[_Strip], edges: Sequence[Edge]) -> list[int]:
     """How many operators have edges that a cut below each layer would cross."""
-    layer_of = {name: i for i, layer in enumerate(layers) for name in layer}
+    layer_of = {name: i for i, layer in enumerate(layers) for name in layer.names}
     last: dict[str, int] = {}
     for a, b in edges:
         last[a] = max(last.get(a, 0), layer_of[b])
@@ -103,39 +123,18 @@ def _crossing(layers: Sequence[Sequence[str]], edges: Sequence[Edge]) -> list[in
     return list(accumulate(change))[: len(layers)]
 
 
-def _cuts(columns: int, crossing: Sequence[int]) -> list[int]:
-    """Layer numbers that start a column, and the end: near even, where few values cross."""
-    count = len(crossing)
-    length = count / columns
-    slack = int(length * SLACK)
+def _cuts(limit: int, crossing: Sequence[int]) -> list[int]:
+    """Layer numbers that start a column, and the end: none longer than `limit` layers.
+
+    >>> _cuts(4, [1, 1, 1, 2, 2, 1, 1])
+    [0, 3, 7]
+    """
     cuts = [0]
-    for i in range(1, columns):
-        ideal = round(i * length)
-        near = range(max(cuts[-1] + 1, ideal - slack), min(count - 1, ideal + slack) + 1)
-        if near:
-            cuts.append(min(near, key=lambda at: (crossing[at - 1], abs(at - ideal))))
-    return [*cuts, count]
-
-
-def _strip(
-    layers: Sequence[Sequence[str]],
-    positions: Mapping[str, Point],
-    routes: Mapping[Edge, Route],
-    box: tuple[float, float],
-) -> _Strip:
-    names = tuple(name for layer in layers for name in layer)
-    inside = set(names)
-    bends = [x for (a, b), r in routes.items() if a in inside and b in inside for x, _ in r]
-    half_width, half_height = box[0] / 2, box[1] / 2
-    xs = [positions[name][0] for name in names]
-    ys = [positions[name][1] for name in names]
-    return _Strip(
-        names,
-        left=min([min(xs) - half_width, *bends]),
-        right=max([max(xs) + half_width, *bends]),
-        top=min(ys) - half_height,
-        bottom=max(ys) + half_height,
-    )
+    while len(crossing) - cuts[-1] > limit:
+        soonest = cuts[-1] + max(1, math.ceil(limit * (1 - SLACK)))
+        near = range(cuts[-1] + limit, soonest - 1, -1)  # of equals, the longest column
+        cuts.append(min(near, key=lambda at: crossing[at - 1]))
+    return [*cuts, len(crossing)]
 
 
 def _set_side_by_side(
