@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     emit.set_defaults(command=_emit)
 
     models = commands.add_parser("models", help="every model by name")
-    models.set_defaults(command=_models)
+    models.set_defaults(command=lambda _: _models())
 
     launch = commands.add_parser("launch")  # what `bench` and the app start; not for people
     launch.add_argument("folder", type=Path)
@@ -99,9 +99,10 @@ def _analyze(options: argparse.Namespace) -> int:
 
 def _bench(options: argparse.Namespace) -> int:
     from ramiel_core import pipeline
+    from ramiel_core.model import zoo
 
     settings = {k: getattr(options, k) for k in ("workers", "threads", "repeats", "signals")}
-    models = [pipeline.zoo.resolve(name) for name in options.models] or list(pipeline.FIVE)
+    models = [zoo.resolve(name) for name in options.models] or list(pipeline.FIVE)
     jobs = [Job(model, **settings) for model in models]  # all are checked before the first starts
     records: list[dict[str, Any]] = []
     with _progress() as progress:
@@ -138,19 +139,19 @@ def _emit(options: argparse.Namespace) -> int:
     from ramiel_core import pipeline
 
     graph = pipeline.graph_of(options.model, cost=options.cost)
-    plan = pipeline.plan_of(graph, options.workers)
+    plans = {
+        "parallel.py": pipeline.plan_of(graph, options.workers),
+        "sequential.py": pipeline.plan_of(graph, 1),
+    }
     options.out.mkdir(parents=True, exist_ok=True)
-    for name, made in (
-        ("parallel.py", plan),
-        ("sequential.py", pipeline.sequential_plan(graph)),
-    ):
+    for name, made in plans.items():
         path = options.out / name
         path.write_text(pipeline.program_of(graph, made).source)
         print(path)
     return 0
 
 
-def _models(options: argparse.Namespace) -> int:
+def _models() -> int:
     from ramiel_core.model import zoo
 
     for family, names in zoo.families().items():
@@ -179,14 +180,15 @@ def _print_summary(found: dict[str, Any], outlook: str) -> None:
     table = Table(title=f"{found['model']} ({found['cost_model']} costs)", show_header=False)
     unit = "" if found["cost_model"] == "unit" else " ms"
     path = found["critical_path"]
+    with_sends = f"{found['parallelism_send']:.2f} when every edge pays its send"
+    parallelism = f"{found['parallelism']:.2f} ({with_sends})"
     rows = (
         ("operators", f"{found['operators']}"),
         ("parameters", f"{found['parameters']:,}"),
         ("clusters", f"{found['clusters_linear']} linear, {found['clusters_merged']} merged"),
         ("T1, one worker", f"{found['t1_ms']:.4g}{unit}"),
         ("T∞, critical path", f"{found['tinf_ms']:.4g}{unit}"),
-        ("parallelism T1/T∞", f"{found['parallelism']:.2f} ({found['parallelism_send']:.2f} "
-                              f"when every edge pays its send)"),
+        ("parallelism T1/T∞", parallelism),
         ("critical path", f"{len(path)} operators: {path[0]} … {path[-1]}"),
     )
     for row in rows:

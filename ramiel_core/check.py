@@ -30,22 +30,30 @@ def check_plan(graph: Graph, plan: Plan) -> None:
     for node in graph.nodes:
         if node.name not in seen:
             raise PlanError(f"no worker runs {node.name!r}; add it to a cluster.")
+    stuck = _stuck(graph, plan)
+    if stuck:
+        raise PlanError(
+            f"the plan never ends: {' and '.join(map(repr, stuck))} wait for each other. Order "
+            f"each worker's operators by decreasing distance to end."
+        )
+
+
+def _stuck(graph: Graph, plan: Plan) -> list[str]:
+    """The operators at which workers wait for ever; none where the plan runs to its end."""
     done: set[str] = set()
     at = [0] * plan.workers
     moved = True
     while moved:
         moved = False
         for worker, cluster in enumerate(plan.clusters):
-            while at[worker] < len(cluster) and done.issuperset(graph.producers[cluster[at[worker]]]):
-                done.add(cluster[at[worker]])
+            while at[worker] < len(cluster):
+                name = cluster[at[worker]]
+                if not done.issuperset(graph.producers[name]):
+                    break
+                done.add(name)
                 at[worker] += 1
                 moved = True
-    stuck = [c[i] for c, i in zip(plan.clusters, at, strict=True) if i < len(c)]
-    if stuck:
-        raise PlanError(
-            f"the plan never ends: {' and '.join(map(repr, stuck))} wait for each other. Order each "
-            f"worker's operators by decreasing distance to end."
-        )
+    return [c[i] for c, i in zip(plan.clusters, at, strict=True) if i < len(c)]
 
 
 def check_program(graph: Graph, plan: Plan, program: Program) -> None:

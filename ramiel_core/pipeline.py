@@ -46,7 +46,9 @@ FIVE = ("squeezenet1_0", "googlenet", "resnet50", "densenet121", "inception_v3")
 Inputs = tuple[torch.Tensor, ...]
 
 
-def traced(model: str | nn.Module, inputs: Inputs | None = None, device: str = "meta") -> TracedModel:
+def traced(
+    model: str | nn.Module, inputs: Inputs | None = None, device: str = "meta"
+) -> TracedModel:
     """A model of the registry by name, or any module with example inputs, as operator calls.
 
     Raises
@@ -195,9 +197,7 @@ def start(job: Job, model: nn.Module | None = None, inputs: Inputs | None = None
     return jobs.start(job, parcel.getvalue())
 
 
-def bench(
-    model: str | nn.Module, inputs: Inputs | None = None, **settings: Any
-) -> dict[str, Any]:
+def bench(model: str | nn.Module, inputs: Inputs | None = None, **settings: Any) -> dict[str, Any]:
     """Benchmark a model and return its record; settings are the fields of `Job`.
 
     Raises
@@ -292,10 +292,13 @@ def _benchmark(model: TracedModel, job: Job, tell: Callable[..., None]) -> Repor
     with ExitStack() as stack:
 
         def team(program: Program, threads: int) -> Team:
-            settings = {"threads": threads, "signals": job.signals}
-            return stack.enter_context(Team(program, weights, model.inputs, **settings))
+            made = Team(program, weights, model.inputs, threads=threads, signals=job.signals)
+            return stack.enter_context(made)
 
-        teams = {"sequential": team(sequential, job.threads), "parallel": team(parallel, job.threads)}
+        teams = {
+            "sequential": team(sequential, job.threads),
+            "parallel": team(parallel, job.threads),
+        }
         if inside > job.threads:
             teams["threads"] = team(sequential, inside)
         if job.threads > 1:  # kernels may split their sums by threads: compare like with like
@@ -310,7 +313,9 @@ def _benchmark(model: TracedModel, job: Job, tell: Callable[..., None]) -> Repor
         tell("stage", text="Tracing one inference")
         measured = timing.median_trace(teams["parallel"])
     timelines = (timeline_of(graph, plan), measured)
-    return summarize(graph, plan, job, runs, timelines, host.facts(), warnings)
+    return summarize(
+        graph, plan, job, runs=runs, timelines=timelines, host=host.facts(), warnings=warnings
+    )
 
 
 def _warnings(job: Job, plan: Plan) -> list[str]:

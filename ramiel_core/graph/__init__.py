@@ -1,0 +1,1 @@
+"""Traced model -> weighed operator graph."""

@@ -17,7 +17,9 @@ from ramiel_core.graph.costs import SendLine
 from ramiel_core.ir import Graph
 
 
-def load(graph: Graph, host: Mapping[str, str], threads: int) -> tuple[dict[str, float], SendLine] | None:
+def load(
+    graph: Graph, host: Mapping[str, str], threads: int
+) -> tuple[dict[str, float], SendLine] | None:
     """Milliseconds by operator name and the send line, or None where they were never measured."""
     path = _path(graph, host, threads)
     if not path.exists():
@@ -27,12 +29,23 @@ def load(graph: Graph, host: Mapping[str, str], threads: int) -> tuple[dict[str,
 
 
 def save(
-    graph: Graph, host: Mapping[str, str], threads: int, cost_ms: Mapping[str, float], send: SendLine
+    graph: Graph,
+    host: Mapping[str, str],
+    threads: int,
+    cost_ms: Mapping[str, float],
+    send: SendLine,
 ) -> None:
     """Keep what was measured; replaces what was known before."""
     path = _path(graph, host, threads)
-    text = json.dumps({"model": graph.model, "host": dict(host), "threads": threads,
-                       "send": asdict(send), "cost_ms": dict(cost_ms)})
+    text = json.dumps(
+        {
+            "model": graph.model,
+            "host": dict(host),
+            "threads": threads,
+            "send": asdict(send),
+            "cost_ms": dict(cost_ms),
+        }
+    )
     part = path.with_suffix(".part")
     part.write_text(text)
     part.replace(path)  # a reader never sees half a file

@@ -20,6 +20,7 @@ from ramiel_core.errors import ModelError
 from ramiel_core.graph.render import Renderer
 from ramiel_core.ir import Graph, OpNode, TensorSpec, TracedModel
 
+_is_alias_of: Any = vars(torch._C)["_is_alias_of"]  # noqa: SLF001 - it has no public name
 RESERVED = frozenset({"torch", "F", "w", "send", "receive", *keyword.kwlist})
 IN_PLACE_FUNCTIONS = frozenset({operator.iadd, operator.isub, operator.imul, operator.itruediv})
 
@@ -84,7 +85,7 @@ class _Recorder(fx.Interpreter):
             seen.specs = tuple(_spec(v) if isinstance(v, torch.Tensor) else None for v in values)
             first = tensors[0]
             seen.is_view = any(
-                torch._C._is_alias_of(first, read)  # noqa: SLF001 - no public name for it
+                _is_alias_of(first, read)
                 for source in n.all_input_nodes
                 for read in _tensors(self.env.get(source))
             )
@@ -132,7 +133,9 @@ class _Builder:
                 else:
                     nodes.append(self._operator(node, renderer))
         if not nodes:
-            raise ModelError(f"{self.traced.name} calls no operator at all; there is nothing to plan.")
+            raise ModelError(
+                f"{self.traced.name} calls no operator at all; there is nothing to plan."
+            )
         return Graph(
             nodes=tuple(nodes),
             inputs=tuple(inputs),
@@ -192,7 +195,8 @@ class _Builder:
         target, method = node.target, str(node.target)
         if target is operator.setitem:
             raise ModelError(
-                f"{self.traced.name} writes into a slice of {node.args[0]} (`{node.format_node()}`); "
+                f"{self.traced.name} writes into a slice of {node.args[0]} "
+                f"(`{node.format_node()}`); "
                 f"build the value with torch.cat or torch.where instead."
             )
         if node.op == "call_module":

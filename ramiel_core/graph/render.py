@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -38,43 +39,56 @@ INFIX: Mapping[Any, str] = {
 PREFIX: Mapping[Any, str] = {operator.neg: "-", operator.invert: "~", operator.not_: "not "}
 
 
-def _weight(path: str, layer: nn.Module, name: str) -> str:
-    return f'w["{path}.{name}"]' if getattr(layer, name) is not None else "None"
+@dataclass(frozen=True)
+class _Layer:
+    """A layer of `torch.nn` about to be written: its path, itself, and what it reads."""
+
+    path: str
+    layer: Any
+    x: str
+
+    def weight(self, name: str) -> str:
+        """One of its weights, or None where it has none of that name."""
+        return f'w["{self.path}.{name}"]' if getattr(self.layer, name) is not None else "None"
+
+    def weights(self, *names: str) -> str:
+        """Several of its weights, as arguments."""
+        return ", ".join(self.weight(name) for name in names)
 
 
-def _convolution(dimensions: int) -> Callable[[str, Any, str], str]:
-    def call(path: str, m: Any, x: str) -> str:
-        return (
-            f"F.conv{dimensions}d({x}, {_weight(path, m, 'weight')}, {_weight(path, m, 'bias')}, "
-            f"{m.stride}, {m.padding!r}, {m.dilation}, {m.groups})"
-        )
+def _convolution(dimensions: int) -> Callable[[_Layer], str]:
+    def call(c: _Layer) -> str:
+        m = c.layer
+        how = f"{m.stride}, {m.padding!r}, {m.dilation}, {m.groups}"
+        return f"F.conv{dimensions}d({c.x}, {c.weights('weight', 'bias')}, {how})"
 
     return call
 
 
-def _batch_norm(path: str, m: Any, x: str) -> str:
-    names = ("running_mean", "running_var", "weight", "bias")
-    weights = ", ".join(_weight(path, m, name) for name in names)
-    return f"F.batch_norm({x}, {weights}, False, 0.0, {m.eps})"
+def _batch_norm(c: _Layer) -> str:
+    weights = c.weights("running_mean", "running_var", "weight", "bias")
+    return f"F.batch_norm({c.x}, {weights}, False, 0.0, {c.layer.eps})"
 
 
-def _layer_norm(path: str, m: Any, x: str) -> str:
-    weights = f"{_weight(path, m, 'weight')}, {_weight(path, m, 'bias')}"
-    return f"F.layer_norm({x}, {tuple(m.normalized_shape)}, {weights}, {m.eps})"
+def _layer_norm(c: _Layer) -> str:
+    shape = tuple(c.layer.normalized_shape)
+    return f"F.layer_norm({c.x}, {shape}, {c.weights('weight', 'bias')}, {c.layer.eps})"
 
 
-def _max_pool(path: str, m: Any, x: str) -> str:
+def _max_pool(c: _Layer) -> str:
+    m = c.layer
     where = f"{m.kernel_size}, {m.stride}, {m.padding}, {m.dilation}"
-    return f"F.max_pool2d({x}, {where}, ceil_mode={m.ceil_mode})"
+    return f"F.max_pool2d({c.x}, {where}, ceil_mode={m.ceil_mode})"
 
 
-def _avg_pool(path: str, m: Any, x: str) -> str:
+def _avg_pool(c: _Layer) -> str:
+    m = c.layer
     where = f"{m.kernel_size}, {m.stride}, {m.padding}"
     how = f"{m.ceil_mode}, {m.count_include_pad}, {m.divisor_override}"
-    return f"F.avg_pool2d({x}, {where}, {how})"
+    return f"F.avg_pool2d({c.x}, {where}, {how})"
 
 
-LAYERS: Mapping[type[nn.Module], Callable[[str, Any, str], str]] = {
+LAYERS: Mapping[type[nn.Module], Callable[[_Layer], str]] = {
     nn.Conv1d: _convolution(1),
     nn.Conv2d: _convolution(2),
     nn.Conv3d: _convolution(3),
@@ -82,25 +96,23 @@ LAYERS: Mapping[type[nn.Module], Callable[[str, Any, str], str]] = {
     nn.BatchNorm2d: _batch_norm,
     nn.BatchNorm3d: _batch_norm,
     nn.LayerNorm: _layer_norm,
-    nn.Linear: lambda path, m, x: (
-        f"F.linear({x}, {_weight(path, m, 'weight')}, {_weight(path, m, 'bias')})"
-    ),
+    nn.Linear: lambda c: f"F.linear({c.x}, {c.weights('weight', 'bias')})",
     nn.MaxPool2d: _max_pool,
     nn.AvgPool2d: _avg_pool,
-    nn.AdaptiveAvgPool2d: lambda path, m, x: f"F.adaptive_avg_pool2d({x}, {m.output_size})",
-    nn.AdaptiveMaxPool2d: lambda path, m, x: f"F.adaptive_max_pool2d({x}, {m.output_size})",
-    nn.ReLU: lambda path, m, x: f"F.relu({x})",
-    nn.ReLU6: lambda path, m, x: f"F.relu6({x})",
-    nn.SiLU: lambda path, m, x: f"F.silu({x})",
-    nn.Hardswish: lambda path, m, x: f"F.hardswish({x})",
-    nn.Hardsigmoid: lambda path, m, x: f"F.hardsigmoid({x})",
-    nn.Sigmoid: lambda path, m, x: f"torch.sigmoid({x})",
-    nn.Tanh: lambda path, m, x: f"torch.tanh({x})",
-    nn.GELU: lambda path, m, x: f"F.gelu({x}, approximate={m.approximate!r})",
-    nn.Softmax: lambda path, m, x: f"F.softmax({x}, {m.dim})",
-    nn.Dropout: lambda path, m, x: f"F.dropout({x}, {m.p}, training=False)",
-    nn.Flatten: lambda path, m, x: f"torch.flatten({x}, {m.start_dim}, {m.end_dim})",
-    nn.Identity: lambda path, m, x: x,
+    nn.AdaptiveAvgPool2d: lambda c: f"F.adaptive_avg_pool2d({c.x}, {c.layer.output_size})",
+    nn.AdaptiveMaxPool2d: lambda c: f"F.adaptive_max_pool2d({c.x}, {c.layer.output_size})",
+    nn.ReLU: lambda c: f"F.relu({c.x})",
+    nn.ReLU6: lambda c: f"F.relu6({c.x})",
+    nn.SiLU: lambda c: f"F.silu({c.x})",
+    nn.Hardswish: lambda c: f"F.hardswish({c.x})",
+    nn.Hardsigmoid: lambda c: f"F.hardsigmoid({c.x})",
+    nn.Sigmoid: lambda c: f"torch.sigmoid({c.x})",
+    nn.Tanh: lambda c: f"torch.tanh({c.x})",
+    nn.GELU: lambda c: f"F.gelu({c.x}, approximate={c.layer.approximate!r})",
+    nn.Softmax: lambda c: f"F.softmax({c.x}, {c.layer.dim})",
+    nn.Dropout: lambda c: f"F.dropout({c.x}, {c.layer.p}, training=False)",
+    nn.Flatten: lambda c: f"torch.flatten({c.x}, {c.layer.start_dim}, {c.layer.end_dim})",
+    nn.Identity: lambda c: c.x,
 }
 # Layers and functions that take `inplace`: torch has the same operator for both ways.
 ACTIVATIONS = frozenset({nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.Hardsigmoid})
@@ -129,10 +141,10 @@ class Renderer:
         self._name_of = name_of
         self._constant = constant
 
-    def call(self, node: fx.Node, in_place: bool) -> str:
+    def call(self, node: fx.Node, *, in_place: bool) -> str:  # noqa: PLR0911 - one a kind of call
         """The expression for `node`; `in_place` allows it to write over its first input."""
         if node.op == "call_module":
-            return self._layer(node, in_place)
+            return self._layer(node, in_place=in_place)
         kwargs = {k: v for k, v in node.kwargs.items() if in_place or k != "inplace"}
         if node.op == "call_method":
             owner, *rest = node.args
@@ -200,14 +212,14 @@ class Renderer:
             self.imports.add(getattr(target, "__module__", None) or module)
         return name
 
-    def _layer(self, node: fx.Node, in_place: bool) -> str:
+    def _layer(self, node: fx.Node, *, in_place: bool) -> str:
         path = str(node.target)
         layer = self._layers[path]
         write = LAYERS.get(type(layer))
         plain = getattr(layer, "padding_mode", "zeros") == "zeros"
         if write is None or not plain or len(node.args) != 1 or node.kwargs:
             return f'w["{path}"]({self._arguments(node.args, node.kwargs)})'
-        text = write(path, layer, self.value(node.args[0]))
+        text = write(_Layer(path, layer, self.value(node.args[0])))
         if in_place and type(layer) in ACTIVATIONS:
             text = text.removesuffix(")") + ", inplace=True)"
         return text

@@ -1,0 +1,1 @@
+"""Name or module -> traced model."""

@@ -36,7 +36,7 @@ def trace(module: nn.Module, inputs: tuple[torch.Tensor, ...], name: str) -> Tra
         )
     try:
         return TracedModel(name, fx.symbolic_trace(module), inputs)
-    except Exception as cause:  # a tracer may raise anything that the model's own code raises
+    except Exception as cause:  # noqa: BLE001 - whatever the model's own code raises
         by_fx = cause
     try:
         with torch.no_grad():

@@ -91,7 +91,11 @@ class _SkipRandom(TorchFunctionMode):
     """Leaves fresh weights as they are: drawing 600 million numbers takes seconds."""
 
     def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
         random = (torch.Tensor.normal_, torch.Tensor.uniform_, torch.Tensor.erfinv_)
         if func in random or getattr(func, "__module__", "") == "torch.nn.init":

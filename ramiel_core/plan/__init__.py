@@ -1,0 +1,1 @@
+"""Operator graph -> plan: which worker runs what, in which order."""

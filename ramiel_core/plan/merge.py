@@ -280,7 +280,9 @@ def replay(plan: Plan, steps: int) -> dict[int, tuple[str, ...]]:
 
     Operators stand in the order of their chains, not in run order.
 
-    >>> plan = Plan((("a", "b"),), (("a",), ("b",)), (Step(1, 0, 1, ((2, 1), (1, 0)), 1, 0, 2, ""),))
+    >>> step = Step(1, kept=0, gone=1, spans=((2, 1), (1, 0)), clusters=1, cut_edges=0,
+    ...     makespan_ms=2, reason="")
+    >>> plan = Plan((("a", "b"),), (("a",), ("b",)), (step,))
     >>> replay(plan, 0), replay(plan, 1)
     ({0: ('a',), 1: ('b',)}, {0: ('a', 'b')})
     """
@@ -288,4 +290,3 @@ def replay(plan: Plan, steps: int) -> dict[int, tuple[str, ...]]:
     for step in plan.steps[:steps]:
         clusters[step.kept] += clusters.pop(step.gone)
     return clusters
-

@@ -35,7 +35,9 @@ def make_plan(graph: Graph, workers: int | None = None) -> Plan:
         Where `workers` is less than 1.
     """
     if workers is not None and workers < 1:
-        raise PlanError(f"a plan needs at least 1 worker, not {workers}; ask for --workers 1 or more.")
+        raise PlanError(
+            f"a plan needs at least 1 worker, not {workers}; ask for --workers 1 or more."
+        )
     distance = distance_to_end(graph)
     linear = linear_clusters(graph, distance)
     merging = Merging(graph, distance, linear)

@@ -79,8 +79,8 @@ def _heading(graph: Graph, plan: Plan) -> str:
         [
             f'"""{graph.model}: {count}, {predicted}.',
             "",
-            "Written by Ramiel. `w` holds the weights by name; `receive` waits for another worker's",
-            "value, `send` hands one over through shared memory.",
+            "Written by Ramiel. `w` holds the weights by name; `receive` waits for another",
+            "worker's value, `send` hands one over through shared memory.",
             '"""',
             "",
             *(f"import {module}" for module in imports),

@@ -1,0 +1,1 @@
+"""Runs -> report: statistics and a verdict."""

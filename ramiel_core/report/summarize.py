@@ -19,6 +19,7 @@ def summarize(
     graph: Graph,
     plan: Plan,
     job: Job,
+    *,
     runs: Sequence[Run],
     timelines: tuple[Timeline, Timeline],
     host: Mapping[str, Any],
@@ -43,7 +44,7 @@ def summarize(
     sequential, parallel = by_label["sequential"], by_label["parallel"]
     speedup, interval = ratio_of_medians(sequential.times_ms, parallel.times_ms)
     asked = job.workers or plan.workers
-    found = {
+    found: dict[str, Any] = {
         "model": graph.model,
         "operators": len(graph),
         "plan": plan,
@@ -119,9 +120,7 @@ def record(report: Report) -> dict[str, Any]:
         "verdict": report.verdict,
         "clusters_linear": len(plan.linear),
         "clusters_merged": plan.fixpoint,
-        "runs": [
-            {**asdict(run), "quartiles_ms": list(quartiles_ms(run))} for run in report.runs
-        ],
+        "runs": [{**asdict(run), "quartiles_ms": list(quartiles_ms(run))} for run in report.runs],
         "predicted": _timeline(report.predicted),
         "measured": _timeline(report.measured),
         "host": dict(report.host),
@@ -136,10 +135,11 @@ def timeline_from(found: Mapping[str, Any]) -> Timeline:
 
 def runs_from(found: Mapping[str, Any]) -> tuple[Run, ...]:
     """The Runs of a `record`."""
-    return tuple(
-        Run(**{k: tuple(v) if k == "times_ms" else v for k, v in run.items() if k != "quartiles_ms"})
-        for run in found["runs"]
-    )
+    runs = []
+    for run in found["runs"]:
+        fields: dict[str, Any] = {k: v for k, v in run.items() if k != "quartiles_ms"}
+        runs.append(Run(**{**fields, "times_ms": tuple(run["times_ms"])}))
+    return tuple(runs)
 
 
 def _timeline(timeline: Timeline) -> dict[str, Any]:

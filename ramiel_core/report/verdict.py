@@ -110,7 +110,10 @@ def _fastest(report: Report) -> str:
             f"are large enough to be split."
         )
     if ratio < 1 - NOISE and report.plan.workers > 1:
-        return f"Fastest here: these workers, {_ms(parallel)} against {threads_ms:.1f} ms with {inside}."
+        return (
+            f"Fastest here: these workers, {_ms(parallel)} against {threads_ms:.1f} ms with "
+            f"{inside}."
+        )
     return f"{inside.capitalize()} take {threads_ms:.1f} ms, about the same."
 
 

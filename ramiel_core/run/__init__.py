@@ -1,0 +1,1 @@
+"""Program -> timed runs, in forked workers."""

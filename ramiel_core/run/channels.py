@@ -32,9 +32,11 @@ _FORK = multiprocessing.get_context("fork")
 class Signal(Protocol):
     """From one sender to one receiver: the inference with this number has got so far."""
 
-    def post(self, number: int) -> None: ...
+    def post(self, number: int) -> None:
+        """Tell the receiver."""
 
-    def wait(self, number: int) -> None: ...
+    def wait(self, number: int) -> None:
+        """Return once the sender has told."""
 
 
 class FastSignal:
@@ -44,11 +46,11 @@ class FastSignal:
         self._semaphore = _FORK.Semaphore(0)
         self._spins = spins
 
-    def post(self, number: int) -> None:
-        """Wake the receiver; `number` travels through shared memory."""
+    def post(self, number: int) -> None:  # noqa: ARG002 - it travels through shared memory
+        """Wake the receiver."""
         self._semaphore.release()
 
-    def wait(self, number: int) -> None:
+    def wait(self, number: int) -> None:  # noqa: ARG002 - it travels through shared memory
         """Return once the sender has posted."""
         acquire = self._semaphore.acquire
         for _ in range(self._spins):

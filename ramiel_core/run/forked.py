@@ -333,7 +333,7 @@ class Team:
 
 
 def _refuse_threads() -> None:
-    threads = len(os.listdir("/proc/self/task"))
+    threads = len(list(Path("/proc/self/task").iterdir()))
     if threads > 1:
         raise RunError(
             f"this process has {threads} threads, and a child forked from it would hang. Start a "

@@ -1,4 +1,4 @@
-"""This host: which cores may be used, and the facts that belong beside every figure."""
+"""The host: which cores may be used, and the facts that belong beside every figure."""
 
 from __future__ import annotations
 

@@ -38,9 +38,7 @@ def weave_progress(program: Program, worker: int, at: Any) -> Woven:
     return _weave(program, worker, "_at[0] = {i}", before=True, names={"_at": at})
 
 
-def weave_stamps(
-    program: Program, worker: int, stamps: Any, clock: Callable[[], int]
-) -> Woven:
+def weave_stamps(program: Program, worker: int, stamps: Any, clock: Callable[[], int]) -> Woven:
     """Store into `stamps[i + 1]` when statement i ended, into `stamps[0]` when the first began."""
     names = {"_stamps": stamps, "_clock": clock}
     return _weave(program, worker, "_stamps[{i} + 1] = _clock()", before=False, names=names)
@@ -54,9 +52,7 @@ def result_of(program: Program) -> Callable[..., Any]:
 
 def statements(program: Program, worker: int) -> tuple[Statement, ...]:
     """What one cluster does, one entry a mark."""
-    return tuple(
-        s for s in map(_describe, _function(ast.parse(program.source), worker).body) if s
-    )
+    return tuple(s for s in map(_describe, _function(ast.parse(program.source), worker).body) if s)
 
 
 def _weave(

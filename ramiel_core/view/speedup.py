@@ -26,10 +26,11 @@ def speedup(report: Report) -> go.Figure:
         of medians.
     """
     labels = [plain(run.label) for run in report.runs]
+    colours = [_COLOUR.get(run.label, palette.MUTED) for run in report.runs]
     heights = [_gain(report, run) for run in report.runs]
     low, high = report.speedup_ci
-    above = [high - report.speedup if run.label == "parallel" else 0.0 for run in report.runs]
-    below = [report.speedup - low if run.label == "parallel" else 0.0 for run in report.runs]
+    above = [high - report.speedup if run.label == "parallel" else None for run in report.runs]
+    below = [report.speedup - low if run.label == "parallel" else None for run in report.runs]
     figure = go.Figure(
         go.Bar(
             x=labels,
@@ -38,8 +39,8 @@ def speedup(report: Report) -> go.Figure:
             text=[f"{height:.2f}×" for height in heights],
             textposition="inside",
             insidetextanchor="middle",
-            textfont={"color": palette.LIGHT_TEXT, "size": 15},
-            marker={"color": [_COLOUR.get(run.label, palette.MUTED) for run in report.runs]},
+            textfont={"color": [palette.text_on(colour) for colour in colours], "size": 15},
+            marker={"color": colours},
             error_y={
                 "type": "data",
                 "symmetric": False,
@@ -69,7 +70,11 @@ def speedup(report: Report) -> go.Figure:
     return quiet(figure, 380).update_layout(showlegend=False)
 
 
-_COLOUR = {"sequential": "#5d6778", "parallel": "#3f6be0", "threads": "#8a5a06"}
+_COLOUR = {
+    "sequential": palette.MUTED,
+    "parallel": palette.ACCENT,
+    "threads": palette.BARS["copy"],
+}
 
 
 def _gain(report: Report, run: Run) -> float:
