@@ -28,8 +28,9 @@ LIGHT_TEXT = "#ffffff"
 # OKLCH: equal lightness looks equally light at every hue, so that no cluster shouts. Red is left
 # out, for the critical path. Neighbours in this order lie far apart.
 _HUES = (255.0, 70.0, 155.0, 310.0, 195.0, 350.0, 110.0, 285.0)
-_RINGS = ((0.79, 0.105), (0.68, 0.13), (0.88, 0.075))  # lightness and chroma of each further round
-_GOLDEN_ANGLE = 137.508  # further rounds turn by it, so that hues never repeat
+_RINGS = ((0.79, 0.105), (0.68, 0.11), (0.88, 0.075))  # lightness and chroma of each further round
+_STEP = 45.0  # degrees from one hue to the next, on average
+_GOLDEN = 0.618034  # later rounds turn by this part of a step, so that hues never repeat
 
 
 def fill(cluster: int) -> str:
@@ -40,7 +41,7 @@ def fill(cluster: int) -> str:
     """
     ring, place = divmod(cluster, len(_HUES))
     lightness, chroma = _RINGS[ring % len(_RINGS)]
-    hue = _HUES[place] + (ring // len(_RINGS)) * _GOLDEN_ANGLE + (ring % len(_RINGS)) * 12
+    hue = _HUES[place] + _STEP * (ring * _GOLDEN % 1)
     return _hex(_srgb(lightness, chroma, math.radians(hue)))
 
 

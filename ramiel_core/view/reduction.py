@@ -41,13 +41,13 @@ def redundant_edges(graph: Graph) -> tuple[Edge, ...]:
     (('a', 'c'),)
     """
     reached: dict[str, int] = {}
-    redundant = []
+    redundant: set[Edge] = set()
     for node in reversed(graph.nodes):
         seen = 0
         for reader in graph.consumers[node.name]:  # nearest first: it may reach the later ones
             bit = 1 << graph.index[reader]
             if seen & bit:
-                redundant.append((node.name, reader))
+                redundant.add((node.name, reader))
             seen |= bit | reached[reader]
         reached[node.name] = seen
-    return tuple(reversed(redundant))
+    return tuple(edge for edge in graph.edges if edge in redundant)

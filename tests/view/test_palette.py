@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pytest
+
+from ramiel_core.view import palette
+
+
+def test_every_cluster_has_a_colour_of_its_own():
+    assert len({palette.fill(i) for i in range(200)}) == 200
+
+
+@pytest.mark.parametrize("cluster", range(100))
+def test_a_clusters_number_can_be_read_on_its_fill(cluster: int):
+    fill = palette.fill(cluster)
+
+    assert palette.contrast(palette.text_on(fill), fill) >= 4.5
+
+
+def test_the_critical_path_stands_out_on_white_and_on_black():
+    assert palette.contrast(palette.CRITICAL, "#ffffff") >= 3
+    assert palette.contrast(palette.CRITICAL, "#0e1117") >= 3
