@@ -59,7 +59,7 @@ def network(
         _add_node(drawing, graph, node, marks, layout)
     dropped = set(layout.dropped_edges)
     for edge in graph.edges:
-        _add_edge(drawing, edge, marks, layout, edge in dropped)
+        _add_edge(drawing, edge, marks, layout, dropped=edge in dropped)
     drawing.set_options(json.dumps(_OPTIONS))
     return drawing
 
@@ -140,7 +140,9 @@ def _add_node(drawing: Network, graph: Graph, node: OpNode, marks: _Marks, layou
     )
 
 
-def _add_edge(drawing: Network, edge: Edge, marks: _Marks, layout: Layout, dropped: bool) -> None:
+def _add_edge(
+    drawing: Network, edge: Edge, marks: _Marks, layout: Layout, *, dropped: bool
+) -> None:
     """Append an edge; `Network.add_edge` asks every node for its name, 0.4 s at 1,000 edges."""
     a, b = edge
     critical = edge in marks.critical_edges
@@ -151,7 +153,7 @@ def _add_edge(drawing: Network, edge: Edge, marks: _Marks, layout: Layout, dropp
             "arrows": "to",
             "color": palette.CRITICAL if critical else _EDGE,
             "width": 3.0 if critical else 0.4 if dropped else 1.2,
-            "smooth": _smooth(edge, layout, dropped),
+            "smooth": _smooth(edge, layout, dropped=dropped),
             "critical": critical,
             "dropped": dropped,
             "crosses": marks.cluster.get(a) != marks.cluster.get(b),
@@ -160,7 +162,7 @@ def _add_edge(drawing: Network, edge: Edge, marks: _Marks, layout: Layout, dropp
     )
 
 
-def _smooth(edge: Edge, layout: Layout, dropped: bool) -> dict[str, Any]:
+def _smooth(edge: Edge, layout: Layout, *, dropped: bool) -> dict[str, Any]:
     """Choose the curve of vis-network's own that comes nearest to a route."""
     (xa, ya), (xb, yb) = (layout.positions[name] for name in edge)
     if yb <= ya:  # on to the next column

@@ -81,7 +81,7 @@ def _main() -> None:
     picture, time_limit_s = sys.argv[1], float(sys.argv[2])
     # The kernel ends this process even inside C code, and even after its caller was killed.
     signal.setitimer(signal.ITIMER_REAL, max(time_limit_s, 0.001))
-    import pygraphviz  # noqa: PLC0415 - only this process needs it, and the limit covers it
+    import pygraphviz  # in here only, where the limit covers it
 
     graph = pygraphviz.AGraph(string=sys.stdin.read())
     sys.stdout.buffer.write(graph.draw(format=picture, prog="dot"))

@@ -38,7 +38,7 @@ def gantt(predicted: Timeline, measured: Timeline | None = None) -> go.Figure:
     )
     for row, (label, timeline) in enumerate(shown, start=1):
         for kind in get_args(BarKind):
-            figure.add_trace(_trace(timeline, kind, row == 1), row=row, col=1)
+            figure.add_trace(_trace(timeline, kind, in_legend=row == 1), row=row, col=1)
         _mark_end(figure, label, timeline, row)
     figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
     figure.update_xaxes(title_text="time since the inference began, ms", row=len(shown), col=1)
@@ -48,7 +48,7 @@ def gantt(predicted: Timeline, measured: Timeline | None = None) -> go.Figure:
     return figure.update_xaxes(range=[0, latest * 1.02]).update_layout(barmode="overlay")
 
 
-def _trace(timeline: Timeline, kind: BarKind, in_legend: bool) -> go.Bar:
+def _trace(timeline: Timeline, kind: BarKind, *, in_legend: bool) -> go.Bar:
     bars: list[Bar] = [bar for bar in timeline.bars if bar.kind == kind]
     return go.Bar(
         orientation="h",

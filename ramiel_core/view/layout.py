@@ -7,7 +7,6 @@ columns; the result is kept on disk, because stepping through merges only recolo
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -94,10 +93,12 @@ def _by_dot(
     """Positions and splines from Graphviz, which sees numbers only, no names."""
     number = graph.index
     lines = [
-        f"digraph {{ nodesep={(COLUMN_PITCH - BOX_WIDTH) / _POINTS:.3f}"
-        f" ranksep={(LAYER_PITCH - BOX_HEIGHT) / _POINTS:.3f}",
-        f'node [shape=box fixedsize=true label="" width={BOX_WIDTH / _POINTS:.4f}'
-        f" height={BOX_HEIGHT / _POINTS:.4f}] edge [dir=none]",
+        "digraph {",
+        f"nodesep={(COLUMN_PITCH - BOX_WIDTH) / _POINTS:.3f}",
+        f"ranksep={(LAYER_PITCH - BOX_HEIGHT) / _POINTS:.3f}",
+        'node [shape=box fixedsize=true label=""]',
+        f"node [width={BOX_WIDTH / _POINTS:.4f} height={BOX_HEIGHT / _POINTS:.4f}]",
+        "edge [dir=none]",
         *(str(i) for i in range(len(graph))),
         *(f"{number[a]} -> {number[b]}" for a, b in edges),
         "}",
@@ -174,4 +175,4 @@ def _write(path: Path, layout: Layout) -> None:
     }
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
         json.dump(record, file)
-    os.replace(file.name, path)  # so that a second page never reads half a file
+    Path(file.name).replace(path)  # so that a second page never reads half a file

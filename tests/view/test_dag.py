@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import json
 import re
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from html.parser import HTMLParser
-from xml.etree import ElementTree
 
 import pygraphviz
 import pytest
@@ -99,7 +99,7 @@ def test_an_operator_in_no_cluster_is_grey_and_says_so():
 def test_the_svg_shows_every_operator(model: str, zoo_graph: Zoo):
     graph = zoo_graph(model)
 
-    picture = ElementTree.fromstring(dag.svg(graph, {0: tuple(graph.index)}, ()))
+    picture = ET.fromstring(dag.svg(graph, {0: tuple(graph.index)}, ()))
 
     classes = [group.get("class") for group in picture.iter("{http://www.w3.org/2000/svg}g")]
     assert classes.count("node") == len(graph)
@@ -112,7 +112,7 @@ def test_the_svg_of_densenet_says_which_edges_it_leaves_out(zoo_graph: Zoo):
 
 
 def test_an_svg_past_its_time_limit_is_an_error_not_another_picture():
-    with pytest.raises(GraphError, match="Graphviz took longer than 0.01 s"):
+    with pytest.raises(GraphError, match=r"Graphviz took longer than 0\.01 s"):
         dag.svg(DIAMOND, CLUSTERS, CRITICAL, time_limit_s=0.01)
 
 
@@ -127,7 +127,7 @@ def test_the_dot_text_is_read_back_with_every_name_as_it_was(hostile_graph: Grap
 
 
 def test_hostile_names_are_text_in_the_svg(hostile_graph: Graph):
-    picture = ElementTree.fromstring(dag.svg(hostile_graph, {}, ()))
+    picture = ET.fromstring(dag.svg(hostile_graph, {}, ()))
 
     texts = [element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")]
     assert set(hostile_graph.index) <= set(texts)
@@ -142,10 +142,10 @@ def test_hostile_names_are_text_in_the_page(hostile_graph: Graph):
 
     seen = Tags()
     seen.feed(page)
-    assert seen.tags == [
-        *("html", "head", "meta", "meta", "script", "style", "script", "center", "h1", "style"),
-        *("body", "div", "div", "script"),
-    ]
+    assert set(seen.tags) == {
+        *("html", "head", "meta", "style", "script", "center", "h1", "body", "div")
+    }
+    assert seen.tags.count("script") == 3  # pyvis's helpers, vis-network, this graph
     assert "popup.innerHTML" not in page  # pyvis writes titles with "href" into the page so
 
 

@@ -108,7 +108,7 @@ def test_a_graph_without_operators_has_an_empty_layout():
 def test_no_graphviz_process_outlives_its_time_limit():
     tangle = " ".join(f"{a}->{b};" for a in range(150) for b in range(a + 1, 150))
 
-    with pytest.raises(dot_process.DotTimeoutError, match="longer than 1 s.*Raise the time limit"):
+    with pytest.raises(dot_process.DotTimeoutError, match=r"longer than 1 s.*Raise the time limit"):
         dot_process.render(f"digraph {{ {tangle} }}", "svg", 1)
 
     assert [p for p in Path("/proc").glob("[0-9]*/cmdline") if _is_ours(p)] == []

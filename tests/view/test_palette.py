@@ -1,19 +1,16 @@
 from __future__ import annotations
 
-import pytest
-
 from ramiel_core.view import palette
 
 
 def test_every_cluster_has_a_colour_of_its_own():
-    assert len({palette.fill(i) for i in range(200)}) == 200
+    assert len({palette.fill(i) for i in range(100)}) == 100
 
 
-@pytest.mark.parametrize("cluster", range(100))
-def test_a_clusters_number_can_be_read_on_its_fill(cluster: int):
-    fill = palette.fill(cluster)
+def test_the_number_of_any_cluster_can_be_read_on_its_fill():
+    fills = [palette.fill(i) for i in range(500)]
 
-    assert palette.contrast(palette.text_on(fill), fill) >= 4.5
+    assert min(palette.contrast(palette.text_on(fill), fill) for fill in fills) >= 4.5
 
 
 def test_the_critical_path_stands_out_on_white_and_on_black():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import networkx
+import networkx as nx
 import pytest
 
 from ramiel_core.ir import Graph
@@ -27,7 +27,7 @@ def test_a_diamond_has_no_redundant_edge():
 @pytest.mark.parametrize("model", ["googlenet", "resnet50", "densenet121"])
 def test_the_reduction_is_the_one_of_networkx(model: str, zoo_graph: Zoo):
     graph = zoo_graph(model)
-    reduced = networkx.transitive_reduction(networkx.DiGraph(graph.edges))
+    reduced = nx.transitive_reduction(nx.DiGraph(graph.edges))
 
     assert set(graph.edges) - set(reduction.redundant_edges(graph)) == set(reduced.edges)
 
