@@ -199,6 +199,7 @@ def _print_summary(found: dict[str, Any], outlook: str) -> None:
 
 
 def _print_table(records: list[dict[str, Any]]) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
@@ -206,7 +207,9 @@ def _print_table(records: list[dict[str, Any]]) -> None:
     table = Table(
         title=f"{host['processor']}, {host['cores']} cores, load {host['load_1min']}, "
         f"torch {host['torch']}",
-        caption="Times in ms, medians; speedup with its 95 % interval.",
+        caption="Times in ms, medians; speedup with its 95 % interval; equal: bit for bit.",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
     for title in ("model", "workers", "sequential", "parallel", "predicted", "speedup", "bound"):
         table.add_column(title, justify="left" if title == "model" else "right")
@@ -221,7 +224,7 @@ def _print_table(records: list[dict[str, Any]]) -> None:
             f"{r['predicted_ms']:.1f}",
             f"{r['speedup']:.2f} ({low:.2f}–{high:.2f})",
             f"{r['bound']:.2f}",
-            "bit for bit" if r["equal"] else "[red]NO[/]",
+            "yes" if r["equal"] else "[red]NO[/]",
         )
     console = Console()
     console.print(table)

@@ -229,6 +229,16 @@ class Graph:
         return " ".join(words)
 
 
+@dataclass(frozen=True)
+class Parcel:
+    """Everything a launcher needs to run a model: no code of the model's own."""
+
+    graph: Graph  # unweighed, its strides those of real values
+    weights: Mapping[str, Any]
+    inputs: tuple[torch.Tensor, ...]
+    reference: Any  # what the model itself returned for `inputs`, at one thread
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One merge of two clusters, as the merge player shows it."""

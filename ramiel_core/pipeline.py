@@ -27,7 +27,7 @@ from ramiel_core.graph.costs import (
     weigh_unit,
 )
 from ramiel_core.graph.extract import extract, weights_of
-from ramiel_core.ir import Graph, Job, Plan, Program, Report, Timeline, TracedModel
+from ramiel_core.ir import Graph, Job, Parcel, Plan, Program, Report, Timeline, TracedModel
 from ramiel_core.model import zoo
 from ramiel_core.model.trace import trace
 from ramiel_core.plan.planner import make_plan, sequential_plan
@@ -191,10 +191,22 @@ def start(job: Job, model: nn.Module | None = None, inputs: Inputs | None = None
     """
     if model is None:
         return jobs.start(replace(job, model=zoo.resolve(job.model)))
-    own = replace(traced(model, inputs), name=job.model)
-    parcel = io.BytesIO()
-    torch.save(own, parcel)
-    return jobs.start(job, parcel.getvalue())
+    packed = io.BytesIO()
+    torch.save(parcel_of(replace(traced(model, inputs), name=job.model)), packed)
+    return jobs.start(job, packed.getvalue())
+
+
+def parcel_of(model: TracedModel) -> Parcel:
+    """Run a traced model once, at one thread, and take along what running it again needs."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # more threads may sum in another order, to other bits
+    try:
+        graph = extract(model)
+        with torch.no_grad():
+            reference = model.module(*model.inputs)
+    finally:
+        torch.set_num_threads(threads)
+    return Parcel(graph, weights_of(model, graph), model.inputs, reference)
 
 
 def bench(model: str | nn.Module, inputs: Inputs | None = None, **settings: Any) -> dict[str, Any]:
@@ -248,28 +260,27 @@ def launch(folder: Path) -> int:
             tell("stage", text=f"Building {job.model}")
             own = folder / jobs.MODEL_FILE
             if own.exists():
-                model = torch.load(own, weights_only=False)  # ours, written a moment ago
+                parcel = torch.load(own, weights_only=False)  # ours, written a moment ago
                 own.unlink()
             else:
-                model = traced(job.model, device="cpu")
+                parcel = parcel_of(traced(job.model, device="cpu"))
             if job.task == "profile":
-                _profile(model, job, tell)
+                _profile(parcel, job, tell)
                 tell("profiled")
             else:
-                tell("report", record=record(_benchmark(model, job, tell)))
+                tell("report", record=record(_benchmark(parcel, job, tell)))
     except RamielError as error:
         tell("error", message=str(error))
         return 1
     return 0
 
 
-def _profile(model: TracedModel, job: Job, tell: Callable[..., None]) -> Graph:
+def _profile(parcel: Parcel, job: Job, tell: Callable[..., None]) -> Graph:
     """Measure a model's operators and the cost of sends; keep both; weigh the graph with them."""
-    bare = extract(model)
-    weights = weights_of(model)
+    bare = parcel.graph
     program = program_of(bare, sequential_plan(bare))
     tell("stage", text=f"Measuring {len(bare)} operators one by one")
-    with Team(program, weights, model.inputs, threads=job.threads) as team:
+    with Team(program, parcel.weights, parcel.inputs, threads=job.threads) as team:
         cost_ms = operator_costs(team)
     send = SendLine(*send_line(job.signals))
     if job.signals == "fast":
@@ -277,11 +288,9 @@ def _profile(model: TracedModel, job: Job, tell: Callable[..., None]) -> Graph:
     return weigh_measured(bare, cost_ms, send)
 
 
-def _benchmark(model: TracedModel, job: Job, tell: Callable[..., None]) -> Report:
-    with torch.no_grad():
-        reference = model.module(*model.inputs)
-    graph = _profile(model, job, tell)
-    weights = weights_of(model)
+def _benchmark(parcel: Parcel, job: Job, tell: Callable[..., None]) -> Report:
+    reference = parcel.reference
+    graph = _profile(parcel, job, tell)
     plan = best_plan(graph, job.threads) if job.workers is None else plan_of(graph, job.workers)
     warnings = _warnings(job, plan)
     tell("planned", **summary(graph, plan), warnings=warnings)
@@ -292,8 +301,8 @@ def _benchmark(model: TracedModel, job: Job, tell: Callable[..., None]) -> Repor
     with ExitStack() as stack:
 
         def team(program: Program, threads: int) -> Team:
-            made = Team(program, weights, model.inputs, threads=threads, signals=job.signals)
-            return stack.enter_context(made)
+            shared = (program, parcel.weights, parcel.inputs)
+            return stack.enter_context(Team(*shared, threads=threads, signals=job.signals))
 
         teams = {
             "sequential": team(sequential, job.threads),

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import keyword
 import operator
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.utils import _pytree as pytree
 from torch.utils.flop_counter import FlopCounterMode
 
 from ramiel_core.errors import ModelError
@@ -56,7 +58,7 @@ class _Seen:
 
     specs: tuple[TensorSpec | None, ...] = ()
     is_tuple: bool = False
-    is_view: bool = False
+    view_of: fx.Node | None = None  # whose memory it shares
     flops: int = 0
     constant: Any = None  # of a node that returns no tensor
 
@@ -84,15 +86,25 @@ class _Recorder(fx.Interpreter):
             values = value if seen.is_tuple else (value,)
             seen.specs = tuple(_spec(v) if isinstance(v, torch.Tensor) else None for v in values)
             first = tensors[0]
-            seen.is_view = any(
-                _is_alias_of(first, read)
+            shared = (
+                source
                 for source in n.all_input_nodes
                 for read in _tensors(self.env.get(source))
+                if _is_alias_of(first, read)
             )
+            seen.view_of = next(shared, None)
         else:
             seen.constant = value
         self.seen[n] = seen
         return value
+
+
+def _structured(module: fx.GraphModule, output: fx.Node) -> Any:
+    """What the model returns, of nodes; torch.export keeps them flat and the shape beside it."""
+    info = getattr(module.graph._codegen, "pytree_info", None)  # noqa: SLF001 - it has no public name
+    if info is None or info.out_spec is None:
+        return output.args[0]
+    return pytree.tree_unflatten(list(output.args[0]), info.out_spec)
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:
@@ -123,7 +135,7 @@ class _Builder:
         inputs: list[tuple[str, TensorSpec]] = []
         for node in module.graph.nodes:
             if node.op == "output":
-                result, returned = renderer.value(node.args[0]), self._reads(node)
+                result, returned = renderer.value(_structured(module, node)), self._reads(node)
             elif node.op == "placeholder" and self.record.seen[node].specs:
                 self.names[node] = _identifier(node.name)
                 inputs.append((self.names[node], self._spec_of(node)))
@@ -148,6 +160,8 @@ class _Builder:
     def _operator(self, node: fx.Node, renderer: Renderer) -> OpNode:
         seen = self.record.seen[node]
         writes = self._writes_over(node)
+        if writes is not None:
+            self._refuse_hidden_write(node, writes)
         call = renderer.call(node, in_place=writes is not None and self._may_overwrite(writes))
         reads = self._reads(node)
         parameters, weight_bytes = self._weights(node)
@@ -168,7 +182,7 @@ class _Builder:
             call=call,
             outputs=seen.specs,
             returns_tuple=seen.is_tuple,
-            is_view=seen.is_view and writes is None,
+            is_view=seen.view_of is not None and writes is None,
             flops=seen.flops,
             read_bytes=read_bytes + weight_bytes,
             parameters=parameters,
@@ -216,7 +230,29 @@ class _Builder:
         """
         seen = self.record.seen[value]
         own_memory = value.op in ("call_module", "call_function", "call_method")
-        return own_memory and not seen.is_view and len(value.users) == 1
+        return own_memory and seen.view_of is None and len(value.users) == 1
+
+    def _refuse_hidden_write(self, node: fx.Node, value: fx.Node) -> None:
+        """Refuse a write that somebody sees through another view of the same memory."""
+        order = {n: i for i, n in enumerate(self.traced.module.graph.nodes)}
+        owner = self._views(value)[-1]
+        for other in self.record.seen:
+            views = self._views(other)
+            if other is value or node in views or views[-1] is not owner:
+                continue  # other memory, or the result of this write
+            if any(order[user] > order[node] for user in other.users):
+                raise ModelError(
+                    f"{self.traced.name} writes over part of {owner.name!r} "
+                    f"(`{node.format_node()}`) and reads it again later; build the value with "
+                    f"torch.cat or torch.where instead."
+                )
+
+    def _views(self, node: fx.Node) -> list[fx.Node]:
+        """`node`, what it is a view of, and so on to the value that owns the memory."""
+        chain = [node]
+        while (seen := self.record.seen.get(chain[-1])) and seen.view_of is not None:
+            chain.append(seen.view_of)
+        return chain
 
     def _weights(self, node: fx.Node) -> tuple[int, int]:
         """Parameters and bytes of weights that `node` reads."""
@@ -255,8 +291,8 @@ def _attribute(module: nn.Module, path: str) -> Any:
     return value
 
 
-def weights_of(traced: TracedModel) -> dict[str, Any]:
-    """What emitted code finds in `w`: parameters, buffers and constants by their path.
+def weights_of(traced: TracedModel, graph: Graph) -> dict[str, Any]:
+    """What the calls of `graph` find in `w`: parameters, buffers and constants by their path.
 
     A layer without functional form stands there as an object, under its own path.
     """
@@ -267,4 +303,5 @@ def weights_of(traced: TracedModel) -> dict[str, Any]:
     for node in module.graph.nodes:
         if node.op == "get_attr":
             found[str(node.target)] = _attribute(module, str(node.target))
-    return found
+    calls = "\n".join(node.call for node in graph.nodes)
+    return {name: found[name] for name in re.findall(r'w\["([^"]*)"\]', calls)}

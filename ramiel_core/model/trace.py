@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -39,15 +42,29 @@ def trace(module: nn.Module, inputs: tuple[torch.Tensor, ...], name: str) -> Tra
     except Exception as cause:  # noqa: BLE001 - whatever the model's own code raises
         by_fx = cause
     try:
-        with torch.no_grad():
-            exported = torch.export.export(module, inputs).module(check_guards=False)
-        return TracedModel(name, exported, inputs, tracer="torch.export")
+        with torch.no_grad(), _quiet():
+            exported = torch.export.export(module, inputs)
+            # Decomposing nothing still rewrites writes in place into values of their own.
+            functional = exported.run_decompositions({}).module(check_guards=False)
+        return TracedModel(name, functional, inputs, tracer="torch.export")
     except Exception as by_export:
         raise ModelError(
             f"{name} cannot be traced: torch.fx stopped at {_where(by_fx)}; torch.export stopped "
             f"at {_where(by_export)}. Data-dependent branches are the usual cause: decide them "
             f"before the model, or trace the part of it that has none."
         ) from by_export
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch's logs of a failed export to itself; the error says what matters of them."""
+    log = logging.getLogger("torch")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _where(error: BaseException) -> str:

@@ -83,7 +83,11 @@ def resolve(name: str) -> str:
     if found:
         return found
     near = difflib.get_close_matches(plain, names(), n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(near)}?" if near else "List them with `analyze --list`."
+    hint = (
+        f"Did you mean {' or '.join(near)}?"
+        if near
+        else "List them with `python -m ramiel_core models`."
+    )
     raise ModelError(f"there is no torchvision classification model called {name!r}. {hint}")
 
 

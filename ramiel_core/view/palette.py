@@ -34,7 +34,7 @@ _GOLDEN = 0.618034  # later rounds turn by this part of a step, so that hues nev
 
 
 def fill(cluster: int) -> str:
-    """Colour of a cluster, ``#rrggbb``; distinct for the first hundred numbers.
+    """Colour of a cluster, ``#rrggbb``; distinct for the first 64 numbers.
 
     >>> fill(0) != fill(1)
     True

@@ -1,0 +1,76 @@
+"""What holds for every test: its own cache folder, and a host that is left as it was found."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+LEAVE_S = 5.0  # a killed process takes a moment to go
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - looked at, never written
+OTHERS = (".org.chromium", ".com.google")  # a browser of the session keeps files of its own there
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update-golden` writes tests/golden anew, for the diff to be reviewed."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/*.py")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with tests/golden/NAME, or write it there under `--update-golden`."""
+    folder = Path(__file__).parent / "golden"
+
+    def compare(name: str, text: str) -> None:
+        if request.config.getoption("--update-golden"):
+            (folder / name).write_text(text)
+        assert text == (folder / name).read_text(), "if it is meant: pytest --update-golden"
+
+    return compare
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAMIEL_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def _host_as_before(_own_cache: None, tmp_path: Path) -> Iterator[None]:
+    """No process of this test lives on after it, and nothing of it lies in /dev/shm."""
+    files, children = _shared_files(), _children()
+    yield
+    ends = time.monotonic() + LEAVE_S
+    while time.monotonic() < ends and _left(files, children, tmp_path):
+        time.sleep(0.05)
+    assert _left(files, children, tmp_path) == []
+
+
+def _left(files: set[str], children: set[int], tmp_path: Path) -> list[str]:
+    processes = (_children() - children) | _orphans(tmp_path)
+    return sorted(_shared_files() - files) + [f"process {pid}" for pid in sorted(processes)]
+
+
+def _shared_files() -> set[str]:
+    if not SHARED_MEMORY.is_dir():
+        return set()
+    return {name for name in os.listdir(SHARED_MEMORY) if not name.startswith(OTHERS)}
+
+
+def _children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+def _orphans(tmp_path: Path) -> set[int]:
+    """Processes that were started with this test's cache folder, whoever their parent is now."""
+    found = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            mine = process.environ().get("RAMIEL_CACHE_DIR", "").startswith(str(tmp_path))
+            if mine and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                found.add(process.pid)
+    return found
