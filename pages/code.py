@@ -1,0 +1,87 @@
+"""The emitted program: what is shown is what runs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.common import cards, frame, state
+from ramiel_core.ir import CALLER, Plan, Program
+
+WHOLE, ONE_WORKER = "whole", "sequential"
+HEIGHT = 680  # px
+NO_LINE = 60_000  # characters from which on line numbers would make the browser stutter
+
+
+def pick_part(program: Program) -> str:
+    """Let the user choose a cluster's function, the whole text, or the sequential program."""
+    parts = [WHOLE, *(str(i) for i in range(program.workers)), ONE_WORKER]
+    asked = st.query_params.get(state.PART, WHOLE)
+    asked = asked if asked in parts else WHOLE
+    names = {WHOLE: "Whole program", ONE_WORKER: "Sequential, to compare"}
+    st.pills(
+        "Part",
+        parts,
+        required=True,
+        format_func=lambda part: names.get(part, f"cluster_{part}"),
+        label_visibility="collapsed",
+        **state.mirror(state.PART, asked, "part-picker"),
+    )
+    return asked
+
+
+def counts(plan: Plan, program: Program, part: str) -> str:
+    """Say how much there is to read, in a sentence."""
+    if part in (WHOLE, ONE_WORKER):
+        sent = sum(len([r for r in c.receivers if r != CALLER]) for c in program.channels)
+        return (
+            f"{cards.plural(sum(map(len, plan.clusters)), 'operator')} in "
+            f"{cards.plural(plan.workers, 'function')}, {cards.plural(sent, 'value')} handed from "
+            f"one worker to another."
+        )
+    worker = int(part)
+    received = len(program.received_by(worker))
+    sent = sum(c.sender == worker for c in program.channels)
+    return (
+        f"{cards.plural(len(plan.clusters[worker]), 'operator')}; receives "
+        f"{cards.plural(received, 'value')}, sends {cards.plural(sent, 'value')}."
+    )
+
+
+def main() -> None:
+    """Draw the page."""
+    graph, chosen = frame.opened(
+        "Code",
+        "One plain Python function for each cluster: it receives what other workers made, calls "
+        "its operators, sends what others need, and deletes each value after its last use. This "
+        "very text is compiled and run.",
+    )
+    natural = state.plan_of(graph)
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    with left:
+        frame.workers_picker(natural, chosen)
+    plan, program = state.plan_of(graph, chosen.workers), state.program_of(graph, chosen.workers)
+    if plan.rejected_makespan_ms is not None:
+        cards.note(
+            f"More than one worker is predicted to be slower here ({graph.cost_model} costs), so "
+            f"the program is sequential."
+        )
+    part = pick_part(program)
+    if part == ONE_WORKER:
+        plan, program = state.plan_of(graph, 1), state.program_of(graph, 1)
+    whole = part in (WHOLE, ONE_WORKER)
+    text = program.source if whole else program.functions[int(part)]
+    cards.sub(counts(plan, program, part))
+    label = f"{graph.model}_{program.workers}" + ("" if whole else f"_cluster_{part}")
+    right.download_button(
+        "Download .py",
+        text,
+        f"{label}.py",
+        "text/x-python",
+        icon=":material/download:",
+        on_click="ignore",
+        help="The text below as a file.",
+    )
+    st.code(text, "python", line_numbers=len(text) < NO_LINE, height=HEIGHT)
+
+
+main()

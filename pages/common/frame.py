@@ -1,0 +1,135 @@
+"""What every page shares: its head, its style, and the sidebar with model, costs and links."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.common import cards, measuring, state
+from ramiel_core import pipeline
+from ramiel_core.errors import RamielError
+from ramiel_core.ir import Graph, Plan
+from ramiel_core.model import zoo
+from ramiel_core.run import host
+
+ASSETS = Path(__file__).parents[2] / "assets"
+PAGES = (
+    ("app.py", "Model", ":material/deployed_code:"),
+    ("pages/graph.py", "Graph", ":material/account_tree:"),
+    ("pages/merging.py", "Merging", ":material/merge:"),
+    ("pages/code.py", "Code", ":material/code:"),
+    ("pages/benchmark.py", "Benchmark", ":material/speed:"),
+)
+
+
+def opened(title: str, lead: str, *, model_in_sidebar: bool = True) -> tuple[Graph, state.Choice]:
+    """Draw the frame of a page and say what the page is about.
+
+    Stops the page with one sentence where the address asks for what does not exist.
+
+    Parameters
+    ----------
+    title, lead : str
+        Of the page, and the sentence below.
+    model_in_sidebar : bool
+        False for the page that lets the model be chosen in its middle.
+    """
+    st.set_page_config(f"{title} · Ramiel", str(ASSETS / "icon.svg"), layout="wide")
+    st.html(ASSETS / "app.css")
+    st.logo(str(ASSETS / "logo.svg"), icon_image=str(ASSETS / "icon.svg"), size="large")
+    problem = ""
+    try:
+        chosen = state.choice()
+        graph = state.graph_of(chosen.model, chosen.cost)
+    except RamielError as error:
+        problem = str(error)
+    with st.sidebar:
+        _links()
+        if model_in_sidebar or problem:
+            model_picker("" if problem else chosen.model)
+        if not problem:
+            _costs(graph, chosen)
+        cards.sub(f"{host.processor()}, {cards.plural(len(host.cores()), 'core')}")
+    st.title(title)
+    if problem:
+        cards.note(problem, "error")
+        cards.sub("Choose a model on the left, or go back to the start page.")
+        st.page_link("app.py", label="Start page", icon=":material/arrow_back:")
+        st.stop()
+    cards.lead(lead)
+    return graph, chosen
+
+
+def _links() -> None:
+    for page, label, icon in PAGES:
+        st.page_link(page, label=label, icon=icon, width="stretch", query_params=state.carried())
+
+
+def model_picker(model: str, label: str = "Model", key: str = "model-picker") -> None:
+    """Offer every model in a list that can be searched, grouped by family."""
+    names = [name for group in zoo.families().values() for name in group]
+    st.session_state[key] = model or None
+    st.selectbox(
+        label,
+        names,
+        key=key,
+        index=None,
+        format_func=lambda name: f"{zoo.family(name)} · {name}",
+        placeholder="Type to search",
+        on_change=lambda: choose_model(st.session_state[key]),
+        help="torchvision's classification models, with random weights: speed does not depend "
+        "on them.",
+    )
+
+
+def choose_model(model: str | None) -> None:
+    """Go on with another model; what belonged to the one before is forgotten."""
+    if model is None:
+        return
+    kept = {
+        name: st.query_params[name]
+        for name in (state.COST, state.WORKERS)
+        if name in st.query_params
+    }
+    if kept.get(state.COST) == "measured" and not _is_measured(model):
+        del kept[state.COST]
+    st.query_params.from_dict({state.MODEL: model, **kept})
+
+
+def _is_measured(model: str) -> bool:
+    return pipeline.is_measured(state.graph_of(model, "unit"))
+
+
+def _costs(graph: Graph, chosen: state.Choice) -> None:
+    known = pipeline.is_measured(graph)
+    options = ["flops", "unit", *(["measured"] if known else [])]
+    st.segmented_control(
+        "Cost of an operator",
+        options,
+        required=True,
+        format_func=cards.COST_NAMES.__getitem__,
+        help="What counts as an operator's cost, wherever a time is predicted.\n\n"
+        + "\n\n".join(cards.COST_HELP[option] for option in cards.COST_HELP),
+        **state.mirror(state.COST, chosen.cost, "cost-picker"),
+    )
+    if not known or state.MEASURING in st.query_params:
+        measuring.offer(graph.model)
+
+
+def workers_picker(plan: Plan, chosen: state.Choice, label: str = "Clusters") -> None:
+    """Offer the natural fixpoint of merging, or fewer clusters."""
+    fewer = range(plan.fixpoint - 1, 0, -1)
+    asked = [chosen.workers] if chosen.workers and chosen.workers not in fewer else []
+    st.selectbox(
+        label,
+        [None, *asked, *fewer],
+        format_func=lambda workers: (
+            f"natural fixpoint ({plan.fixpoint})"
+            if workers is None
+            else f"at most {cards.plural(workers, 'worker')}"
+        ),
+        help="Merging stops by itself where no two clusters fit after each other on one worker. "
+        "It can go on to as few workers as you have cores.",
+        **state.mirror(state.WORKERS, chosen.workers, "workers-picker"),
+    )

@@ -1,0 +1,174 @@
+"""What the app remembers: every query parameter, every session key, every cached arrow.
+
+The address is the truth: model, cost model, workers, job and the like stand in the query, so that
+F5, a bookmark and a second tab show the same thing. Widgets mirror it (`mirror`) and write it back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from ramiel_core import pipeline
+from ramiel_core.errors import GraphError, PlanError
+from ramiel_core.graph.costs import COST_MODELS
+from ramiel_core.ir import Graph, Plan, Program
+from ramiel_core.model import zoo
+from ramiel_core.plan.merge import replay
+from ramiel_core.run import jobs
+from ramiel_core.view import dag, layout
+
+# query parameters
+MODEL, COST, WORKERS = "model", "cost", "workers"  # carried from page to page
+JOB, MEASURING = "job", "measuring"  # a benchmark and a measurement, carried as well
+VIEW, OPERATOR, STEP, PART = "view", "op", "step", "part"  # of one page each
+CARRIED = (MODEL, COST, WORKERS, JOB, MEASURING)
+
+DEFAULT_MODEL, DEFAULT_COST = "googlenet", "flops"
+MOST_WORKERS = 256  # that the address may ask for; no graph here has work for so many
+GRAPH_KEY = "operator-graph"  # of the component; its state holds the operator clicked last
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the address asks for."""
+
+    model: str
+    cost: str
+    workers: int | None  # None: as many as the natural fixpoint leaves
+
+
+def choice() -> Choice:
+    """Read and check what the address asks for.
+
+    Raises
+    ------
+    RamielError
+        For a model, cost model or worker count that does not exist.
+    """
+    asked = st.query_params
+    cost = asked.get(COST, DEFAULT_COST)
+    if cost not in COST_MODELS:
+        raise GraphError(f"there is no cost model {cost!r}; choose {', '.join(COST_MODELS)}.")
+    return Choice(zoo.resolve(asked.get(MODEL, DEFAULT_MODEL)), cost, _workers(asked.get(WORKERS)))
+
+
+def _workers(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_WORKERS):
+        raise PlanError(f"workers is a whole number from 1 to {MOST_WORKERS}, not {text!r}.")
+    return int(text)
+
+
+def whole_number(name: str, default: int, most: int) -> int:
+    """A query parameter from 0 to `most`; anything else counts as `default`."""
+    text = st.query_params.get(name, "")
+    return min(int(text), most) if text.isascii() and text.isdigit() else default
+
+
+def put(name: str, value: object | None) -> None:
+    """Write one query parameter; None takes it away."""
+    if value is None:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = str(value)
+
+
+def mirror(name: str, value: object, key: str) -> dict[str, Any]:
+    """Arguments that tie a widget to a query parameter.
+
+    Parameters
+    ----------
+    name : str
+        The query parameter that a change of the widget writes.
+    value : object
+        What the widget shows now.
+    key : str
+        Of the widget.
+    """
+    st.session_state[key] = value
+    return {"key": key, "on_change": lambda: put(name, st.session_state[key])}
+
+
+def carried(**changed: object) -> dict[str, str]:
+    """Query parameters that a link to another page takes along."""
+    kept = {name: st.query_params[name] for name in CARRIED if name in st.query_params}
+    return kept | {name: str(value) for name, value in changed.items()}
+
+
+def operator() -> str | None:
+    """The operator whose details are shown: clicked in the graph, or named by the address."""
+    clicked = (st.session_state.get(GRAPH_KEY) or {}).get("selected")
+    if clicked != st.session_state.get("operator-clicked"):
+        st.session_state["operator-clicked"] = clicked
+        put(OPERATOR, clicked)
+    return st.query_params.get(OPERATOR)
+
+
+# --- arrows, kept ---------------------------------------------------------------------------
+
+
+def _identity(graph: Graph) -> tuple[str, str, str]:
+    """Structure and costs: a benchmark may measure a graph anew at any time."""
+    costs = repr([(node.cost_ms, node.send_ms) for node in graph.nodes])
+    return graph.fingerprint, graph.cost_model, hashlib.sha256(costs.encode()).hexdigest()
+
+
+_BY_COST = {Graph: _identity}
+_BY_SHAPE = {Graph: lambda graph: graph.fingerprint}
+
+
+def graph_of(model: str, cost: str) -> Graph:
+    """The weighed graph; the engine itself keeps what is slow about it."""
+    return pipeline.graph_of(model, cost=cost)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False, hash_funcs=_BY_COST)
+def plan_of(graph: Graph, workers: int | None = None) -> Plan:
+    """`pipeline.plan_of`."""
+    return pipeline.plan_of(graph, workers)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_COST)
+def outlook(graph: Graph) -> str:
+    """`pipeline.outlook`: plans for every number of cores, seconds on large graphs."""
+    return pipeline.outlook(graph)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_COST)
+def program_of(graph: Graph, workers: int | None) -> Program:
+    """The program of `plan_of(graph, workers)`."""
+    return pipeline.program_of(graph, plan_of(graph, workers))
+
+
+@st.cache_resource(
+    max_entries=32, show_spinner="Graphviz places the operators…", hash_funcs=_BY_SHAPE
+)
+def layout_of(graph: Graph) -> layout.Layout:
+    """Where each operator is drawn; the same for every cost model and every plan."""
+    return layout.lay_out(graph)
+
+
+def clusters_after(plan: Plan, steps: int) -> dict[int, tuple[str, ...]]:
+    """Clusters after so many merges, by the number of the chain that names them."""
+    return replay(plan, steps)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_BY_COST)
+def picture(graph: Graph, clusters: Mapping[int, tuple[str, ...]]) -> dict[str, Any]:
+    """What the graph component draws."""
+    path = plan_of(graph).critical_path
+    return dag.payload(dag.network(graph, clusters, path, layout_of(graph)))
+
+
+# --- jobs -----------------------------------------------------------------------------------
+
+
+def ended(said: list[jobs.Event]) -> bool:
+    """Whether a job has told its last event."""
+    return bool(said) and said[-1]["kind"] in jobs.FINAL

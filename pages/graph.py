@@ -1,0 +1,183 @@
+"""The operator graph: coloured by cluster, its critical path, and every operator's details."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from pages.common import cards, frame, state
+from pages.common.graph_component import graph_view
+from ramiel_core.ir import Graph, OpNode, Plan
+from ramiel_core.view import dag
+
+LINEAR, MERGED, WORKERS = "linear", "merged", "workers"
+VIEWS = {LINEAR: "Linear clusters", MERGED: "Merged", WORKERS: "For my workers"}
+HEIGHT = 700  # px
+NEIGHBOURS_SHOWN = 8
+
+Clusters = dict[int, tuple[str, ...]]
+
+
+def pick_view(plan: Plan, chosen: state.Choice) -> tuple[str, int | None]:
+    """Let the user choose whose clusters are coloured: a view, and its worker count."""
+    default = WORKERS if chosen.workers else MERGED
+    asked = st.query_params.get(state.VIEW, default)
+    asked = asked if asked in VIEWS else default
+    counts = {LINEAR: f" ({len(plan.linear)})", MERGED: f" ({plan.fixpoint})", WORKERS: ""}
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left:
+        st.segmented_control(
+            "Colours show",
+            list(VIEWS),
+            required=True,
+            format_func=lambda view: VIEWS[view] + counts[view],
+            help="Linear clusters are chains of operators. Merged: chains that one worker can do "
+            "in turn have been put together. For my workers: merged further, and balanced by "
+            "prediction.",
+            **state.mirror(state.VIEW, asked, "view-picker"),
+        )
+    if asked != WORKERS:
+        return asked, None
+    with right:
+        return asked, st.number_input(
+            "Workers",
+            1,
+            state.MOST_WORKERS,
+            help="Processes that run side by side; usually as many as there are cores.",
+            **state.mirror(
+                state.WORKERS, chosen.workers or min(2, plan.fixpoint), "workers-number"
+            ),
+        )
+
+
+def clusters_of(graph: Graph, plan: Plan, view: str, workers: int | None) -> tuple[Clusters, str]:
+    """The clusters of a view, and what they are in a sentence."""
+    if view == LINEAR:
+        chains = dict(enumerate(plan.linear))
+        return chains, f"{cards.plural(len(chains), 'chain')} before any merge."
+    if view == MERGED:
+        merged = list(state.clusters_after(plan, len(plan.steps)).values())
+        return dict(enumerate(merged)), (
+            f"{cards.plural(len(plan.linear), 'chain')} merged into "
+            f"{cards.plural(plan.fixpoint, 'cluster')} at the natural fixpoint."
+        )
+    own = state.plan_of(graph, workers)
+    clusters = dict(enumerate(own.clusters))
+    predicted = cards.cost(own.makespan_ms, graph.cost_model)
+    if own.rejected_makespan_ms is not None:
+        slower = cards.cost(own.rejected_makespan_ms, graph.cost_model)
+        return clusters, (
+            f"One cluster: more workers are predicted to take {slower}, one alone "
+            f"{predicted} ({graph.cost_model} costs), so Ramiel runs it sequentially."
+        )
+    speedup = own.t1_ms / own.makespan_ms if own.makespan_ms else 1.0
+    return clusters, (
+        f"{cards.plural(own.workers, 'worker')}, predicted {predicted}, {speedup:.2f}× as fast "
+        f"as one ({graph.cost_model} costs)."
+    )
+
+
+def details(graph: Graph, plan: Plan, clusters: Clusters, node: OpNode) -> None:
+    """Show everything known about one operator, with ways to its neighbours."""
+    number = next((i for i, names in clusters.items() if node.name in names), None)
+    where = "" if number is None else cards.chip(number, f"cluster {number}")
+    st.html(f'<span class="rv-name">{escape(node.name)}</span> &nbsp; {where}')
+    share = 100 * node.cost_ms / graph.t1_ms if graph.t1_ms else 0.0
+    cards.facts(
+        {
+            "Kind": node.op,
+            "Module": node.module,
+            "Output": ", ".join(str(spec) for spec in node.outputs if spec),
+            "Cost": f"{cards.cost(node.cost_ms, graph.cost_model)} ({graph.cost_model})",
+            "Share of T1": f"{share:.2f} %",
+            "To hand over": cards.ms(node.send_ms) if node.send_ms else "free",
+            "Arithmetic": f"{cards.count(node.flops)}FLOP",
+            "Reads": cards.size(node.read_bytes),
+            "Writes": "nothing: a view" if node.is_view else cards.size(node.output_bytes),
+            "Parameters": cards.count(node.parameters),
+            "Critical path": "on it" if node.name in plan.critical_path else "not on it",
+        }
+    )
+    neighbours("Reads from", graph.producers[node.name])
+    neighbours("Is read by", graph.consumers[node.name])
+
+
+def neighbours(title: str, names: tuple[str, ...]) -> None:
+    """Offer a jump to each neighbour of the operator shown."""
+    st.caption(f"{title} {cards.plural(len(names), 'operator')}")
+    for name in names[:NEIGHBOURS_SHOWN]:
+        st.button(
+            name.replace("_", r"\_"),
+            key=f"to-{title}-{name}",
+            type="tertiary",
+            icon=":material/arrow_forward:" if title == "Is read by" else ":material/arrow_back:",
+            on_click=state.put,
+            args=(state.OPERATOR, name),
+        )
+    if len(names) > NEIGHBOURS_SHOWN:
+        cards.sub(f"and {len(names) - NEIGHBOURS_SHOWN} more")
+
+
+def downloads(graph: Graph, plan: Plan, clusters: Clusters) -> None:
+    """Offer the picture as DOT, SVG and one page that needs nothing else."""
+    path = plan.critical_path
+    layout = state.layout_of(graph)
+    offers = (
+        ("DOT", "dot", "text/vnd.graphviz", lambda: dag.dot_text(graph, clusters, path)),
+        ("SVG", "svg", "image/svg+xml", lambda: dag.svg(graph, clusters, path)),
+        (
+            "HTML",
+            "html",
+            "text/html",
+            lambda: dag.standalone_html(dag.network(graph, clusters, path, layout)),
+        ),
+    )
+    helps = {
+        "DOT": "The graph in Graphviz's own language.",
+        "SVG": "An exact drawing, to print or to put into a paper.",
+        "HTML": "The network as one page that works off line: zoom, pan, hover.",
+    }
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for label, ending, mime, make in offers:
+            st.download_button(
+                label,
+                make,
+                f"{graph.model}.{ending}",
+                mime,
+                icon=":material/download:",
+                on_click="ignore",
+                help=helps[label],
+            )
+        cards.sub(f"{len(graph.edges):,} edges · placed by {layout.engine}")
+
+
+def main() -> None:
+    """Draw the page."""
+    graph, chosen = frame.opened(
+        "Graph",
+        "Every box is one operator of the model, every arrow a value handed on. A colour is a "
+        "cluster: what one worker does. Red is the critical path, which sets the shortest "
+        "possible time. Click an operator for its details.",
+    )
+    plan = state.plan_of(graph)
+    view, workers = pick_view(plan, chosen)
+    clusters, said = clusters_of(graph, plan, view, workers)
+    selected = state.operator()
+    cards.sub(said)
+    picture, panel = st.columns([11, 4])
+    with picture:
+        drawing = state.picture(graph, clusters)
+        graph_view(drawing, key=state.GRAPH_KEY, height=HEIGHT, selected=selected)
+        downloads(graph, plan, clusters)
+    with panel, st.container(border=True):
+        if selected in graph.index:
+            details(graph, plan, clusters, graph[selected])
+        else:
+            st.markdown("**No operator chosen**")
+            cards.sub("Click a box in the graph, or search for a name above it.")
+            heaviest = sorted(graph.nodes, key=lambda node: -node.cost_ms)[:NEIGHBOURS_SHOWN]
+            neighbours("The heaviest", tuple(node.name for node in heaviest))
+
+
+main()
