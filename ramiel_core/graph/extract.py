@@ -104,7 +104,8 @@ def _structured(module: fx.GraphModule, output: fx.Node) -> Any:
     info = getattr(module.graph._codegen, "pytree_info", None)  # noqa: SLF001 - it has no public name
     if info is None or info.out_spec is None:
         return output.args[0]
-    return pytree.tree_unflatten(list(output.args[0]), info.out_spec)
+    flat: Any = output.args[0]
+    return pytree.tree_unflatten(flat, info.out_spec)
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ramiel_core.ir import Bar, Graph, Job, Plan, Report, Run, Timeline
+from ramiel_core.ir import Bar, Graph, Job, Plan, Report, Run, Step, Timeline
 from ramiel_core.report.verdict import verdict
 
 RESAMPLES = 4000
@@ -125,7 +125,48 @@ def record(report: Report) -> dict[str, Any]:
         "measured": _timeline(report.measured),
         "host": dict(report.host),
         "warnings": list(report.warnings),
+        "job": asdict(report.job),
+        "plan": asdict(plan),
     }
+
+
+def report_from(found: Mapping[str, Any]) -> Report:
+    """The Report that `record` wrote."""
+    return Report(
+        model=found["model"],
+        operators=found["operators"],
+        plan=_plan_from(found["plan"]),
+        job=Job(**found["job"]),
+        cost_model=found["cost_model"],
+        runs=runs_from(found),
+        sequential_ms=found["sequential_ms"],
+        parallel_ms=found["parallel_ms"],
+        speedup=found["speedup"],
+        speedup_ci=tuple(found["speedup_ci"]),
+        bound=found["bound"],
+        equal=found["equal"],
+        predicted=timeline_from(found["predicted"]),
+        measured=timeline_from(found["measured"]),
+        verdict=found["verdict"],
+        host=found["host"],
+        warnings=tuple(found["warnings"]),
+    )
+
+
+def _plan_from(found: Mapping[str, Any]) -> Plan:
+    steps = [
+        Step(**{**step, "spans": tuple(tuple(span) for span in step["spans"])})
+        for step in found["steps"]
+    ]
+    chains = {k: tuple(map(tuple, found[k])) for k in ("clusters", "linear")}
+    return Plan(
+        **{
+            **found,
+            **chains,
+            "steps": tuple(steps),
+            "critical_path": tuple(found["critical_path"]),
+        }
+    )
 
 
 def timeline_from(found: Mapping[str, Any]) -> Timeline:

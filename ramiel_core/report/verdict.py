@@ -60,8 +60,13 @@ def _parallel(report: Report) -> str:
             f"{predicted:.2f}x, because {plan.tinf_ms / plan.t1_ms:.0%} of the work lies on one "
             f"path (T1/T∞ = {plan.parallelism:.2f})."
         )
-    if plan.workers == 1:
+    if report.job.workers == 1:
         return f"One worker was asked for, so {name} ran sequentially."
+    if plan.workers == 1:
+        return (
+            f"Parallel does not pay on {name}, and Ramiel runs it sequentially: its branches "
+            f"never overlap in time, so one worker does them all in turn."
+        )
     low, high = report.speedup_ci
     said = f"{report.speedup:.2f}x (95 % interval {low:.2f} to {high:.2f})"
     if report.speedup > 1 + NOISE and low > 1:
