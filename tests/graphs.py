@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from hypothesis import strategies as st
 
-from ramiel_core.ir import Graph, OpNode, Plan
+from ramiel_core.ir import Graph, OpNode, Plan, TensorSpec
 
 SHAPES: Mapping[str, str] = MappingProxyType(
     {
@@ -79,7 +79,7 @@ def graphs(draw: st.DrawFn, most: int = 16) -> Graph:
 
 def large_graph(count: int, seed: int = 0) -> Graph:
     """A random DAG of `count` operators, each reading up to three of the hundred before it."""
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)
     nodes = []
     for i in range(count):
         reads = rng.sample(range(max(0, i - 100), i), min(i, rng.randint(0, 3)))
@@ -90,7 +90,7 @@ def large_graph(count: int, seed: int = 0) -> Graph:
 
 def any_order_plan(graph: Graph, workers: int, seed: int) -> Plan:
     """A right plan that no planner would make: any topological order, any worker."""
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)
     missing = {node.name: set(graph.producers[node.name]) for node in graph.nodes}
     clusters: list[list[str]] = [[] for _ in range(workers)]
     while missing:
@@ -108,6 +108,12 @@ def dealt_plan(graph: Graph, workers: int) -> Plan:
     return Plan(tuple(filter(None, (tuple(names[i::workers]) for i in range(workers)))))
 
 
-def unit(graph: Graph) -> Graph:
-    """The same graph with every cost 1 and every send 0."""
-    return replace(graph, nodes=tuple(replace(n, cost_ms=1.0, send_ms=0.0) for n in graph.nodes))
+def computing(graph: Graph) -> Graph:
+    """The same graph with calls that run: every operator adds up what it reads, and one more."""
+    pair = TensorSpec((2,), (1,), "float32")
+    nodes = []
+    for node in graph.nodes:
+        reads = ", ".join(("torch.ones(2)", *node.inputs))
+        nodes.append(replace(node, call=f"torch.stack([{reads}]).sum(0)", outputs=(pair,)))
+    outputs = tuple(name for name, readers in graph.consumers.items() if not readers)
+    return replace(graph, nodes=tuple(nodes), outputs=outputs, result=", ".join(outputs))

@@ -34,27 +34,53 @@ def test_a_graph_read_from_text_returns_what_nobody_reads():
 @pytest.mark.parametrize(
     ("build", "advice"),
     [
-        pytest.param(lambda: Graph.parse("a:1<b b:1<a"), "cycle, or its nodes are not in topo",
-                     id="cycle"),
+        pytest.param(
+            lambda: Graph.parse("a:1<b b:1<a"), "cycle, or its nodes are not in topo", id="cycle"
+        ),
         pytest.param(lambda: Graph.parse("a:1<a"), "cycle", id="reads itself"),
-        pytest.param(lambda: Graph.parse("a:1 a:2"), "two operators are called 'a'; give each",
-                     id="same name twice"),
-        pytest.param(lambda: Graph.parse("a=1"), "not of the form name:cost~send<producer",
-                     id="not the notation"),
-        pytest.param(lambda: Graph.parse("a:1 b:1<z"), "'b' reads 'z', which no earlier operator",
-                     id="unknown producer"),
-        pytest.param(lambda: OpNode("a", "op", cost_ms=-1), "costs are >= 0 ms.*Measure again",
-                     id="negative cost"),
-        pytest.param(lambda: OpNode("a", "op", send_ms=-1), "send_ms=-1. Measure again",
-                     id="negative send"),
-        pytest.param(lambda: Graph((OpNode("a", "op"),), outputs=("z",)),
-                     "returns 'z', which no operator makes", id="unknown output"),
-        pytest.param(lambda: Graph((), inputs=(("x", FLOAT), ("x", FLOAT))),
-                     "two inputs of the model share a name; give each its own", id="same input"),
-        pytest.param(lambda: Graph((OpNode("x", "op"),), inputs=(("x", FLOAT),)),
-                     "two operators are called 'x'", id="operator named as an input"),
-        pytest.param(lambda: TensorSpec((1,), (1,), "quint8"),
-                     "quint8 cannot be planned; known types are bool, uint8", id="unknown type"),
+        pytest.param(
+            lambda: Graph.parse("a:1 a:2"),
+            "two operators are called 'a'; give each",
+            id="same name twice",
+        ),
+        pytest.param(
+            lambda: Graph.parse("a=1"),
+            "not of the form name:cost~send<producer",
+            id="not the notation",
+        ),
+        pytest.param(
+            lambda: Graph.parse("a:1 b:1<z"),
+            "'b' reads 'z', which no earlier operator",
+            id="unknown producer",
+        ),
+        pytest.param(
+            lambda: OpNode("a", "op", cost_ms=-1),
+            "costs are >= 0 ms.*Measure again",
+            id="negative cost",
+        ),
+        pytest.param(
+            lambda: OpNode("a", "op", send_ms=-1), "send_ms=-1. Measure again", id="negative send"
+        ),
+        pytest.param(
+            lambda: Graph((OpNode("a", "op"),), outputs=("z",)),
+            "returns 'z', which no operator makes",
+            id="unknown output",
+        ),
+        pytest.param(
+            lambda: Graph((), inputs=(("x", FLOAT), ("x", FLOAT))),
+            "two inputs of the model share a name; give each its own",
+            id="same input",
+        ),
+        pytest.param(
+            lambda: Graph((OpNode("x", "op"),), inputs=(("x", FLOAT),)),
+            "two operators are called 'x'",
+            id="operator named as an input",
+        ),
+        pytest.param(
+            lambda: TensorSpec((1,), (1,), "quint8"),
+            "quint8 cannot be planned; known types are bool, uint8",
+            id="unknown type",
+        ),
     ],
 )
 def test_a_graph_that_contradicts_itself_cannot_be_built(build, advice: str):

@@ -1,0 +1,110 @@
+"""The one-way street: model -> graph -> plan -> program -> run -> report, enforced."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ramiel_core
+
+ROOT = Path(ramiel_core.__file__).parent
+FILES = {str(path.relative_to(ROOT)): path for path in sorted(ROOT.rglob("*.py"))}
+STAGES = ("model", "graph", "plan", "program", "run", "report", "view")
+FOR_ALL = {"ramiel_core.ir", "ramiel_core.errors", "ramiel_core.cache"}
+JOINERS = ("pipeline.py", "__main__.py", "__init__.py")
+ENTRANCES = {"__main__.py": {"pipeline", "errors", "ir", "model.zoo"}, "__init__.py": {"pipeline"}}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in it; `from a import b` as a and a.b."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            module = str(node.module)
+            if module in {"ramiel_core", *(f"ramiel_core.{stage}" for stage in STAGES)}:
+                yield from (f"{module}.{alias.name}" for alias in node.names)
+            else:
+                yield module
+
+
+def calls(path: Path) -> set[str]:
+    """Dotted names that a file mentions, such as os.fork."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute):
+            found.add(ast.unparse(node))
+    return found
+
+
+def test_every_file_of_the_engine_is_read_here():
+    assert {"ir.py", "pipeline.py", "run/forked.py", "graph/extract.py"} <= set(FILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_stage_imports_only_the_records_and_its_own_folder(name: str):
+    ours = {m for m in imports(FILES[name]) if m.startswith("ramiel_core")}
+    if name in JOINERS:
+        if name in ENTRANCES:
+            assert ours <= {f"ramiel_core.{part}" for part in ENTRANCES[name]}
+        return
+    stage = Path(name).parts[0]
+    own = f"ramiel_core.{stage}." if stage in STAGES else "ramiel_core.ir"
+
+    assert [m for m in sorted(ours) if m not in FOR_ALL and not m.startswith(own)] == []
+
+
+@pytest.mark.parametrize("name", ["ir.py", "errors.py", "cache.py", "check.py"])
+def test_what_all_stages_share_knows_none_of_them(name: str):
+    assert not [
+        m
+        for m in imports(FILES[name])
+        if m.startswith(tuple(f"ramiel_core.{stage}" for stage in (*STAGES, "pipeline")))
+    ]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_engine_never_imports_streamlit(name: str):
+    assert not [m for m in imports(FILES[name]) if m.split(".")[0] == "streamlit"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_models_are_traced_in_the_model_stage_only(name: str):
+    found = {c for c in calls(FILES[name]) if c.endswith((".symbolic_trace", "export.export"))}
+
+    assert not found or name.startswith("model/")
+
+
+def test_the_tracing_rule_finds_the_tracers():
+    assert {"fx.symbolic_trace", "torch.export.export"} <= calls(FILES["model/trace.py"])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_torch_fx_is_read_by_the_model_and_graph_stages_only(name: str):
+    """`ir` names `torch.fx.GraphModule` as a type."""
+    text = FILES[name].read_text()
+    uses = "from torch import fx" in text or any(
+        m.startswith("torch.fx") for m in imports(FILES[name])
+    )
+
+    assert not uses or name.startswith(("model/", "graph/"))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_onnx_is_read_in_one_file_only(name: str):
+    found = [m for m in imports(FILES[name]) if m.split(".")[0] in ("onnx", "onnxruntime")]
+
+    assert not found or name == "model/from_onnx.py"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_only_the_run_time_forks(name: str):
+    forks = {"os.fork", "os.forkpty", "multiprocessing.Process", "_FORK.Process"} & calls(
+        FILES[name]
+    )
+
+    assert forks == ({"os.fork"} if name == "run/forked.py" else set())
