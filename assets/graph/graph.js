@@ -80,9 +80,10 @@ class GraphView {
     [this.width, this.height] = data.options.box;
     this.nodes = new Map(data.nodes.map((node) => [node.id, node]));
     const places = data.nodes.map(({ id, x, y }) => `${id} ${x} ${y}`).join("\n");
-    if (places !== this.places) this.place(places);
     this.drawPaths();
-    this.showLegend();
+    this.showLegend(); // first, since its rows take height from the stage
+    if (places !== this.places) this.place(places);
+    this.resize();
     this.paintMap();
     if (data.selected !== this.asked) this.follow(data.selected);
     this.search(this.find("input").value);
@@ -99,7 +100,6 @@ class GraphView {
     this.fitted.clear();
     this.network.setData({ nodes: this.data.nodes.map(({ id, x, y }) => ({ id, x, y })), edges: [] });
     this.opened = false;
-    this.open();
   }
 
   follow(name) {
@@ -113,9 +113,10 @@ class GraphView {
 
   resize() {
     if (!this.stage.clientWidth) return; // a hidden tab has no size yet
+    const [scale, position] = [this.network.getScale(), this.network.getViewPosition()];
     this.network.setSize("100%", "100%");
-    this.network.redraw();
-    if (!this.opened) this.open();
+    if (!this.opened) return this.open();
+    this.network.moveTo({ scale, position }); // vis-network would shrink it with its frame
   }
 
   fitScale() {

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -21,11 +20,6 @@ HOSTILE = (
     "ü{|}",
 )
 """Names that mean something to HTML, to DOT, to Graphviz's labels or to pyvis."""
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAMIEL_CACHE_DIR", str(tmp_path / "cache"))
 
 
 @cache
