@@ -47,26 +47,8 @@ def expectation(graph: Graph, plan: Plan, cores: int) -> str:
 
 def _parallel(report: Report) -> str:
     plan, name = report.plan, report.model
-    if len(plan.linear) == 1:
-        return (
-            f"Parallel does not pay on {name}, and Ramiel runs it sequentially: its "
-            f"{report.operators} operators form one chain (T1/T∞ = {plan.parallelism:.2f}), each "
-            f"waiting for the one before, so there is nothing to run side by side."
-        )
-    if plan.rejected_makespan_ms is not None:
-        predicted = plan.t1_ms / plan.rejected_makespan_ms
-        return (
-            f"Ramiel runs {name} sequentially: the best parallel plan is predicted at "
-            f"{predicted:.2f}x, because {plan.tinf_ms / plan.t1_ms:.0%} of the work lies on one "
-            f"path (T1/T∞ = {plan.parallelism:.2f})."
-        )
-    if report.job.workers == 1:
-        return f"One worker was asked for, so {name} ran sequentially."
     if plan.workers == 1:
-        return (
-            f"Parallel does not pay on {name}, and Ramiel runs it sequentially: its branches "
-            f"never overlap in time, so one worker does them all in turn."
-        )
+        return _sequential(report)
     low, high = report.speedup_ci
     said = f"{report.speedup:.2f}x (95 % interval {low:.2f} to {high:.2f})"
     if report.speedup > 1 + NOISE and low > 1:
@@ -80,6 +62,30 @@ def _parallel(report: Report) -> str:
     return (
         f"Parallel makes no difference beyond noise on {name}: {said}; at most "
         f"{report.bound:.2f}x would be possible. {_why(report)}"
+    )
+
+
+def _sequential(report: Report) -> str:
+    """Why the plan has one worker."""
+    plan, name = report.plan, report.model
+    if len(plan.linear) == 1:
+        return (
+            f"Parallel does not pay on {name}, and Ramiel runs it sequentially: its "
+            f"{report.operators} operators form one chain (T1/T∞ = {plan.parallelism:.2f}), each "
+            f"waiting for the one before, so there is nothing to run side by side."
+        )
+    if plan.rejected_makespan_ms is not None:
+        return (
+            f"Ramiel runs {name} sequentially: the best parallel plan is predicted at "
+            f"{plan.t1_ms / plan.rejected_makespan_ms:.2f}x, because "
+            f"{plan.tinf_ms / plan.t1_ms:.0%} of the work lies on one path "
+            f"(T1/T∞ = {plan.parallelism:.2f})."
+        )
+    if report.job.workers == 1:
+        return f"One worker was asked for, so {name} ran sequentially."
+    return (
+        f"Parallel does not pay on {name}, and Ramiel runs it sequentially: its branches never "
+        f"overlap in time, so one worker does them all in turn."
     )
 
 
