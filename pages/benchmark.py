@@ -11,7 +11,7 @@ import streamlit as st
 from pages.common import cards, frame, live, records, state
 from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
-from ramiel_core.ir import Job, Report, Run
+from ramiel_core.ir import Graph, Job, Report, Run
 from ramiel_core.run import host, jobs
 from ramiel_core.view import gantt, speedup
 
@@ -33,10 +33,10 @@ def settings(chosen: state.Choice, *, busy: bool) -> None:
     with workers:
         st.selectbox(
             "Workers",
-            [None, *range(1, max(2 * cores, 8, chosen.workers or 1) + 1)],
-            format_func=lambda n: "automatic: as many as pay" if n is None else str(n),
+            [0, *range(1, max(2 * cores, 8, chosen.workers or 1) + 1)],
+            format_func=lambda n: str(n) if n else "automatic: as many as pay",
             help="Processes that run clusters side by side.",
-            **state.mirror(state.WORKERS, chosen.workers, "bench-workers"),
+            **state.mirror(state.WORKERS, chosen.workers or 0, "bench-workers"),
         )
     kept = {"persist_state": "session"}
     per_worker = threads.number_input(
@@ -282,7 +282,7 @@ def surroundings(report: Report) -> None:
 
 def main() -> None:
     """Draw the page."""
-    _, chosen = frame.opened(
+    graph, chosen = frame.opened(
         "Benchmark",
         "Runs the model as it is and as parallel clusters, in turns, and says which is faster on "
         "this machine, by how much, and how sure that is.",
@@ -300,6 +300,23 @@ def main() -> None:
             "Nothing measured yet. Press Run: it takes from some seconds to a minute, in processes "
             "of their own. You may leave the page; its address finds the benchmark again."
         )
+        forecast(graph, chosen)
+
+
+def forecast(graph: Graph, chosen: state.Choice) -> None:
+    """Show what is predicted for these workers, before anything runs."""
+    plan = state.plan_of(graph, chosen.workers) if chosen.workers else state.best_plan(graph, 1)
+    st.subheader("What is predicted")
+    gain = plan.t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0
+    sequential = plan.workers == 1 or plan.rejected_makespan_ms is not None
+    cards.sub(
+        "Sequential: no plan for more workers is predicted to be faster."
+        if sequential
+        else f"{cards.plural(plan.workers, 'worker')}, {gain:.2f}× as fast as one, by the "
+        f"“{graph.cost_model}” cost model. Running it measures real costs first."
+    )
+    if graph.cost_model != "unit":
+        st.plotly_chart(gantt.gantt(pipeline.timeline_of(graph, plan)), config=PLAIN)
 
 
 def _of_another_model(job_id: str | None, chosen: state.Choice) -> None:

@@ -106,15 +106,17 @@ def details(graph: Graph, plan: Plan, clusters: Clusters, node: OpNode) -> None:
 def neighbours(title: str, names: tuple[str, ...]) -> None:
     """Offer a jump to each neighbour of the operator shown."""
     st.caption(f"{title} {cards.plural(len(names), 'operator')}")
-    for name in names[:NEIGHBOURS_SHOWN]:
-        st.button(
-            name.replace("_", r"\_"),
-            key=f"to-{title}-{name}",
-            type="tertiary",
-            icon=":material/arrow_forward:" if title == "Is read by" else ":material/arrow_back:",
-            on_click=state.put,
-            args=(state.OPERATOR, name),
-        )
+    icons = {"Reads from": "arrow_upward", "Is read by": "arrow_downward"}
+    with st.container(gap=None):
+        for name in names[:NEIGHBOURS_SHOWN]:
+            st.button(
+                name.replace("_", r"\_"),
+                key=f"to-{title}-{name}",
+                type="tertiary",
+                icon=f":material/{icons.get(title, 'weight')}:",
+                on_click=state.put,
+                args=(state.OPERATOR, name),
+            )
     if len(names) > NEIGHBOURS_SHOWN:
         cards.sub(f"and {len(names) - NEIGHBOURS_SHOWN} more")
 

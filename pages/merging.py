@@ -18,7 +18,7 @@ def player(plan: Plan) -> int:
     """Let the user choose a step; returns it, 0 before the first merge."""
     last = len(plan.steps)
     step = state.whole_number(state.STEP, 0, last)
-    back, slider, on = st.columns([1, 12, 1], vertical_alignment="bottom")
+    back, slider, on = st.columns([2, 12, 2], vertical_alignment="bottom")
     back.button(
         "Previous",
         icon=":material/skip_previous:",
@@ -140,9 +140,16 @@ def main() -> None:
             f"before it. There is nothing to merge, and nothing that could run side by side."
         )
         return
-    left, _ = st.columns([1, 2])
+    left, right = st.columns([1, 2], vertical_alignment="bottom")
     with left:
         frame.workers_picker(natural, chosen, "Merge until")
+    follow = right.toggle(
+        "Follow the merge",
+        value=True,
+        key="follow",
+        persist_state="session",
+        help="Moves the picture to the cluster that joins another.",
+    )
     if not plan.steps:
         cards.note(
             f"The {len(plan.linear)} chains of {graph.model} all have to run at the same time as "
@@ -154,7 +161,8 @@ def main() -> None:
         explain(plan, number, "units" if graph.cost_model == "unit" else "ms")
     figures(graph, plan, number)
     clusters = state.clusters_after(plan, number)
-    graph_view(state.picture(graph, clusters), key="merge-graph", height=HEIGHT)
+    shown = plan.linear[plan.steps[number - 1].gone][0] if number and follow else None
+    graph_view(state.picture(graph, clusters), key="merge-graph", height=HEIGHT, selected=shown)
     if plan.steps:
         st.subheader("All steps")
         cards.sub(cards.COST_HELP[graph.cost_model])

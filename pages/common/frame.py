@@ -62,8 +62,10 @@ def opened(title: str, lead: str, *, model_in_sidebar: bool = True) -> tuple[Gra
 
 
 def _links() -> None:
-    for page, label, icon in PAGES:
-        st.page_link(page, label=label, icon=icon, width="stretch", query_params=state.carried())
+    with st.container(gap=None):
+        for page, label, icon in PAGES:
+            asked = state.carried()
+            st.page_link(page, label=label, icon=icon, width="stretch", query_params=asked)
 
 
 def model_picker(model: str, label: str = "Model", key: str = "model-picker") -> None:
@@ -74,7 +76,7 @@ def model_picker(model: str, label: str = "Model", key: str = "model-picker") ->
         label,
         names,
         key=key,
-        index=None,
+        index=0 if model else None,
         format_func=lambda name: f"{zoo.family(name)} · {name}",
         placeholder="Type to search",
         on_change=lambda: choose_model(st.session_state[key]),
@@ -123,13 +125,13 @@ def workers_picker(plan: Plan, chosen: state.Choice, label: str = "Clusters") ->
     asked = [chosen.workers] if chosen.workers and chosen.workers not in fewer else []
     st.selectbox(
         label,
-        [None, *asked, *fewer],
+        [0, *asked, *fewer],
         format_func=lambda workers: (
             f"natural fixpoint ({plan.fixpoint})"
-            if workers is None
+            if workers == 0
             else f"at most {cards.plural(workers, 'worker')}"
         ),
         help="Merging stops by itself where no two clusters fit after each other on one worker. "
         "It can go on to as few workers as you have cores.",
-        **state.mirror(state.WORKERS, chosen.workers, "workers-picker"),
+        **state.mirror(state.WORKERS, chosen.workers or 0, "workers-picker"),
     )

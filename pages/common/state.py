@@ -80,7 +80,7 @@ def put(name: str, value: object | None) -> None:
 
 
 def mirror(name: str, value: object, key: str) -> dict[str, Any]:
-    """Arguments that tie a widget to a query parameter.
+    """Arguments that tie a widget to a query parameter; 0 and "" take it away.
 
     Parameters
     ----------
@@ -92,13 +92,12 @@ def mirror(name: str, value: object, key: str) -> dict[str, Any]:
         Of the widget.
     """
     st.session_state[key] = value
-    return {"key": key, "on_change": lambda: put(name, st.session_state[key])}
+    return {"key": key, "on_change": lambda: put(name, st.session_state[key] or None)}
 
 
-def carried(**changed: object) -> dict[str, str]:
+def carried() -> dict[str, str]:
     """Query parameters that a link to another page takes along."""
-    kept = {name: st.query_params[name] for name in CARRIED if name in st.query_params}
-    return kept | {name: str(value) for name, value in changed.items()}
+    return {name: st.query_params[name] for name in CARRIED if name in st.query_params}
 
 
 def operator() -> str | None:
@@ -132,6 +131,12 @@ def graph_of(model: str, cost: str) -> Graph:
 def plan_of(graph: Graph, workers: int | None = None) -> Plan:
     """`pipeline.plan_of`."""
     return pipeline.plan_of(graph, workers)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_COST)
+def best_plan(graph: Graph, threads: int) -> Plan:
+    """`pipeline.best_plan`."""
+    return pipeline.best_plan(graph, threads)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_COST)
