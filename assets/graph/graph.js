@@ -67,6 +67,7 @@ class GraphView {
       if (event.key === "Escape") { input.value = ""; this.search(""); }
       event.stopPropagation(); // Streamlit has shortcuts of its own: "r" reruns the page
     };
+    this.stage.onpointerleave = () => this.hover(null);
     const map = this.find(".map");
     const steer = (event) => event.buttons && this.steer(event.offsetX, event.offsetY);
     map.onpointerdown = (event) => { map.setPointerCapture(event.pointerId); steer(event); };
@@ -283,7 +284,7 @@ class GraphView {
     };
     ctx.save();
     ctx.lineJoin = "round";
-    stroke(this.paths.dropped, this.text, 0.6, 0.2, 0.3);
+    stroke(this.paths.dropped, this.text, 0.8, 0.3, 0.3);
     stroke(this.paths.plain, this.text, 1.3, 0.45);
     stroke(this.paths.crosses, this.text, 1.6, 0.8);
     stroke(this.paths.critical, this.data.options.critical, 3, 1, 1.6);
@@ -359,7 +360,9 @@ class GraphView {
   // ---- hover
 
   hover(name, at) {
+    if (name === null && this.hovered === null) return;
     this.hovered = name;
+    this.network.redraw();
     this.stage.classList.toggle("over", name !== null);
     const tip = this.find(".tip");
     tip.hidden = name === null;

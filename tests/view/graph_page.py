@@ -20,9 +20,14 @@ def chain() -> Graph:
     )
 
 
-graph = chain()
-names = tuple(graph.index)
-split = 100 if st.checkbox("two clusters") else len(names)
-clusters = {0: names[:split]} | ({1: names[split:]} if split < len(names) else {})
-drawing = dag.network(graph, clusters, names, lay_out(graph))
-st.write("clicked:", repr(graph_view(dag.payload(drawing), key="graph", height=500)))
+def main() -> None:
+    graph = chain()
+    names = tuple(graph.index)
+    split = 100 if st.checkbox("two clusters") else len(names)
+    clusters = {0: names[:split]} | ({1: names[split:]} if split < len(names) else {})
+    drawing = dag.network(graph, clusters, names, lay_out(graph))
+    st.write("clicked:", repr(graph_view(dag.payload(drawing), key="graph", height=500)))
+
+
+if __name__ == "__main__":  # pytest imports every file in search of doctests
+    main()

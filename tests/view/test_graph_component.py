@@ -163,5 +163,7 @@ def test_a_name_that_is_markup_is_shown_as_text(page):
     page.mouse.move(*where(page, "<img src=x onerror=document.title='owned'>"))
     page.locator(".tip .head", has_text="<img src=x").wait_for()
 
+    page.mouse.move(10, 10)  # off the graph
+    page.locator(".tip").wait_for(state="hidden")
     assert page.locator(".graph img").count() == 0
     assert page.title() != "owned"
