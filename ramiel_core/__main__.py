@@ -207,13 +207,13 @@ def _print_table(records: list[dict[str, Any]]) -> None:
     table = Table(
         title=f"{host['processor']}, {host['cores']} cores, load {host['load_1min']}, "
         f"torch {host['torch']}",
-        caption="Times in ms, medians; speedup with its 95 % interval; equal: bit for bit.",
+        caption="Medians: sequential, parallel, predicted; speedup with its 95 % interval; "
+        "equal: outputs, bit for bit.",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    for title in ("model", "workers", "sequential", "parallel", "predicted", "speedup", "bound"):
-        table.add_column(title, justify="left" if title == "model" else "right")
-    table.add_column("equal")
+    for title in ("model", "workers", "seq ms", "par ms", "pred ms", "speedup", "bound", "equal"):
+        table.add_column(title, justify="left" if title == "model" else "right", no_wrap=True)
     for r in records:
         low, high = r["speedup_ci"]
         table.add_row(

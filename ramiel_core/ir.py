@@ -68,6 +68,12 @@ class TensorSpec:
                 f"known types are {', '.join(ITEM_BYTES)}."
             )
 
+    @classmethod
+    def of(cls, tensor: torch.Tensor) -> TensorSpec:
+        """How `tensor` lies in memory."""
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        return cls(tuple(tensor.shape), tuple(tensor.stride()), dtype)
+
     @property
     def items(self) -> int:
         """Items from the first to the last one in memory, gaps included."""

@@ -84,7 +84,9 @@ class _Recorder(fx.Interpreter):
         if tensors := _tensors(value):
             seen.is_tuple = isinstance(value, (tuple, list))
             values = value if seen.is_tuple else (value,)
-            seen.specs = tuple(_spec(v) if isinstance(v, torch.Tensor) else None for v in values)
+            seen.specs = tuple(
+                TensorSpec.of(v) if isinstance(v, torch.Tensor) else None for v in values
+            )
             first = tensors[0]
             shared = (
                 source
@@ -111,11 +113,6 @@ def _structured(module: fx.GraphModule, output: fx.Node) -> Any:
 def _tensors(value: Any) -> list[torch.Tensor]:
     values = value if isinstance(value, (tuple, list)) else (value,)
     return [v for v in values if isinstance(v, torch.Tensor)]
-
-
-def _spec(tensor: torch.Tensor) -> TensorSpec:
-    dtype = str(tensor.dtype).removeprefix("torch.")
-    return TensorSpec(tuple(tensor.shape), tuple(tensor.stride()), dtype)
 
 
 @dataclass

@@ -103,6 +103,9 @@ def _why(report: Report) -> str:
     crowd = report.job.threads * report.plan.workers > int(report.host["cores"])
     if crowd:
         return "Workers and threads outnumber the cores, so they take turns."
+    load, cores = float(report.host["load_1min"]), int(report.host["cores"])
+    if load > cores:
+        return f"The host was busy (load {load:.1f} on {cores} cores): try again when it is idle."
     if ms <= 0:
         return "The gain is too small to be seen."
     return f"The main reason: {cause} ({ms:.1f} ms over all workers)."

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import mmap
 import multiprocessing
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -43,7 +43,7 @@ class FastSignal:
     """A semaphore: tried some hundred times, then slept on in the kernel."""
 
     def __init__(self, spins: int = SPINS) -> None:
-        self._semaphore = _FORK.Semaphore(0)
+        self._semaphore = semaphore()
         self._spins = spins
 
     def post(self, number: int) -> None:  # noqa: ARG002 - it travels through shared memory
@@ -83,10 +83,16 @@ class QueueSignal:
 
 
 class Memory:
-    """One anonymous shared mapping, cut into page-aligned tensors; goes with its processes."""
+    """One anonymous shared mapping, cut into page-aligned pieces; goes with its processes.
 
-    def __init__(self, size_bytes: int) -> None:
-        self._map = mmap.mmap(-1, max(PAGE, size_bytes))
+    Parameters
+    ----------
+    sizes_bytes : iterable of int
+        Of every piece that will be taken from it.
+    """
+
+    def __init__(self, sizes_bytes: Iterable[int]) -> None:
+        self._map = mmap.mmap(-1, max(PAGE, sum(map(self.pages, sizes_bytes))))
         self._used = 0
 
     @staticmethod
@@ -149,25 +155,6 @@ class Port:
         return self.buffers if self.channel.is_tuple else self.buffers[0]
 
 
-def memory_for(channels: Iterable[Channel], inputs: Iterable[TensorSpec], integers: int) -> Memory:
-    """A mapping that holds the buffers of `channels` and `inputs` and `integers` counts."""
-    specs = [s for c in channels for s in c.outputs if s] + list(inputs)
-    pages = sum(Memory.pages(spec.bytes) for spec in specs)
-    return Memory(pages + Memory.pages(8 * integers) + PAGE * (len(specs) + 8))
-
-
-def open_ports(
-    channels: Iterable[Channel], memory: Memory, new_signal: Callable[[], Signal], caller: int
-) -> dict[str, Port]:
-    """Lay out every channel; the caller needs no signal, it waits for whole inferences."""
-    channels = tuple(channels)
-    numbers = memory.integers(max(1, len(channels)))
-    return {
-        channel.value: Port(
-            channel,
-            tuple(memory.tensor(spec) if spec else None for spec in channel.outputs),
-            {r: new_signal() for r in channel.receivers if r != caller},
-            numbers[i : i + 1],
-        )
-        for i, channel in enumerate(channels)
-    }
+def semaphore() -> Any:
+    """A semaphore at 0 that forked processes share; its name is gone before anyone could see it."""
+    return _FORK.Semaphore(0)

@@ -1,0 +1,84 @@
+"""What the caller and the workers of one program share, laid out before the fork."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ramiel_core.ir import CALLER, Program, TensorSpec
+from ramiel_core.run.channels import Memory, Port, Signal, semaphore
+from ramiel_core.run.weave import Statement
+
+RUN, TRACE, STOP = 0, 1, 2  # modes: what a worker does at its next start signal
+IDLE = -1  # where a worker is that runs no statement
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Control block, inputs, channels and signals."""
+
+    number: memoryview  # one integer: of the inference that runs now
+    mode: memoryview  # one integer: RUN, TRACE or STOP
+    at: tuple[memoryview, ...]  # per worker one integer: its statement, or IDLE
+    stamps: tuple[memoryview, ...]  # per worker, ns: the start, then the end of each statement
+    inputs: Mapping[str, torch.Tensor]
+    ports: Mapping[str, Port]
+    starts: tuple[Any, ...]  # per worker one semaphore
+    done: Any  # released by each worker at its end
+
+    @classmethod
+    def lay_out(
+        cls,
+        program: Program,
+        inputs: Sequence[torch.Tensor],
+        statements: Sequence[Sequence[Statement]],
+        new_signal: Callable[[], Signal],
+    ) -> Shared:
+        """Take one mapping for everything, touch it, and copy the inputs in."""
+        specs = [TensorSpec.of(tensor) for tensor in inputs]
+        buffers = [spec for channel in program.channels for spec in channel.outputs if spec]
+        stamps = [len(found) + 1 for found in statements]
+        counts = [2 + program.workers, *stamps, 1 + len(program.channels)]
+        memory = Memory([8 * count for count in counts] + [s.bytes for s in (*specs, *buffers)])
+        control = memory.integers(counts[0])
+        shared = cls(
+            number=control[0:1],
+            mode=control[1:2],
+            at=tuple(control[2 + w : 3 + w] for w in range(program.workers)),
+            stamps=tuple(memory.integers(count) for count in stamps),
+            inputs={
+                name: memory.tensor(spec)
+                for (name, _), spec in zip(program.inputs, specs, strict=True)
+            },
+            ports=_open_ports(program, memory, new_signal),
+            starts=tuple(semaphore() for _ in range(program.workers)),
+            done=semaphore(),
+        )
+        for at in shared.at:
+            at[0] = IDLE
+        shared.set_inputs(inputs)
+        return shared
+
+    def set_inputs(self, inputs: Sequence[torch.Tensor]) -> None:
+        """Replace the inputs of the inferences from now on; same shapes and types."""
+        for shared, given in zip(self.inputs.values(), inputs, strict=True):
+            shared.copy_(given)
+
+
+def _open_ports(
+    program: Program, memory: Memory, new_signal: Callable[[], Signal]
+) -> dict[str, Port]:
+    """Lay out every channel; the caller needs no signal, it waits for whole inferences."""
+    numbers = memory.integers(1 + len(program.channels))
+    return {
+        channel.value: Port(
+            channel,
+            tuple(memory.tensor(spec) if spec else None for spec in channel.outputs),
+            {r: new_signal() for r in channel.receivers if r != CALLER},
+            numbers[i : i + 1],
+        )
+        for i, channel in enumerate(program.channels)
+    }
