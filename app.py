@@ -100,18 +100,21 @@ def numbers(graph: Graph, plan: Plan) -> None:
         "Operators",
         f"{found['operators']:,}",
         border=True,
+        height="stretch",
         help="Calls that compute something: convolutions, additions, activations and so on.",
     )
     top[1].metric(
         "Parameters",
         cards.count(found["parameters"]),
         border=True,
+        height="stretch",
         help="Weights that the operators read, in single numbers.",
     )
     top[2].metric(
         "Chains → clusters",
         f"{found['clusters_linear']} → {found['clusters_merged']}",
         border=True,
+        height="stretch",
         help="Linear clustering cuts the graph into chains; merging then puts chains together "
         "that one worker can do in turn. What is left could run on so many workers.",
     )
@@ -119,18 +122,21 @@ def numbers(graph: Graph, plan: Plan) -> None:
         "Arithmetic",
         f"{cards.count(sum(node.flops for node in graph.nodes))}FLOP",
         border=True,
+        height="stretch",
         help="Floating-point operations of one inference at batch size 1.",
     )
     below[0].metric(
         f"T1, all the work · {graph.cost_model}",
         cards.cost(found["t1_ms"], graph.cost_model),
         border=True,
+        height="stretch",
         help=f"The cost of all operators, one after another: the time of one worker. {named}",
     )
     below[1].metric(
         f"T∞, critical path · {graph.cost_model}",
         cards.cost(found["tinf_ms"], graph.cost_model),
         border=True,
+        height="stretch",
         help="The longest chain of operators that wait for each other: no number of workers can "
         f"be done sooner. {named}",
     )
@@ -138,6 +144,7 @@ def numbers(graph: Graph, plan: Plan) -> None:
         f"Parallelism, T1 / T∞ · {graph.cost_model}",
         f"{found['parallelism']:.2f}×",
         border=True,
+        height="stretch",
         help="The most that any number of workers could gain, if handing values over were free. "
         f"{named}",
     )

@@ -125,14 +125,14 @@ def result(last: jobs.Event) -> None:
     elif last["kind"] == "report":
         found(last["record"])
     else:
-        cards.note("This job measured costs only; choose “measured here” on the left to use them.")
+        cards.note("This job measured costs only; choose “measured” on the left to use them.")
 
 
 def found(record: dict[str, Any]) -> None:
     """Show a benchmark's record, the verdict first."""
     report = records.report_from(record)
     cards.verdict(report.verdict, good=report.speedup_ci[0] > 1 and report.plan.workers > 1)
-    for warning in report.warnings:
+    for warning in (*report.warnings, *disturbed(report)):
         cards.note(warning, "warning")
     equality(report)
     numbers(report)
@@ -166,6 +166,15 @@ def found(record: dict[str, Any]) -> None:
     )
 
 
+def disturbed(report: Report) -> list[str]:
+    """Say so where other work ran beside the benchmark, as far as the load tells."""
+    load, cores = report.host["load_1min"], report.host["cores"]
+    if load <= cores + 0.5:  # the benchmark itself keeps the cores busy
+        return []
+    busy = f"a load of {load:.1f} on {cards.plural(cores, 'core')}"
+    return [f"Other work was running: {busy}. Times are unsure; run it again on a quiet host."]
+
+
 def equality(report: Report) -> None:
     """Say whether every output was the reference's, bit for bit."""
     compared = [run for run in report.runs if run.label in ("sequential", "parallel")]
@@ -190,41 +199,46 @@ def numbers(report: Report) -> None:
         "Sequential",
         cards.ms(report.sequential_ms),
         border=True,
+        height="stretch",
         help="Median time of one inference with one worker.",
     )
     cells[1].metric(
         "Parallel",
         cards.ms(report.parallel_ms),
         border=True,
+        height="stretch",
         help=f"Median time of one inference with {cards.plural(report.plan.workers, 'worker')}.",
     )
     cells[2].metric(
         "Speedup",
         f"{report.speedup:.2f}×",
-        f"95 % interval {low:.2f} to {high:.2f}",
+        f"95 %: {low:.2f} to {high:.2f}",
         delta_color="off",
         delta_arrow="off",
         border=True,
+        height="stretch",
         help="Sequential over parallel, and the range in which it lies with 95 % certainty "
         "(bootstrap over rounds).",
     )
     cells[3].metric(
         "Bound",
         f"{report.bound:.2f}×",
-        f"{report.speedup / report.bound:.0%} reached",
+        f"{100 * report.speedup / report.bound:.0f} % reached",
         delta_color="off",
         delta_arrow="off",
         border=True,
+        height="stretch",
         help="The smaller of the number of workers and T1/T∞: no plan can gain more.",
     )
     predicted = report.predicted.makespan_ms
     cells[4].metric(
         f"Predicted · {report.cost_model}",
         cards.ms(predicted),
-        f"measured {report.parallel_ms / predicted - 1:+.0%}" if predicted else None,
+        f"measured {100 * report.parallel_ms / predicted - 100:+.0f} %" if predicted else None,
         delta_color="off",
         delta_arrow="off",
         border=True,
+        height="stretch",
         help="Time of one parallel inference as simulated from measured operator costs, and how "
         "far the measured median lies from it.",
     )
@@ -261,7 +275,7 @@ def surroundings(report: Report) -> None:
             {
                 "Processor": str(facts["processor"]),
                 "Cores": str(facts["cores"]),
-                "Load before": f"{facts['load_1min']} (1 minute)",
+                "Load": f"{facts['load_1min']:.1f} processes in the last minute",
                 "Host": str(facts["host"]),
                 "Kernel": str(facts["kernel"]),
             }

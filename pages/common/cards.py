@@ -16,8 +16,8 @@ from ramiel_core.view import palette
 
 COST_NAMES = {
     "flops": "estimated",
-    "unit": "equal costs",
-    "measured": "measured here",
+    "unit": "equal",
+    "measured": "measured",
 }
 COST_HELP = {
     "flops": (
