@@ -120,7 +120,7 @@ def numbers(graph: Graph, plan: Plan) -> None:
     )
     top[3].metric(
         "Arithmetic",
-        f"{cards.count(sum(node.flops for node in graph.nodes))}FLOP",
+        cards.quantity(sum(node.flops for node in graph.nodes), "FLOP"),
         border=True,
         height="stretch",
         help="Floating-point operations of one inference at batch size 1.",

@@ -88,11 +88,11 @@ def details(graph: Graph, plan: Plan, clusters: Clusters, node: OpNode) -> None:
         {
             "Kind": node.op,
             "Module": node.module,
-            "Output": ", ".join(str(spec) for spec in node.outputs if spec),
+            "Output": ", ".join(str(spec) for spec in node.outputs if spec).replace("×", "×\u200b"),
             "Cost": f"{cards.cost(node.cost_ms, graph.cost_model)} ({graph.cost_model})",
             "Share of T1": f"{share:.2f} %",
             "To hand over": cards.ms(node.send_ms) if node.send_ms else "free",
-            "Arithmetic": f"{cards.count(node.flops)}FLOP",
+            "Arithmetic": cards.quantity(node.flops, "FLOP"),
             "Reads": cards.size(node.read_bytes),
             "Writes": "nothing: a view" if node.is_view else cards.size(node.output_bytes),
             "Parameters": cards.count(node.parameters),

@@ -17,7 +17,7 @@ HEIGHT = 560  # px
 def player(plan: Plan) -> int:
     """Let the user choose a step; returns it, 0 before the first merge."""
     last = len(plan.steps)
-    step = state.whole_number(state.STEP, 0, last)
+    step = state.whole_number(state.STEP, last)
     back, slider, on = st.columns([2, 12, 2], vertical_alignment="bottom")
     back.button(
         "Previous",

@@ -42,7 +42,8 @@ def sub(text: str) -> None:
 def note(text: str, kind: Literal["info", "warning", "error", "good"] = "info") -> None:
     """Show a sentence in a box."""
     role = "alert" if kind in ("warning", "error") else "note"
-    st.html(f'<div class="rv-note rv-{kind}" role="{role}">{escape(sentence(text))}</div>')
+    shown = sentence(text) if kind == "error" else text
+    st.html(f'<div class="rv-note rv-{kind}" role="{role}">{escape(shown)}</div>')
 
 
 def verdict(text: str, *, good: bool) -> None:
@@ -113,6 +114,16 @@ def count(value: float) -> str:
             shown = value / scale
             return f"{shown:.{2 if shown < 10 else 1 if shown < 100 else 0}f} {unit}"
     return f"{value:,.0f}"
+
+
+def quantity(value: float, unit: str) -> str:
+    """Join a large count and its unit.
+
+    >>> quantity(6.1e9, "FLOP"), quantity(0, "FLOP")
+    ('6.10 GFLOP', '0 FLOP')
+    """
+    shown = count(value)
+    return shown + unit if shown[-1].isalpha() else f"{shown} {unit}"
 
 
 def plural(number: int, noun: str) -> str:

@@ -62,7 +62,7 @@ def opened(title: str, lead: str, *, model_in_sidebar: bool = True) -> tuple[Gra
 
 
 def _links() -> None:
-    with st.container(gap=None):
+    with st.container(gap="xxsmall"):
         for page, label, icon in PAGES:
             asked = state.carried()
             st.page_link(page, label=label, icon=icon, width="stretch", query_params=asked)
@@ -110,6 +110,7 @@ def _costs(graph: Graph, chosen: state.Choice) -> None:
         "Cost of an operator",
         options,
         required=True,
+        width="stretch",
         format_func=cards.COST_NAMES.__getitem__,
         help="What counts as an operator's cost, wherever a time is predicted.\n\n"
         + "\n\n".join(cards.COST_HELP[option] for option in cards.COST_HELP),

@@ -30,6 +30,7 @@ CARRIED = (MODEL, COST, WORKERS, JOB, MEASURING)
 
 DEFAULT_MODEL, DEFAULT_COST = "googlenet", "flops"
 MOST_WORKERS = 256  # that the address may ask for; no graph here has work for so many
+MOST_DIGITS = 9
 GRAPH_KEY = "operator-graph"  # of the component; its state holds the operator clicked last
 
 
@@ -60,15 +61,21 @@ def choice() -> Choice:
 def _workers(text: str | None) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_WORKERS):
-        raise PlanError(f"workers is a whole number from 1 to {MOST_WORKERS}, not {text!r}.")
-    return int(text)
+    workers = _digits(text)
+    if workers is None or not 1 <= workers <= MOST_WORKERS:
+        raise PlanError(f"workers is a whole number from 1 to {MOST_WORKERS}, not {text[:40]!r}.")
+    return workers
 
 
-def whole_number(name: str, default: int, most: int) -> int:
-    """A query parameter from 0 to `most`; anything else counts as `default`."""
-    text = st.query_params.get(name, "")
-    return min(int(text), most) if text.isascii() and text.isdigit() else default
+def whole_number(name: str, most: int) -> int:
+    """A query parameter from 0 to `most`; what is no number counts as 0."""
+    return min(_digits(st.query_params.get(name, "")) or 0, most)
+
+
+def _digits(text: str) -> int | None:
+    """The number that a few plain digits write; Python itself refuses thousands of them."""
+    plain = text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS
+    return int(text) if plain else None
 
 
 def put(name: str, value: object | None) -> None:

@@ -1,0 +1,204 @@
+"""Each page alone, as a bookmark or a mistyped address opens it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ramiel_core.run import jobs
+
+from .screen import button, metrics, texts
+
+PAGES = ("app.py", "pages/graph.py", "pages/merging.py", "pages/code.py", "pages/benchmark.py")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_first_without_any_parameter(visit, page):
+    app = visit(page)
+
+    assert not app.exception
+    assert app.title[0].value
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_first_by_a_deep_link(visit, page):
+    app = visit(page, model="squeezenet1_0", cost="unit", workers="2")
+
+    assert not app.exception
+    assert "rv-error" not in texts(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_mistyped_model_gets_one_sentence_and_a_suggestion(visit, page):
+    app = visit(page, model="gogglenet")
+
+    assert not app.exception
+    assert "There is no torchvision classification model called" in texts(app)
+    assert "Did you mean googlenet" in texts(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_hostile_model_name_stays_text(visit, page):
+    app = visit(page, model="<img src=http://evil.example/x onerror=alert(1)>![](http://evil/y)")
+
+    assert not app.exception
+    assert "&lt;img src=http://evil.example/x" in texts(app)
+    assert "<img" not in texts(app)
+    assert not any("evil" in element.value for element in app.markdown)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"cost": "guessed"}, "choose unit, flops, measured"),
+        ({"cost": "measured"}, "was never measured on this host"),
+        ({"workers": "0"}, "whole number from 1 to"),
+        ({"workers": "-3"}, "whole number from 1 to"),
+        ({"workers": "many"}, "whole number from 1 to"),
+        ({"workers": "9" * 5000}, "whole number from 1 to"),
+    ],
+)
+def test_an_impossible_setting_gets_one_sentence(visit, query, said):
+    app = visit("pages/graph.py", **query)
+
+    assert not app.exception
+    assert said in texts(app)
+
+
+def test_the_start_page_shows_what_planning_found(visit):
+    app = visit("app.py", model="googlenet")
+
+    shown = metrics(app)
+    assert shown["Operators"] == "197"
+    assert shown["Chains → clusters"] == "28 → 4"
+    assert shown["Parallelism, T1 / T∞ · flops"].endswith("×")
+
+
+def test_costs_are_always_named_and_have_a_unit(visit):
+    assert metrics(visit("app.py", cost="unit"))["T1, all the work · unit"] == "197 units"
+    assert metrics(visit("app.py"))["T1, all the work · flops"].endswith(" ms")
+
+
+def test_a_family_narrows_the_list(visit):
+    app = visit("app.py")
+
+    app.selectbox(key="family").select("DenseNet").run()
+
+    assert app.query_params["model"] == "densenet121"
+    assert "densenet121 is one chain" in texts(app)
+    names = app.selectbox(key="model-of-family").options
+    assert len(names) == 4
+
+
+def test_the_model_list_goes_on_to_another_model(visit):
+    app = visit("app.py")
+
+    app.selectbox(key="model-of-all").select("resnet50").run()
+
+    assert app.query_params["model"] == "resnet50"
+    assert metrics(app)["Chains → clusters"] == "5 → 2"
+
+
+def test_merge_steps_count_clusters_down(visit):
+    app = visit("pages/merging.py", model="squeezenet1_0")
+    assert metrics(app)["Clusters"] == "9"
+
+    button(app, "Next").click().run()
+
+    assert app.query_params["step"] == "1"
+    assert metrics(app)["Clusters"] == "8"
+    app.slider[0].set_value(7).run()
+    assert metrics(app)["Clusters"] == "2"
+
+
+def test_merging_a_single_chain_says_that_there_is_nothing_to_merge(visit):
+    app = visit("pages/merging.py", model="densenet121")
+
+    assert "one single chain of 431 operators" in texts(app)
+    assert not app.slider
+
+
+def test_merging_without_a_possible_step_says_so(visit):
+    app = visit("pages/merging.py", model="vit_b_16")
+
+    assert not app.exception
+    assert "there is no step to show" in texts(app)
+
+
+@pytest.mark.parametrize("step", ["-1", "999999999", "two", "9" * 5000])
+def test_a_merge_step_beyond_the_ends_is_the_nearest_that_exists(visit, step):
+    app = visit("pages/merging.py", model="squeezenet1_0", step=step)
+
+    assert not app.exception
+    assert 0 <= app.slider[0].value <= 7
+
+
+def test_an_operator_of_the_address_shows_its_details(visit):
+    app = visit("pages/graph.py", model="googlenet", op="inception3a_branch1_conv")
+
+    assert "inception3a_branch1_conv" in texts(app)
+    assert "Share of T1" in texts(app)
+
+
+def test_an_operator_that_is_not_in_the_graph_shows_the_empty_panel(visit):
+    app = visit("pages/graph.py", model="googlenet", op="<b>no</b>")
+
+    assert not app.exception
+    assert "No operator chosen" in app.markdown[0].value
+
+
+def test_the_code_page_shows_each_cluster_and_the_whole(visit):
+    app = visit("pages/code.py", model="squeezenet1_0", workers="2")
+    assert "def cluster_1(" in app.code[0].value
+
+    assert "197" not in texts(app)
+    part = visit("pages/code.py", model="squeezenet1_0", workers="2", part="1")
+    assert part.code[0].value.startswith("def cluster_1(")
+    alone = visit("pages/code.py", model="squeezenet1_0", workers="2", part="sequential")
+    assert "66 operators on 1 worker" in alone.code[0].value
+
+
+@pytest.mark.parametrize("job", ["0123456789abcdef", "../../etc/passwd", "<b>", ""])
+def test_a_job_that_is_gone_gets_one_sentence(visit, job):
+    app = visit("pages/benchmark.py", job=job)
+
+    assert not app.exception
+    assert "There is no such benchmark any more" in texts(app)
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ({"kind": "error", "message": "cluster 1 was killed."}, "Cluster 1 was killed."),
+        ({"kind": "cancelled"}, "was cancelled"),
+    ],
+)
+def test_a_job_that_ended_without_a_result_says_why(visit, tmp_path, event, said):
+    app = visit("pages/benchmark.py", job=ended_job(tmp_path, event))
+
+    assert not app.exception
+    assert said in texts(app)
+
+
+def test_workers_beyond_the_cores_warn_before_running(visit, monkeypatch):
+    from ramiel_core.run import host
+
+    monkeypatch.setattr(host, "cores", lambda: (0, 1))
+    assert "8 workers on 2 cores" in texts(visit("pages/benchmark.py", workers="8"))
+    app = visit("pages/benchmark.py", workers="2")
+    assert "rv-warning" not in texts(app)
+
+    app.number_input(key="bench-threads").set_value(2).run()
+
+    assert "Oversubscribed: 2 workers × 2 threads on 2 cores" in texts(app)
+    assert not button(app, "Run").disabled
+
+
+def ended_job(folder, event):
+    job_id = "00112233aabbccdd"
+    home = folder / "jobs" / job_id
+    home.mkdir(parents=True)
+    (home / "job.json").write_text(json.dumps({"model": "googlenet"}))
+    jobs.tell(home, event)
+    return job_id
