@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 
@@ -76,8 +78,6 @@ def test_the_critical_path_is_a_path_whose_costs_add_up_to_the_largest_distance(
     path = critical_path(graph, distance)
     sends = sum(graph[name].send_ms for name in path[:-1])
 
-    assert all(
-        reader in graph.consumers[name] for name, reader in zip(path, path[1:], strict=False)
-    )
+    assert all(reader in graph.consumers[name] for name, reader in pairwise(path))
     assert sum(graph[name].cost_ms for name in path) + sends == max(distance.values())
     assert graph.consumers[path[-1]] == ()

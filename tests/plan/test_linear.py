@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 
@@ -64,7 +66,7 @@ def test_each_operator_lies_in_one_chain_and_neighbours_are_joined_by_an_edge(gr
 
     assert sorted(n for chain in found for n in chain) == sorted(graph.index)
     for chain in found:
-        assert all(b in graph.consumers[a] for a, b in zip(chain, chain[1:], strict=False))
+        assert all(b in graph.consumers[a] for a, b in pairwise(chain))
 
 
 @given(graphs())

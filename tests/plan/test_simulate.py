@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -79,7 +80,7 @@ def test_bars_of_a_worker_follow_each_other_and_values_come_before_their_readers
     assert timeline.makespan_ms == max(b.end_ms for b in timeline.bars if b.kind != "wait")
     for worker in range(plan.workers):
         bars = [b for b in timeline.bars if b.worker == worker]
-        assert all(a.end_ms == b.start_ms for a, b in zip(bars, bars[1:], strict=False))
+        assert all(a.end_ms == b.start_ms for a, b in pairwise(bars))
         assert all(b.start_ms <= b.end_ms for b in bars)
         assert tuple(b.name for b in bars if b.kind == "compute") == plan.clusters[worker]
     worker_of = plan.worker_of()

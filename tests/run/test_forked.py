@@ -1,0 +1,160 @@
+"""Forked workers: the same bits as the model itself, and an error instead of a hang."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from functools import cache
+from itertools import pairwise
+
+import psutil
+import pytest
+
+from tests.run import fresh, inside
+from tests.run.modules import MODULES
+
+GROWTH_BYTES = 8 << 20
+
+
+@cache
+def outcomes() -> dict[str, dict[str, str]]:
+    """Every module under every setting, in one process."""
+    return fresh.call(inside.outputs_of, list(MODULES), list(inside.SETTINGS))
+
+
+@cache
+def crashes() -> dict[str, dict]:
+    """Every crash, in one process."""
+    return fresh.call(inside.crashes, list(CRASHES))
+
+
+@pytest.mark.parametrize("setting", inside.SETTINGS)
+@pytest.mark.parametrize("name", MODULES)
+def test_workers_return_the_models_own_bits(name: str, setting: str):
+    """Operators are dealt like cards, so that nearly every value changes workers."""
+    assert outcomes()[name][setting] == "equal"
+
+
+CRASHES = {
+    "raise": (
+        "RunError",
+        "cluster 1 raised ValueError in 'act': the sky is falling. Run it sequentially "
+        "(--workers 1) to see whether the model itself is the cause.",
+    ),
+    "exit": (
+        "WorkerDiedError",
+        "cluster 1 ended with exit code 7 in 'act'. Something in that operator ends its process; "
+        "run it sequentially (--workers 1) to see.",
+    ),
+    "kill": (
+        "WorkerDiedError",
+        "cluster 1 was killed by SIGKILL in 'act'. Memory is the usual cause: use fewer --workers.",
+    ),
+    "hang": (
+        "RunError",
+        "cluster 1 hung in 'act': no result within 1 s. Run with fewer --workers, or give it "
+        "more time.",
+    ),
+}
+
+
+@pytest.mark.parametrize("signals", ["fast", "queue"])
+@pytest.mark.parametrize("kind", CRASHES)
+def test_a_crash_becomes_an_error_that_names_cluster_and_operator(kind: str, signals: str):
+    """x - [a] - [b act] - [c]: the middle one breaks; all go, and the next inference works."""
+    found = crashes()[f"{kind}-{signals}"]
+
+    assert tuple(found["error"]) == CRASHES[kind]
+    assert found["alive"] == []
+    assert found["workers_after"] == 0
+    assert found["before"] == found["after"] == [3.0, 5.0]
+    assert found["new"]
+    assert found["alive_at_the_end"] == []
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_worker_killed_while_idle_is_named_and_the_next_inference_works(victim: int):
+    found = fresh.call(inside.killed_from_outside, victim)
+
+    assert found["error"][0] == "WorkerDiedError"
+    assert f"cluster {victim} was killed by SIGKILL" in found["error"][1]
+    assert found["after"]
+
+
+@pytest.mark.parametrize("signals", ["fast", "queue"])
+def test_a_thousand_inferences_leave_memory_flat_and_nothing_in_shared_memory(signals: str):
+    found = fresh.call(inside.many_inferences, 1000, signals)
+    before, after = found["before"], found["after"]
+
+    assert after["workers_bytes"] - before["workers_bytes"] < GROWTH_BYTES
+    assert after["caller_bytes"] - before["caller_bytes"] < GROWTH_BYTES
+    assert (after["files"], after["threads"]) == (before["files"], before["threads"])
+    assert found["shared"][0] == found["shared"][1]
+
+
+@pytest.mark.parametrize("signals", ["fast", "queue"])
+def test_idle_workers_use_no_processor_time(signals: str):
+    """The kernel counts in steps of 10 ms: one step may fall into the second."""
+    assert fresh.call(inside.idle_seconds, signals)["idle_s"] <= 0.01
+
+
+def test_teams_leave_no_process_and_no_open_file():
+    found = fresh.call(inside.many_teams, 8)
+
+    assert found["children"] == []
+    assert found["files"][-1] == found["files"][1]
+
+
+def test_a_killed_launcher_takes_its_workers_with_it():
+    process = fresh.popen(inside.wait_to_be_killed)
+    try:
+        assert process.stdout is not None
+        pids = [int(word) for word in process.stdout.readline().split()]
+        assert len(pids) == 3
+        assert all(psutil.pid_exists(pid) for pid in pids)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    ends = time.monotonic() + 5
+    while any(map(_lives, pids)) and time.monotonic() < ends:
+        time.sleep(0.02)
+
+    assert not any(map(_lives, pids))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_results_follow_the_inputs_and_earlier_outputs_stay_as_they_were():
+    """Even an output that is the input itself is a copy: the next inputs must not change it."""
+    assert fresh.call(inside.change_inputs) == {"follows": True, "kept": [True, True]}
+
+
+@pytest.mark.parametrize("signals", ["fast", "queue"])
+def test_a_traced_inference_shows_every_statement_of_every_worker_in_turn(signals: str):
+    found = fresh.call(inside.trace_bars, signals)
+    bars = found["bars"]
+
+    assert {kind for _, _, kind, _, _ in bars} == {"compute", "copy", "wait"}
+    for worker in {bar[0] for bar in bars}:
+        own = [bar for bar in bars if bar[0] == worker]
+        text = found["source"].split(f"def cluster_{worker}(")[1].split("\ndef ")[0]
+        assert all(start <= end for *_, start, end in own)
+        assert all(a[4] == b[3] for a, b in pairwise(own))
+        assert sum(kind == "copy" for _, _, kind, _, _ in own) == text.count("    send(")
+        assert sum(kind == "wait" for _, _, kind, _, _ in own) == text.count(' = receive("')
+    ends = {name: end for _, name, kind, _, end in bars if kind == "compute"}
+    assert all(ends[name] <= end for _, name, kind, _, end in bars if kind == "wait")
+
+
+def test_a_process_with_threads_refuses_to_fork_and_says_what_to_do():
+    kind, said = fresh.call(inside.fork_with_threads)
+
+    assert kind == "RunError"
+    assert "this process has 2 threads, and a child forked from it would hang" in said
+    assert "`python -m ramiel_core bench MODEL`, or ramiel_core.bench() from Python" in said
