@@ -6,6 +6,7 @@ The shell (`__main__`), the app's pages and Python users call what stands here.
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -65,9 +66,15 @@ def traced(
     return trace(model, inputs, type(model).__name__.lower())
 
 
-@lru_cache(maxsize=32)
-def _zoo_graph(name: str) -> Graph:
-    return extract(traced(name))
+_tracing = threading.RLock()  # torch.fx changes nn.Module itself for as long as it traces
+
+
+def _bare_graph(model: str | nn.Module, inputs: Inputs | None = None) -> Graph:
+    with _tracing:
+        return extract(traced(model, inputs))
+
+
+_zoo_graph = lru_cache(maxsize=32)(_bare_graph)
 
 
 def graph_of(
@@ -94,7 +101,7 @@ def graph_of(
         For an unknown cost model, or costs that were never measured on this host.
     """
     name = zoo.resolve(model) if isinstance(model, str) else None
-    return weigh(_zoo_graph(name) if name else extract(traced(model, inputs)), cost, threads)
+    return weigh(_zoo_graph(name) if name else _bare_graph(model, inputs), cost, threads)
 
 
 def weigh(graph: Graph, cost: str, threads: int = 1) -> Graph:
