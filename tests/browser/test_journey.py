@@ -1,0 +1,176 @@
+"""The main job in a real browser: choose a model, see its clusters, click to benchmark."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+GRAPH = (
+    "document.querySelector('[data-testid=stBidiComponentIsolated]')"
+    "?.shadowRoot.querySelector('.graph')?.view"
+)
+PAGES = {
+    "": "Find the parallelism hidden in a model",
+    "graph": "Graph",
+    "merging": "Merging",
+    "code": "Code",
+    "benchmark": "Benchmark",
+}
+
+
+def title(page, text: str) -> None:
+    page.get_by_role("heading", level=1, name=text, exact=True).wait_for()
+
+
+def metric(page, label: str) -> str:
+    box = page.get_by_test_id("stMetric").filter(has_text=label)
+    return box.get_by_test_id("stMetricValue").inner_text()
+
+
+def graph_drawn(page) -> None:
+    page.wait_for_function(f"{GRAPH}?.opened")
+    settled(page)
+
+
+def settled(page) -> None:
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+
+
+def follow_link(page, label: str) -> None:
+    page.get_by_test_id("stSidebar").get_by_role("link", name=label).click()
+    title(page, label)
+    settled(page)
+
+
+def click_operator(page, name: str) -> None:
+    graph_drawn(page)
+    x, y = page.evaluate(
+        f"(name) => {{ const v = {GRAPH}, r = v.stage.getBoundingClientRect(),"
+        " p = v.network.canvasToDOM(v.nodes.get(name)); return [r.x + p.x, r.y + p.y]; }",
+        name,
+    )
+    page.mouse.click(x, y)
+
+
+def ask_for_repeats(page, repeats: int) -> None:
+    settled(page)
+    box = page.get_by_role("spinbutton", name="Repeats")
+    box.fill(str(repeats))
+    box.press("Enter")
+    settled(page)
+
+
+def run(page) -> str:
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**job=*")
+    return re.search(r"job=([0-9a-f]{16})", page.url)[1]
+
+
+def test_from_choosing_a_model_to_the_verdict(page):
+    page.goto("/?model=resnet50")
+    title(page, PAGES[""])
+    page.get_by_role("combobox", name="Model").click()
+    page.get_by_role("combobox", name="Model").fill("googl")
+    page.get_by_role("option", name="GoogLeNet · googlenet").click()
+    page.wait_for_url("**model=googlenet*")
+    page.get_by_text("28 → 4").wait_for()
+    assert metric(page, "Operators") == "197"
+
+    follow_link(page, "Graph")
+    page.get_by_text("28 chains merged into 4 clusters").wait_for()
+    click_operator(page, "conv1_conv")
+    page.locator(".rv-name", has_text="conv1_conv").wait_for()
+    page.get_by_text("float32[1×").first.wait_for()
+    page.get_by_role("button", name="conv1_bn").click()  # its reader
+    page.locator(".rv-name", has_text="conv1_bn").wait_for()
+    page.wait_for_function(f"{GRAPH}.selected === 'conv1_bn'")
+
+    follow_link(page, "Merging")
+    assert metric(page, "Clusters") == "28"
+    page.get_by_role("button", name="Next").click()
+    page.get_by_text("one worker can do both in turn").wait_for()
+    assert metric(page, "Clusters") == "27"
+
+    follow_link(page, "Code")
+    page.get_by_text("def cluster_3(w, receive, send):").wait_for()
+
+    follow_link(page, "Benchmark")
+    ask_for_repeats(page, 3)
+    job = run(page)
+    page.reload()  # F5 while it runs
+    page.locator(".rv-verdict").wait_for()
+    assert job in page.url
+    page.get_by_text("Bit for bit equal in 6 of 6 inferences.").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download results.json").click()
+    (record,) = json.loads(Path(download.value.path()).read_text())
+    assert record["model"] == "googlenet"
+    assert record["equal"]
+    assert len(record["runs"][0]["times_ms"]) == 3
+
+    verdict = page.locator(".rv-verdict").inner_text()
+    other = page.context.new_page()  # anybody with the address
+    other.goto(page.url)
+    other.locator(".rv-verdict").wait_for()
+    assert other.locator(".rv-verdict").inner_text() == verdict
+
+
+def test_a_cancelled_benchmark_says_so_and_leaves_nothing_running(page):
+    page.goto("/benchmark?model=squeezenet1_0&workers=2")
+    ask_for_repeats(page, 1000)
+    run(page)
+    page.get_by_text("of 1000 done").wait_for()
+
+    page.get_by_role("button", name="Cancel").click()
+
+    page.get_by_text("The benchmark was cancelled").wait_for()
+    page.reload()
+    page.get_by_text("The benchmark was cancelled").wait_for()
+
+
+def test_costs_measured_from_the_sidebar_are_used_from_then_on(page):
+    page.goto("/graph?model=shufflenet_v2_x0_5")
+    page.get_by_role("button", name="Measure on this host").click()
+
+    page.wait_for_url("**cost=measured*")
+
+    follow_link(page, "Model")
+    assert metric(page, "all the work · measured").endswith(" ms")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_first_by_its_address(page, name):
+    page.goto(f"/{name}?model=inception_v3&cost=unit&workers=2")
+
+    title(page, PAGES[name])
+    settled(page)
+    assert page.get_by_test_id("stException").count() == 0
+    if name in ("graph", "merging"):
+        graph_drawn(page)
+    follow_link(page, "Code")
+    assert "model=inception_v3&cost=unit&workers=2" in page.url
+
+
+@pytest.mark.parametrize(
+    ("button", "begins"), [("DOT", "digraph"), ("SVG", "<?xml"), ("HTML", "<html>")]
+)
+def test_the_picture_can_be_taken_along(page, button, begins):
+    page.goto("/graph?model=squeezenet1_0")
+    graph_drawn(page)
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button, exact=True).click()
+
+    text = Path(download.value.path()).read_text()
+    assert text.lstrip().startswith(begins)
+    assert "Fire" in text or "fire" in text or "features" in text
+
+
+def test_a_hostile_address_is_shown_as_text(page):
+    page.goto("/graph?model=%3Cimg%20src%3Dhttp%3A%2F%2Fevil.example%2Fx%3E![](http://evil/y)")
+
+    page.get_by_text("There is no torchvision classification model called").wait_for()
+    assert page.locator("img[src*=evil]").count() == 0
