@@ -55,7 +55,7 @@ def test_weighing_changes_costs_and_nothing_else():
 def test_an_operator_that_was_not_measured_is_named_with_what_to_do():
     with pytest.raises(
         GraphError,
-        match="2 operators have no measured cost, 'heavy' the first.*--cost measured --refresh",
+        match=r"2 operators have no measured cost, 'heavy' the first.*--cost measured --refresh",
     ):
         weigh_measured(GRAPH, {"small": 1.0}, SendLine())
 

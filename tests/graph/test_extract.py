@@ -112,7 +112,7 @@ def test_later_readers_of_an_overwritten_value_read_the_new_one():
 @pytest.mark.parametrize("make_module", [ViewOfOverwritten, OverwrittenView])
 def test_a_write_that_is_seen_through_a_view_is_refused_with_what_to_do(make_module):
     """y and a view of it share memory; after a split into workers they would not."""
-    with pytest.raises(ModelError, match="writes over part of 'mul'.*torch.cat or torch.where"):
+    with pytest.raises(ModelError, match=r"writes over part of 'mul'.*torch.cat or torch.where"):
         extract(trace(make_module().eval(), image(), "views"))
 
 

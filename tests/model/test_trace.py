@@ -57,7 +57,7 @@ def test_a_model_whose_code_raises_is_told_where():
         def forward(self, x):
             raise ValueError("no such thing")
 
-    with pytest.raises(ModelError, match="test_trace.py:.*`raise ValueError.*no such thing"):
+    with pytest.raises(ModelError, match=r"test_trace.py:.*`raise ValueError.*no such thing"):
         trace(Broken().eval(), (torch.ones(1),), "broken")
 
 

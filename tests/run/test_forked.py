@@ -39,13 +39,17 @@ def test_workers_return_the_models_own_bits(name: str, setting: str):
 CRASHES = {
     "raise": (
         "RunError",
-        "cluster 1 raised ValueError in 'act': the sky is falling. Run it sequentially "
-        "(--workers 1) to see whether the model itself is the cause.",
+        (
+            "cluster 1 raised ValueError in 'act': the sky is falling. Run it sequentially "
+            "(--workers 1) to see whether the model itself is the cause."
+        ),
     ),
     "exit": (
         "WorkerDiedError",
-        "cluster 1 ended with exit code 7 in 'act'. Something in that operator ends its process; "
-        "run it sequentially (--workers 1) to see.",
+        (
+            "cluster 1 ended with exit code 7 in 'act'. Something in that operator ends its process; "
+            "run it sequentially (--workers 1) to see."
+        ),
     ),
     "kill": (
         "WorkerDiedError",
@@ -53,8 +57,10 @@ CRASHES = {
     ),
     "hang": (
         "RunError",
-        "cluster 1 hung in 'act': no result within 1 s. Run with fewer --workers, or give it "
-        "more time.",
+        (
+            "cluster 1 hung in 'act': no result within 1 s. Run with fewer --workers, or give it "
+            "more time."
+        ),
     ),
 }
 

@@ -55,6 +55,7 @@ def batch(number: int) -> dict[str, dict[str, Any]]:
 def test_two_workers_and_one_return_the_models_own_bits(name: str):
     found = batch(MODELS[name])[name]
 
+    assert "error" not in found, found
     assert found["finite"]
     assert found["spread"] > 0.01, "a constant output would be equal whatever went wrong"
     assert found["sequential"] == {"equal": True, "workers": 1, "crossing": 0}

@@ -1,0 +1,268 @@
+"""squeezenet1_0: 66 operators on 2 workers, 38.34 ms predicted with flops costs.
+
+Written by Ramiel. `w` holds the weights by name; `receive` waits for another
+worker's value, `send` hands one over through shared memory.
+"""
+
+import torch
+import torch.nn.functional as F
+
+
+def cluster_0(w, receive, send):
+    """50 operators, 38.23 ms of computing."""
+
+    # features
+    x = receive("x")
+    features_0 = F.conv2d(
+        x, w["features.0.weight"], w["features.0.bias"], (2, 2), (0, 0), (1, 1), 1
+    )
+    del x
+    features_1 = F.relu(features_0, inplace=True)
+    del features_0
+    features_2 = F.max_pool2d(features_1, 3, 2, 0, 1, ceil_mode=True)
+    del features_1
+    features_3_squeeze = F.conv2d(
+        features_2, w["features.3.squeeze.weight"], w["features.3.squeeze.bias"], (1, 1), (0, 0),
+        (1, 1), 1
+    )
+    del features_2
+    features_3_squeeze_activation = F.relu(features_3_squeeze, inplace=True)
+    send("features_3_squeeze_activation", features_3_squeeze_activation)  # to cluster 1
+    del features_3_squeeze
+    features_3_expand3x3 = F.conv2d(
+        features_3_squeeze_activation, w["features.3.expand3x3.weight"],
+        w["features.3.expand3x3.bias"], (1, 1), (1, 1), (1, 1), 1
+    )
+    del features_3_squeeze_activation
+    features_3_expand3x3_activation = F.relu(features_3_expand3x3, inplace=True)
+    del features_3_expand3x3
+    features_3_expand1x1_activation = receive("features_3_expand1x1_activation")  # from cluster 1
+    cat = torch.cat([features_3_expand1x1_activation, features_3_expand3x3_activation], 1)
+    del features_3_expand3x3_activation, features_3_expand1x1_activation
+    features_4_squeeze = F.conv2d(
+        cat, w["features.4.squeeze.weight"], w["features.4.squeeze.bias"], (1, 1), (0, 0), (1, 1), 1
+    )
+    del cat
+    features_4_squeeze_activation = F.relu(features_4_squeeze, inplace=True)
+    send("features_4_squeeze_activation", features_4_squeeze_activation)  # to cluster 1
+    del features_4_squeeze
+    features_4_expand3x3 = F.conv2d(
+        features_4_squeeze_activation, w["features.4.expand3x3.weight"],
+        w["features.4.expand3x3.bias"], (1, 1), (1, 1), (1, 1), 1
+    )
+    del features_4_squeeze_activation
+    features_4_expand3x3_activation = F.relu(features_4_expand3x3, inplace=True)
+    del features_4_expand3x3
+    features_4_expand1x1_activation = receive("features_4_expand1x1_activation")  # from cluster 1
+    cat_1 = torch.cat([features_4_expand1x1_activation, features_4_expand3x3_activation], 1)
+    del features_4_expand3x3_activation, features_4_expand1x1_activation
+    features_5_squeeze = F.conv2d(
+        cat_1, w["features.5.squeeze.weight"], w["features.5.squeeze.bias"], (1, 1), (0, 0), (1, 1),
+        1
+    )
+    del cat_1
+    features_5_squeeze_activation = F.relu(features_5_squeeze, inplace=True)
+    send("features_5_squeeze_activation", features_5_squeeze_activation)  # to cluster 1
+    del features_5_squeeze
+    features_5_expand3x3 = F.conv2d(
+        features_5_squeeze_activation, w["features.5.expand3x3.weight"],
+        w["features.5.expand3x3.bias"], (1, 1), (1, 1), (1, 1), 1
+    )
+    del features_5_squeeze_activation
+    features_5_expand3x3_activation = F.relu(features_5_expand3x3, inplace=True)
+    del features_5_expand3x3
+    features_5_expand1x1_activation = receive("features_5_expand1x1_activation")  # from cluster 1
+    cat_2 = torch.cat([features_5_expand1x1_activation, features_5_expand3x3_activation], 1)
+    del features_5_expand3x3_activation, features_5_expand1x1_activation
+    features_6 = F.max_pool2d(cat_2, 3, 2, 0, 1, ceil_mode=True)
+    del cat_2
+    features_7_squeeze = F.conv2d(
+        features_6, w["features.7.squeeze.weight"], w["features.7.squeeze.bias"], (1, 1), (0, 0),
+        (1, 1), 1
+    )
+    del features_6
+    features_7_squeeze_activation = F.relu(features_7_squeeze, inplace=True)
+    send("features_7_squeeze_activation", features_7_squeeze_activation)  # to cluster 1
+    del features_7_squeeze
+    features_7_expand3x3 = F.conv2d(
+        features_7_squeeze_activation, w["features.7.expand3x3.weight"],
+        w["features.7.expand3x3.bias"], (1, 1), (1, 1), (1, 1), 1
+    )
+    del features_7_squeeze_activation
+    features_7_expand3x3_activation = F.relu(features_7_expand3x3, inplace=True)
+    del features_7_expand3x3
+    features_7_expand1x1_activation = receive("features_7_expand1x1_activation")  # from cluster 1
+    cat_3 = torch.cat([features_7_expand1x1_activation, features_7_expand3x3_activation], 1)
+    del features_7_expand3x3_activation, features_7_expand1x1_activation
+    features_8_squeeze = F.conv2d(
+        cat_3, w["features.8.squeeze.weight"], w["features.8.squeeze.bias"], (1, 1), (0, 0), (1, 1),
+        1
+    )
+    del cat_3
+    features_8_squeeze_activation = F.relu(features_8_squeeze, inplace=True)
+    send("features_8_squeeze_activation", features_8_squeeze_activation)  # to cluster 1
+    del features_8_squeeze
+    features_8_expand3x3 = F.conv2d(
+        features_8_squeeze_activation, w["features.8.expand3x3.weight"],
+        w["features.8.expand3x3.bias"], (1, 1), (1, 1), (1, 1), 1
+    )
+    del features_8_squeeze_activation
+    features_8_expand3x3_activation = F.relu(features_8_expand3x3, inplace=True)
+    del features_8_expand3x3
+    features_8_expand1x1_activation = receive("features_8_expand1x1_activation")  # from cluster 1
+    cat_4 = torch.cat([features_8_expand1x1_activation, features_8_expand3x3_activation], 1)
+    del features_8_expand3x3_activation, features_8_expand1x1_activation
+    features_9_squeeze = F.conv2d(
+        cat_4, w["features.9.squeeze.weight"], w["features.9.squeeze.bias"], (1, 1), (0, 0), (1, 1),
+        1
+    )
+    del cat_4
+    features_9_squeeze_activation = F.relu(features_9_squeeze, inplace=True)
+    send("features_9_squeeze_activation", features_9_squeeze_activation)  # to cluster 1
+    del features_9_squeeze
+    features_9_expand3x3 = F.conv2d(
+        features_9_squeeze_activation, w["features.9.expand3x3.weight"],
+        w["features.9.expand3x3.bias"], (1, 1), (1, 1), (1, 1), 1
+    )
+    del features_9_squeeze_activation
+    features_9_expand3x3_activation = F.relu(features_9_expand3x3, inplace=True)
+    del features_9_expand3x3
+    features_9_expand1x1_activation = receive("features_9_expand1x1_activation")  # from cluster 1
+    cat_5 = torch.cat([features_9_expand1x1_activation, features_9_expand3x3_activation], 1)
+    del features_9_expand3x3_activation, features_9_expand1x1_activation
+    features_10_squeeze = F.conv2d(
+        cat_5, w["features.10.squeeze.weight"], w["features.10.squeeze.bias"], (1, 1), (0, 0), (1,
+        1), 1
+    )
+    del cat_5
+    features_10_squeeze_activation = F.relu(features_10_squeeze, inplace=True)
+    send("features_10_squeeze_activation", features_10_squeeze_activation)  # to cluster 1
+    del features_10_squeeze
+    features_10_expand3x3 = F.conv2d(
+        features_10_squeeze_activation, w["features.10.expand3x3.weight"],
+        w["features.10.expand3x3.bias"], (1, 1), (1, 1), (1, 1), 1
+    )
+    del features_10_squeeze_activation
+    features_10_expand3x3_activation = F.relu(features_10_expand3x3, inplace=True)
+    del features_10_expand3x3
+    features_10_expand1x1_activation = receive("features_10_expand1x1_activation")  # from cluster 1
+    cat_6 = torch.cat([features_10_expand1x1_activation, features_10_expand3x3_activation], 1)
+    del features_10_expand3x3_activation, features_10_expand1x1_activation
+    features_11 = F.max_pool2d(cat_6, 3, 2, 0, 1, ceil_mode=True)
+    del cat_6
+    features_12_squeeze = F.conv2d(
+        features_11, w["features.12.squeeze.weight"], w["features.12.squeeze.bias"], (1, 1), (0, 0),
+        (1, 1), 1
+    )
+    del features_11
+    features_12_squeeze_activation = F.relu(features_12_squeeze, inplace=True)
+    send("features_12_squeeze_activation", features_12_squeeze_activation)  # to cluster 1
+    del features_12_squeeze
+    features_12_expand3x3 = F.conv2d(
+        features_12_squeeze_activation, w["features.12.expand3x3.weight"],
+        w["features.12.expand3x3.bias"], (1, 1), (1, 1), (1, 1), 1
+    )
+    del features_12_squeeze_activation
+    features_12_expand3x3_activation = F.relu(features_12_expand3x3, inplace=True)
+    del features_12_expand3x3
+    features_12_expand1x1_activation = receive("features_12_expand1x1_activation")  # from cluster 1
+    cat_7 = torch.cat([features_12_expand1x1_activation, features_12_expand3x3_activation], 1)
+    del features_12_expand3x3_activation, features_12_expand1x1_activation
+
+    # classifier
+    classifier_0 = F.dropout(cat_7, 0.5, training=False)
+    del cat_7
+    classifier_1 = F.conv2d(
+        classifier_0, w["classifier.1.weight"], w["classifier.1.bias"], (1, 1), (0, 0), (1, 1), 1
+    )
+    del classifier_0
+    classifier_2 = F.relu(classifier_1, inplace=True)
+    del classifier_1
+    classifier_3 = F.adaptive_avg_pool2d(classifier_2, (1, 1))
+    del classifier_2
+    flatten = torch.flatten(classifier_3, 1)
+    send("flatten", flatten)  # to the caller
+    del classifier_3, flatten
+
+
+def cluster_1(w, receive, send):
+    """16 operators, 3.392 ms of computing."""
+
+    # features
+    features_3_squeeze_activation = receive("features_3_squeeze_activation")  # from cluster 0
+    features_3_expand1x1 = F.conv2d(
+        features_3_squeeze_activation, w["features.3.expand1x1.weight"],
+        w["features.3.expand1x1.bias"], (1, 1), (0, 0), (1, 1), 1
+    )
+    del features_3_squeeze_activation
+    features_3_expand1x1_activation = F.relu(features_3_expand1x1, inplace=True)
+    send("features_3_expand1x1_activation", features_3_expand1x1_activation)  # to cluster 0
+    del features_3_expand1x1, features_3_expand1x1_activation
+    features_4_squeeze_activation = receive("features_4_squeeze_activation")  # from cluster 0
+    features_4_expand1x1 = F.conv2d(
+        features_4_squeeze_activation, w["features.4.expand1x1.weight"],
+        w["features.4.expand1x1.bias"], (1, 1), (0, 0), (1, 1), 1
+    )
+    del features_4_squeeze_activation
+    features_4_expand1x1_activation = F.relu(features_4_expand1x1, inplace=True)
+    send("features_4_expand1x1_activation", features_4_expand1x1_activation)  # to cluster 0
+    del features_4_expand1x1, features_4_expand1x1_activation
+    features_5_squeeze_activation = receive("features_5_squeeze_activation")  # from cluster 0
+    features_5_expand1x1 = F.conv2d(
+        features_5_squeeze_activation, w["features.5.expand1x1.weight"],
+        w["features.5.expand1x1.bias"], (1, 1), (0, 0), (1, 1), 1
+    )
+    del features_5_squeeze_activation
+    features_5_expand1x1_activation = F.relu(features_5_expand1x1, inplace=True)
+    send("features_5_expand1x1_activation", features_5_expand1x1_activation)  # to cluster 0
+    del features_5_expand1x1, features_5_expand1x1_activation
+    features_7_squeeze_activation = receive("features_7_squeeze_activation")  # from cluster 0
+    features_7_expand1x1 = F.conv2d(
+        features_7_squeeze_activation, w["features.7.expand1x1.weight"],
+        w["features.7.expand1x1.bias"], (1, 1), (0, 0), (1, 1), 1
+    )
+    del features_7_squeeze_activation
+    features_7_expand1x1_activation = F.relu(features_7_expand1x1, inplace=True)
+    send("features_7_expand1x1_activation", features_7_expand1x1_activation)  # to cluster 0
+    del features_7_expand1x1, features_7_expand1x1_activation
+    features_8_squeeze_activation = receive("features_8_squeeze_activation")  # from cluster 0
+    features_8_expand1x1 = F.conv2d(
+        features_8_squeeze_activation, w["features.8.expand1x1.weight"],
+        w["features.8.expand1x1.bias"], (1, 1), (0, 0), (1, 1), 1
+    )
+    del features_8_squeeze_activation
+    features_8_expand1x1_activation = F.relu(features_8_expand1x1, inplace=True)
+    send("features_8_expand1x1_activation", features_8_expand1x1_activation)  # to cluster 0
+    del features_8_expand1x1, features_8_expand1x1_activation
+    features_9_squeeze_activation = receive("features_9_squeeze_activation")  # from cluster 0
+    features_9_expand1x1 = F.conv2d(
+        features_9_squeeze_activation, w["features.9.expand1x1.weight"],
+        w["features.9.expand1x1.bias"], (1, 1), (0, 0), (1, 1), 1
+    )
+    del features_9_squeeze_activation
+    features_9_expand1x1_activation = F.relu(features_9_expand1x1, inplace=True)
+    send("features_9_expand1x1_activation", features_9_expand1x1_activation)  # to cluster 0
+    del features_9_expand1x1, features_9_expand1x1_activation
+    features_10_squeeze_activation = receive("features_10_squeeze_activation")  # from cluster 0
+    features_10_expand1x1 = F.conv2d(
+        features_10_squeeze_activation, w["features.10.expand1x1.weight"],
+        w["features.10.expand1x1.bias"], (1, 1), (0, 0), (1, 1), 1
+    )
+    del features_10_squeeze_activation
+    features_10_expand1x1_activation = F.relu(features_10_expand1x1, inplace=True)
+    send("features_10_expand1x1_activation", features_10_expand1x1_activation)  # to cluster 0
+    del features_10_expand1x1, features_10_expand1x1_activation
+    features_12_squeeze_activation = receive("features_12_squeeze_activation")  # from cluster 0
+    features_12_expand1x1 = F.conv2d(
+        features_12_squeeze_activation, w["features.12.expand1x1.weight"],
+        w["features.12.expand1x1.bias"], (1, 1), (0, 0), (1, 1), 1
+    )
+    del features_12_squeeze_activation
+    features_12_expand1x1_activation = F.relu(features_12_expand1x1, inplace=True)
+    send("features_12_expand1x1_activation", features_12_expand1x1_activation)  # to cluster 0
+    del features_12_expand1x1, features_12_expand1x1_activation
+
+
+def result(flatten):
+    """What the model returns, of the values sent to the caller."""
+    return flatten

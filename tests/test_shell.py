@@ -1,0 +1,186 @@
+"""`python -m ramiel_core`: what it prints, writes and returns."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ramiel_core import pipeline
+from ramiel_core.__main__ import main
+from ramiel_core.run import host
+
+RECORD = {
+    "model", "workers", "threads", "sequential_ms", "parallel_ms", "speedup", "speedup_ci",
+    "predicted_ms", "bound", "equal", "verdict", "host",
+}  # fmt: skip
+FACTS = {"host", "processor", "cores", "load_1min", "kernel", "python", "torch", "torchvision"}
+
+
+def shell(*words: str) -> int:
+    """The exit code of a command, run in this process."""
+    try:
+        return main(words)
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+@pytest.mark.parametrize("cost", ["unit", "flops"])
+def test_analyze_prints_json(cost: str, capsys):
+    assert shell("analyze", "googlenet", "--cost", cost, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+
+    assert {
+        "model",
+        "operators",
+        "clusters_linear",
+        "clusters_merged",
+        "t1_ms",
+        "tinf_ms",
+        "parallelism",
+        "cost_model",
+        "critical_path",
+    } <= set(found)
+    assert found["model"] == "googlenet"
+    assert (found["operators"], found["clusters_linear"], found["clusters_merged"]) == (197, 28, 4)
+    assert found["cost_model"] == cost
+    assert found["parallelism"] == pytest.approx(found["t1_ms"] / found["tinf_ms"])
+    assert found["critical_path"][0] == "conv1_conv"
+    assert found["critical_path"][-1] == "fc"
+    if cost == "unit":
+        assert found["t1_ms"] == 197
+        assert found["tinf_ms"] == len(found["critical_path"])
+
+
+def test_analyze_prints_a_table_for_people(capsys):
+    assert shell("analyze", "densenet121") == 0
+    said = capsys.readouterr().out
+
+    assert "431" in said
+    assert "1 linear, 1 merged" in said
+    assert "one chain of 431 operators" in " ".join(said.split())
+
+
+def test_analyze_measures_where_it_has_not_and_remembers(capsys):
+    assert shell("analyze", "squeezenet1_1", "--cost", "measured", "--json") == 0
+    first = json.loads(capsys.readouterr().out)
+    assert shell("analyze", "squeezenet1_1", "--cost", "measured", "--json") == 0
+    second = json.loads(capsys.readouterr().out)
+
+    assert first["cost_model"] == "measured"
+    assert first == second
+    assert first["t1_ms"] > 0
+
+
+def test_bench_writes_its_records(tmp_path: Path):
+    out = tmp_path / "results.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "ramiel_core", "bench", "squeezenet1_0", "--workers", "2",
+         "--repeats", "2", "--out", str(out)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200"},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (record,) = json.loads(out.read_text())
+
+    assert set(record) >= RECORD
+    assert set(record["host"]) >= FACTS
+    assert record["equal"] is True
+    assert (record["model"], record["threads"], record["repeats"]) == ("squeezenet1_0", 1, 2)
+    assert record["speedup"] == pytest.approx(record["sequential_ms"] / record["parallel_ms"])
+    low, high = record["speedup_ci"]
+    assert low <= high
+    assert record["bound"] == pytest.approx(min(2.0, record["parallelism"]))
+    assert record["bound"] <= 2
+    assert all(len(run["times_ms"]) == 2 for run in record["runs"])
+    assert all(run["equal"] for run in record["runs"] if run["label"] != "threads")
+    assert record["verdict"] in " ".join(done.stdout.split())
+    assert "squeezenet1_0" in done.stdout
+    assert str(out) in done.stdout.replace("\n", "")
+
+
+def test_more_workers_than_cores_are_warned_about_and_run(tmp_path: Path, capfd):
+    """On any host: one more than it has."""
+    cores = len(host.cores())
+    out = tmp_path / "results.json"
+    code = shell("bench", "squeezenet1_1", "--workers", str(cores + 1), "--repeats", "1",
+                 "--out", str(out))  # fmt: skip
+    said = " ".join("".join(capfd.readouterr()).split())
+    (record,) = json.loads(out.read_text())
+
+    assert code == 0
+    assert record["equal"]
+    assert f"{cores + 1} workers on {cores} cores: workers take turns" in said
+    assert f"oversubscribed: {cores + 1} workers x 1 threads on {cores} cores" in said
+    assert any("oversubscribed" in warning for warning in record["warnings"])
+
+
+def test_the_published_signals_can_be_chosen(tmp_path: Path):
+    out = tmp_path / "results.json"
+    code = shell("bench", "squeezenet1_1", "--signals", "queue", "--workers", "2", "--repeats",
+                 "1", "--out", str(out))  # fmt: skip
+    (record,) = json.loads(out.read_text())
+
+    assert (code, record["signals"], record["equal"]) == (0, "queue", True)
+
+
+def test_emit_writes_the_parallel_and_the_sequential_program(tmp_path: Path, capsys):
+    folder = tmp_path / "a" / "b"
+    assert shell("emit", "googlenet", "--workers", "3", "--out", str(folder)) == 0
+    graph = pipeline.graph_of("googlenet")
+
+    assert (folder / "parallel.py").read_text() == pipeline.program_of(
+        graph, pipeline.plan_of(graph, 3)
+    ).source
+    sequential = (folder / "sequential.py").read_text()
+    assert sequential.count("def cluster_") == 1
+    compile(sequential, "sequential.py", "exec")
+    assert capsys.readouterr().out.split() == [
+        str(folder / "parallel.py"), str(folder / "sequential.py"),
+    ]  # fmt: skip
+
+
+def test_models_are_listed_by_family(capsys):
+    assert shell("models") == 0
+    said = capsys.readouterr().out
+
+    assert "GoogLeNet: googlenet" in said
+    assert "resnet50" in said
+
+
+BAD = {
+    "unknown model": (("analyze", "resnet51"), "Did you mean", "resnet50"),
+    "unknown model to bench": (("bench", "resnet51"), "Did you mean", "resnet50"),
+    "unknown model to emit": (("emit", "gogglenet", "--out", "x"), "Did you mean", "googlenet"),
+    "one of several unknown": (("bench", "googlenet", "nonet"), "called 'nonet'", ""),
+    "no workers": (("bench", "googlenet", "--workers", "0"), "--workers must be 1 or more", "0"),
+    "workers below none": (("bench", "googlenet", "--workers", "-1"), "--workers", "-1"),
+    "no repeats": (("bench", "googlenet", "--repeats", "0"), "--repeats must be 1 or more", "0"),
+    "no threads": (("bench", "googlenet", "--threads", "0"), "--threads must be 1 or more", "0"),
+    "half a worker": (("bench", "googlenet", "--workers", "1.5"), "--workers", "1.5"),
+    "a word for workers": (("bench", "googlenet", "--workers", "two"), "--workers", "two"),
+    "no workers to emit for": (("emit", "googlenet", "--out", "x", "--workers", "0"), "0", "1"),
+    "unknown cost model": (("analyze", "googlenet", "--cost", "gold"), "--cost", "gold"),
+    "unknown signals": (("bench", "googlenet", "--signals", "smoke"), "--signals", "smoke"),
+    "no command": ((), "COMMAND", "help"),
+    "unknown command": (("fly",), "fly", "help"),
+    "no folder to emit to": (("emit", "googlenet"), "--out", "help"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_sentence_and_exit_code_two(case: str, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    words, *said = BAD[case]
+
+    assert shell(*words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("ramiel: ")
+    assert all(part in err for part in said)
+    assert list(tmp_path.glob("*.json")) == []
