@@ -125,7 +125,9 @@ def result(last: jobs.Event) -> None:
     elif last["kind"] == "report":
         found(last["record"])
     else:
-        cards.note("This job measured costs only; choose “measured” on the left to use them.")
+        cards.note(
+            "This job measured costs only; choose “measured on this host” on the left to use them."
+        )
 
 
 def found(record: dict[str, Any]) -> None:

@@ -15,9 +15,9 @@ import streamlit as st
 from ramiel_core.view import palette
 
 COST_NAMES = {
-    "flops": "estimated",
-    "unit": "equal",
-    "measured": "measured",
+    "flops": "estimated (flops)",
+    "unit": "all equal (unit)",
+    "measured": "measured on this host",
 }
 COST_HELP = {
     "flops": (

@@ -53,12 +53,24 @@ def opened(title: str, lead: str, *, model_in_sidebar: bool = True) -> tuple[Gra
         cards.sub(f"{host.processor()}, {cards.plural(len(host.cores()), 'core')}")
     st.title(title)
     if problem:
-        cards.note(problem, "error")
-        cards.sub("Choose a model on the left, or go back to the start page.")
-        st.page_link("app.py", label="Start page", icon=":material/arrow_back:")
+        _ways_out(problem)
         st.stop()
     cards.lead(lead)
     return graph, chosen
+
+
+def _ways_out(problem: str) -> None:
+    """Say why there is nothing to show, and where to go on."""
+    asked = st.query_params
+    model = asked.get(state.MODEL, state.DEFAULT_MODEL)
+    if asked.get(state.COST) == "measured" and model in zoo.names():
+        cards.note(f"The operators of {model} were never measured on this host.", "warning")
+        with st.columns([1, 3])[0]:
+            measuring.offer(model)
+    else:
+        cards.note(problem, "error")
+    cards.sub("Choose a model on the left, or go back to the start page.")
+    st.page_link("app.py", label="Start page", icon=":material/arrow_back:")
 
 
 def _links() -> None:
@@ -106,11 +118,9 @@ def _is_measured(model: str) -> bool:
 def _costs(graph: Graph, chosen: state.Choice) -> None:
     known = pipeline.is_measured(graph)
     options = ["flops", "unit", *(["measured"] if known else [])]
-    st.segmented_control(
+    st.selectbox(
         "Cost of an operator",
         options,
-        required=True,
-        width="stretch",
         format_func=cards.COST_NAMES.__getitem__,
         help="What counts as an operator's cost, wherever a time is predicted.\n\n"
         + "\n\n".join(cards.COST_HELP[option] for option in cards.COST_HELP),

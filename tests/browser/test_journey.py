@@ -137,7 +137,9 @@ def test_costs_measured_from_the_sidebar_are_used_from_then_on(page):
 
     page.wait_for_url("**cost=measured*")
 
-    follow_link(page, "Model")
+    page.get_by_role("link", name="Model").click()
+    title(page, PAGES[""])
+    settled(page)
     assert metric(page, "all the work · measured").endswith(" ms")
 
 

@@ -52,7 +52,6 @@ def test_a_hostile_model_name_stays_text(visit, page):
     ("query", "said"),
     [
         ({"cost": "guessed"}, "choose unit, flops, measured"),
-        ({"cost": "measured"}, "was never measured on this host"),
         ({"workers": "0"}, "whole number from 1 to"),
         ({"workers": "-3"}, "whole number from 1 to"),
         ({"workers": "many"}, "whole number from 1 to"),
@@ -64,6 +63,14 @@ def test_an_impossible_setting_gets_one_sentence(visit, query, said):
 
     assert not app.exception
     assert said in texts(app)
+
+
+def test_measured_costs_that_nobody_measured_can_be_measured_at_once(visit):
+    app = visit("pages/graph.py", cost="measured")
+
+    assert not app.exception
+    assert "The operators of googlenet were never measured on this host." in texts(app)
+    assert button(app, "Measure on this host")
 
 
 def test_the_start_page_shows_what_planning_found(visit):
