@@ -107,13 +107,21 @@ class Types(nn.Module):
 
 @named
 class Strides(nn.Module):
-    """Values that are transposed, expanded, strided or empty when they change workers."""
+    """Values that are transposed, strided or empty when they change workers."""
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        turned, wide = x.transpose(1, 3), x.mean(1, keepdim=True).expand(2, 4, 6, 6)
-        thin, none = x[:, ::2, 1:5:3], x[:, :0]
+        turned, thin, none = x.transpose(1, 3), x[:, ::2, 1:5:3], x[:, :0]
         last = x.contiguous(memory_format=torch.channels_last) * 2
-        return turned + 1, wide * x, thin - 1, none + 1, last, wide
+        return turned + 1, thin - 1, none + 1, last + 1, last
+
+
+@named
+class Expanded(nn.Module):
+    """A value whose items share memory, so that it cannot be copied into place as it lies."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        wide = x.mean(1, keepdim=True).expand(2, 4, 6, 6)
+        return wide * x, wide
 
 
 @named
