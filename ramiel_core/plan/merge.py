@@ -93,9 +93,9 @@ class Merging:
                     following.take(j)
                     merged = True
                     why = (
-                        f"cluster {labels[j]} starts at distance "
-                        f"{self.spans[labels[j]][0]:.3g} ms, after {label} has ended at "
-                        f"{ended:.3g} ms: one worker can do both in turn."
+                        f"cluster {label} is over {ended:.3g} ms before the end, and {labels[j]} "
+                        f"starts {self.spans[labels[j]][0]:.3g} ms before it: one worker can do "
+                        f"both in turn."
                     )
                     self._merge(label, labels[j], why)
 

@@ -40,8 +40,8 @@ def expectation(graph: Graph, plan: Plan, cores: int) -> str:
         return f"{name} could gain up to {parallelism:.2f}x, but this host has only one core."
     predicted = plan.t1_ms / plan.makespan_ms
     return (
-        f"Expect about {predicted:.2f}x from {plan.workers} workers: the critical path holds "
-        f"1/{parallelism:.2f} of the work, and no number of workers can beat {parallelism:.2f}x."
+        f"Expect about {predicted:.2f}x from {plan.workers} workers: {1 / parallelism:.0%} of the "
+        f"work lies on the critical path, so no number of workers can beat {parallelism:.2f}x."
     )
 
 
