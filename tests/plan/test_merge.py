@@ -103,7 +103,7 @@ def test_a_chain_takes_the_nearest_one_that_starts_after_its_end():
 
     assert merging.linear == (("a", "m", "j", "n", "k"), ("b",), ("d",))
     assert [(s.kept, s.gone, s.clusters, s.cut_edges) for s in merging.steps] == [(1, 2, 2, 4)]
-    assert "starts at distance 2 ms, after 1 has ended at" in merging.steps[0].reason
+    assert "and 2 starts 2 ms before it: one worker can do both" in merging.steps[0].reason
     assert merging.clusters() == (("a", "m", "j", "n", "k"), ("b", "d"))
 
 
