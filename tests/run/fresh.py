@@ -51,6 +51,16 @@ def call(function: Callable[..., Any], *args: Any, **more: str) -> Any:
     return json.loads(said.splitlines()[-1])
 
 
+def call_each(function: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
+    """`function(*args)` for each of `arguments`, one after the other in one process."""
+    return call(_each, function.__module__, function.__name__, arguments)
+
+
+def _each(module: str, name: str, arguments: list[list[Any]]) -> list[Any]:
+    function = getattr(import_module(module), name)
+    return [function(*args) for args in arguments]
+
+
 if __name__ == "__main__":
     import torch
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 
@@ -34,6 +35,19 @@ def crashes() -> dict[str, dict]:
 def test_workers_return_the_models_own_bits(name: str, setting: str):
     """Operators are dealt like cards, so that nearly every value changes workers."""
     assert outcomes()[name][setting] == "equal"
+
+
+@cache
+def both(function: Callable[..., dict], *args: object) -> dict[str, dict]:
+    """The same with either kind of signals, in one process."""
+    found = fresh.call_each(function, [(*args, "fast"), (*args, "queue")])
+    return dict(zip(("fast", "queue"), found, strict=True))
+
+
+@cache
+def killed() -> list[dict]:
+    """Each of two idle workers killed in turn."""
+    return fresh.call_each(inside.killed_from_outside, [(0,), (1,)])
 
 
 CRASHES = {
@@ -81,7 +95,7 @@ def test_a_crash_becomes_an_error_that_names_cluster_and_operator(kind: str, sig
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_worker_killed_while_idle_is_named_and_the_next_inference_works(victim: int):
-    found = fresh.call(inside.killed_from_outside, victim)
+    found = killed()[victim]
 
     assert found["error"][0] == "WorkerDiedError"
     assert f"cluster {victim} was killed by SIGKILL" in found["error"][1]
@@ -90,7 +104,7 @@ def test_a_worker_killed_while_idle_is_named_and_the_next_inference_works(victim
 
 @pytest.mark.parametrize("signals", ["fast", "queue"])
 def test_a_thousand_inferences_leave_memory_flat_and_nothing_in_shared_memory(signals: str):
-    found = fresh.call(inside.many_inferences, 1000, signals)
+    found = both(inside.many_inferences, 1000)[signals]
     before, after = found["before"], found["after"]
 
     assert after["workers_bytes"] - before["workers_bytes"] < GROWTH_BYTES
@@ -102,7 +116,7 @@ def test_a_thousand_inferences_leave_memory_flat_and_nothing_in_shared_memory(si
 @pytest.mark.parametrize("signals", ["fast", "queue"])
 def test_idle_workers_use_no_processor_time(signals: str):
     """The kernel counts in steps of 10 ms: one step may fall into the second."""
-    assert fresh.call(inside.idle_seconds, signals)["idle_s"] <= 0.01
+    assert both(inside.idle_seconds)[signals]["idle_s"] <= 0.01
 
 
 def test_teams_leave_no_process_and_no_open_file():
@@ -143,7 +157,7 @@ def test_results_follow_the_inputs_and_earlier_outputs_stay_as_they_were():
 
 @pytest.mark.parametrize("signals", ["fast", "queue"])
 def test_a_traced_inference_shows_every_statement_of_every_worker_in_turn(signals: str):
-    found = fresh.call(inside.trace_bars, signals)
+    found = both(inside.trace_bars)[signals]
     bars = found["bars"]
 
     assert {kind for _, _, kind, _, _ in bars} == {"compute", "copy", "wait"}
