@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -94,59 +96,59 @@ def _choose_well_known() -> None:
 def numbers(graph: Graph, plan: Plan) -> None:
     """Show what planning found, each number with a sentence on what it is."""
     found = pipeline.summary(graph, plan)
-    named = f"Costs: {graph.cost_model}."
-    top, below = st.columns(4), st.columns(3)
-    top[0].metric(
-        "Operators",
-        f"{found['operators']:,}",
-        border=True,
-        height="stretch",
-        help="Calls that compute something: convolutions, additions, activations and so on.",
+    cards.figures(
+        (
+            "Operators",
+            f"{found['operators']:,}",
+            "Calls that compute something: convolutions, additions, activations and so on.",
+        ),
+        (
+            "Parameters",
+            cards.count(found["parameters"]),
+            "Weights that the operators read, in single numbers.",
+        ),
+        (
+            "Chains → clusters",
+            f"{found['clusters_linear']} → {found['clusters_merged']}",
+            (
+                "Linear clustering cuts the graph into chains; merging then puts chains together that "
+                "one worker can do in turn. What is left could run on so many workers."
+            ),
+        ),
+        (
+            "Arithmetic",
+            cards.quantity(sum(node.flops for node in graph.nodes), "FLOP"),
+            "Floating-point operations of one inference at batch size 1.",
+        ),
     )
-    top[1].metric(
-        "Parameters",
-        cards.count(found["parameters"]),
-        border=True,
-        height="stretch",
-        help="Weights that the operators read, in single numbers.",
-    )
-    top[2].metric(
-        "Chains → clusters",
-        f"{found['clusters_linear']} → {found['clusters_merged']}",
-        border=True,
-        height="stretch",
-        help="Linear clustering cuts the graph into chains; merging then puts chains together "
-        "that one worker can do in turn. What is left could run on so many workers.",
-    )
-    top[3].metric(
-        "Arithmetic",
-        cards.quantity(sum(node.flops for node in graph.nodes), "FLOP"),
-        border=True,
-        height="stretch",
-        help="Floating-point operations of one inference at batch size 1.",
-    )
-    below[0].metric(
-        f"T1, all the work · {graph.cost_model}",
-        cards.cost(found["t1_ms"], graph.cost_model),
-        border=True,
-        height="stretch",
-        help=f"The cost of all operators, one after another: the time of one worker. {named}",
-    )
-    below[1].metric(
-        f"T∞, critical path · {graph.cost_model}",
-        cards.cost(found["tinf_ms"], graph.cost_model),
-        border=True,
-        height="stretch",
-        help="The longest chain of operators that wait for each other: no number of workers can "
-        f"be done sooner. {named}",
-    )
-    below[2].metric(
-        f"Parallelism, T1 / T∞ · {graph.cost_model}",
-        f"{found['parallelism']:.2f}×",
-        border=True,
-        height="stretch",
-        help="The most that any number of workers could gain, if handing values over were free. "
-        f"{named}",
+    work(graph, found)
+
+
+def work(graph: Graph, found: Mapping[str, Any]) -> None:
+    """Show how much there is to do, and how much of it side by side at best."""
+    model, costs = graph.cost_model, cards.COST_HELP[graph.cost_model]
+    cards.figures(
+        (
+            f"T1, all the work · {model}",
+            cards.cost(found["t1_ms"], model),
+            f"The cost of all operators, one after another: the time of one worker. {costs}",
+        ),
+        (
+            f"T∞, critical path · {model}",
+            cards.cost(found["tinf_ms"], model),
+            (
+                "The longest chain of operators that wait for each other: no number of workers can be "
+                f"done sooner. {costs}"
+            ),
+        ),
+        (
+            f"Parallelism, T1 / T∞ · {model}",
+            f"{found['parallelism']:.2f}×",
+            (
+                "The most that any number of workers could gain, if handing values over were free. "
+                f"{costs}"
+            ),
+        ),
     )
 
 

@@ -50,33 +50,26 @@ def player(plan: Plan) -> int:
 def figures(graph: Graph, plan: Plan, number: int) -> None:
     """Show what the graph has come to after so many steps."""
     step = plan.steps[number - 1] if number else None
-    clusters = step.clusters if step else len(plan.linear)
-    cards_row = st.columns(4)
-    cards_row[0].metric(
-        "Clusters", clusters, border=True, height="stretch", help="How many are left: one a worker."
-    )
-    cards_row[1].metric(
-        "Cut edges",
-        step.cut_edges if step else _cut_edges(graph, plan),
-        border=True,
-        height="stretch",
-        help="Values handed from one cluster to another: each has to be copied and signalled.",
-    )
     makespan = step.makespan_ms if step else None
-    cards_row[2].metric(
-        f"Predicted makespan · {graph.cost_model}",
-        "–" if makespan is None else cards.cost(makespan, graph.cost_model),
-        border=True,
-        height="stretch",
-        help="Time of one inference if every cluster had a worker of its own, from a simulation. "
-        + ("" if step is None or makespan else "This graph is too large to predict every step."),
-    )
-    cards_row[3].metric(
-        "Pass",
-        step.iteration if step else "–",
-        border=True,
-        height="stretch",
-        help=_pass_help(plan, step),
+    too_large = "" if step is None or makespan else " This graph is too large to predict each step."
+    cards.figures(
+        (
+            "Clusters",
+            str(step.clusters if step else len(plan.linear)),
+            "How many are left: one a worker.",
+        ),
+        (
+            "Cut edges",
+            str(step.cut_edges if step else _cut_edges(graph, plan)),
+            "Values handed from one cluster to another: each has to be copied and signalled.",
+        ),
+        (
+            f"Predicted makespan · {graph.cost_model}",
+            "–" if makespan is None else cards.cost(makespan, graph.cost_model),
+            "Time of one inference if every cluster had a worker of its own, from a simulation."
+            + too_large,
+        ),
+        ("Pass", str(step.iteration) if step else "–", _pass_help(plan, step)),
     )
 
 

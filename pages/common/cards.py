@@ -58,6 +58,21 @@ def facts(rows: Mapping[str, str]) -> None:
     st.html(f'<dl class="rv-facts">{"".join(pairs)}</dl>')
 
 
+def figures(*cells: tuple[str, str, str] | tuple[str, str, str, str]) -> None:
+    """Show numbers side by side: label, value, what it means, and perhaps a remark below."""
+    for column, (label, value, meaning, *remark) in zip(st.columns(len(cells)), cells, strict=True):
+        column.metric(
+            label,
+            value,
+            remark[0] if remark else None,
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+            height="stretch",
+            help=meaning,
+        )
+
+
 def chip(cluster: int, text: str) -> str:
     """HTML of a text on its cluster's colour."""
     fill = palette.fill(cluster)

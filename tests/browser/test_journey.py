@@ -103,6 +103,7 @@ def test_from_choosing_a_model_to_the_verdict(page):
     page.reload()  # F5 while it runs
     page.locator(".rv-verdict").wait_for()
     assert job in page.url
+    assert page.get_by_role("spinbutton", name="Repeats").input_value() == "3"
     page.get_by_text("Bit for bit equal in 6 of 6 inferences.").wait_for()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download results.json").click()

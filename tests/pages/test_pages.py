@@ -188,6 +188,14 @@ def test_a_job_that_ended_without_a_result_says_why(visit, tmp_path, event, said
     assert said in texts(app)
 
 
+def test_settings_are_those_of_the_job_that_the_address_names(visit, tmp_path):
+    app = visit("pages/benchmark.py", job=ended_job(tmp_path, {"kind": "cancelled"}, repeats=7))
+
+    assert app.number_input(key="bench-repeats").value == 7
+    assert app.number_input(key="bench-threads").value == 1
+    assert not app.warning
+
+
 def test_workers_beyond_the_cores_warn_before_running(visit, monkeypatch):
     from ramiel_core.run import host
 
@@ -202,10 +210,10 @@ def test_workers_beyond_the_cores_warn_before_running(visit, monkeypatch):
     assert not button(app, "Run").disabled
 
 
-def ended_job(folder, event):
+def ended_job(folder, event, **settings):
     job_id = "00112233aabbccdd"
     home = folder / "jobs" / job_id
     home.mkdir(parents=True)
-    (home / "job.json").write_text(json.dumps({"model": "googlenet"}))
+    (home / "job.json").write_text(json.dumps({"model": "googlenet", **settings}))
     jobs.tell(home, event)
     return job_id

@@ -1,0 +1,177 @@
+"""What a benchmark found, from its record: the verdict, its figures, and where they are from."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from typing import Any
+
+import streamlit as st
+
+from pages.common import cards, records
+from ramiel_core.ir import Report, Run
+from ramiel_core.view import gantt, speedup
+
+PLAIN = {"displayModeBar": False}
+RUN_NAMES = {
+    "sequential": "sequential",
+    "parallel": "parallel clusters",
+    "threads": "threads inside operators",
+}
+
+
+def show(record: dict[str, Any]) -> None:
+    """Show a benchmark's record, the verdict first."""
+    report = records.report_from(record)
+    cards.verdict(report.verdict, good=report.speedup_ci[0] > 1 and report.plan.workers > 1)
+    for warning in (*report.warnings, *disturbed(report)):
+        cards.note(cards.sentence(warning), "warning")
+    equality(report)
+    numbers(report)
+    left, right = st.columns(2)
+    with left:
+        st.subheader("Speedup over sequential")
+        cards.sub("Dashed: the most that this graph allows to so many workers.")
+        st.plotly_chart(speedup.speedup(report), config=PLAIN)
+    with right:
+        st.subheader("Latency of each inference")
+        cards.sub("Every point is one timed inference; the box holds the middle half.")
+        st.plotly_chart(speedup.latencies(report.runs), config=PLAIN)
+    st.subheader("Who did what when")
+    cards.sub(
+        "One row for each worker. Above as predicted from measured operator costs, below as "
+        "traced in a run of its own. Hover for names."
+    )
+    st.plotly_chart(gantt.gantt(report.predicted, report.measured), config=PLAIN)
+    st.subheader("All runs")
+    st.dataframe([row(run) for run in report.runs], hide_index=True)
+    with st.expander("Host and settings", expanded=True):
+        surroundings(report)
+    st.download_button(
+        "Download results.json",
+        lambda: json.dumps([record], indent=1),
+        "results.json",
+        "application/json",
+        icon=":material/download:",
+        on_click="ignore",
+        help="A list with this one record: every time, both timelines, the host's facts.",
+    )
+
+
+def disturbed(report: Report) -> list[str]:
+    """Say so where other work ran beside the benchmark, as far as the load tells."""
+    load, cores = report.host["load_1min"], report.host["cores"]
+    if load <= cores + 0.5:  # the benchmark itself keeps the cores busy
+        return []
+    busy = f"a load of {load:.1f} on {cards.plural(cores, 'core')}"
+    return [f"Other work was running: {busy}. Times are unsure; run it again on a quiet host."]
+
+
+def equality(report: Report) -> None:
+    """Say whether every output was the reference's, bit for bit."""
+    compared = [run for run in report.runs if run.label in ("sequential", "parallel")]
+    total = sum(len(run.times_ms) for run in compared)
+    if report.equal:
+        cards.note(f"Bit for bit equal in {total} of {total} inferences.", "good")
+        return
+    difference = max(run.max_difference for run in compared)
+    wrong = " and ".join(run.label for run in compared if not run.equal)
+    cards.note(
+        f"Outputs differ from the reference in the {wrong} runs, by up to {difference:.3g}: do "
+        f"not trust these times, and please report this model.",
+        "error",
+    )
+
+
+def numbers(report: Report) -> None:
+    """Show the figures that the verdict rests on."""
+    low, high = report.speedup_ci
+    predicted, workers = report.predicted.makespan_ms, report.plan.workers
+    parallel = ("Parallel", f"Median time of one inference with {workers} workers.")
+    if workers == 1:
+        parallel = (
+            "As planned: sequential",
+            "The plan is sequential, so this is the same program again: any difference is noise.",
+        )
+    cards.figures(
+        (
+            "Sequential",
+            cards.ms(report.sequential_ms),
+            "Median time of one inference with one worker.",
+        ),
+        (parallel[0], cards.ms(report.parallel_ms), parallel[1]),
+        (
+            "Speedup",
+            f"{report.speedup:.2f}×",
+            (
+                "Sequential over parallel, and the range in which it lies with 95 % certainty "
+                "(bootstrap over rounds)."
+            ),
+            f"95 %: {low:.2f} to {high:.2f}",
+        ),
+        (
+            "Bound",
+            f"{report.bound:.2f}×",
+            "The smaller of the number of workers and T1/T∞: no plan can gain more.",
+            f"{100 * report.speedup / report.bound:.0f} % reached",
+        ),
+        (
+            f"Predicted · {report.cost_model}",
+            cards.ms(predicted),
+            (
+                "Time of one parallel inference as simulated from measured operator costs, and how far "
+                "the measured median lies from it."
+            ),
+            f"measured {100 * report.parallel_ms / predicted - 100:+.0f} %",
+        ),
+    )
+
+
+def row(run: Run) -> dict[str, Any]:
+    """One line of the table of runs."""
+    low, middle, high = (
+        statistics.quantiles(run.times_ms, n=4, method="inclusive")
+        if len(run.times_ms) > 1
+        else (run.times_ms[0],) * 3
+    )
+    return {
+        "configuration": RUN_NAMES.get(run.label, run.label),
+        "workers": run.workers,
+        "threads each": run.threads,
+        "inferences": len(run.times_ms),
+        "median, ms": round(middle, 3),
+        "lower quartile, ms": round(low, 3),
+        "upper quartile, ms": round(high, 3),
+        "fastest, ms": round(min(run.times_ms), 3),
+        "slowest, ms": round(max(run.times_ms), 3),
+        "memory, MB": round(run.memory_bytes / 1e6, 1),
+        "output": "bit-equal" if run.equal else f"differs by {run.max_difference:.2g}",
+    }
+
+
+def surroundings(report: Report) -> None:
+    """Show what these times were taken on, and with which settings."""
+    facts, job = report.host, report.job
+    left, right = st.columns(2)
+    with left:
+        cards.facts(
+            {
+                "Processor": str(facts["processor"]),
+                "Cores": str(facts["cores"]),
+                "Load": f"{facts['load_1min']:.1f} processes in the last minute",
+                "Host": str(facts["host"]),
+                "Kernel": str(facts["kernel"]),
+            }
+        )
+    with right:
+        cards.facts(
+            {
+                "Model": report.model,
+                "Workers asked for": "automatic" if job.workers is None else str(job.workers),
+                "Threads each": str(job.threads),
+                "Signals": job.signals,
+                "Versions": ", ".join(
+                    f"{name} {facts[name]}" for name in ("python", "torch", "torchvision", "numpy")
+                ),
+            }
+        )
