@@ -20,7 +20,7 @@ from typing import Any
 from ramiel_core.run.host import LAUNCHER_ENVIRONMENT
 
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 300.0
+LIMIT_S = 100.0  # below the limit at which pytest dumps every thread
 
 
 def popen(function: Callable[..., Any], *args: Any, **more: Any) -> subprocess.Popen[str]:

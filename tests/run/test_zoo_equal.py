@@ -25,6 +25,8 @@ BATCHES: tuple[tuple[tuple[str, int], ...], ...] = (
     ),
     (
         ("densenet161", 64), ("densenet169", 64), ("densenet201", 64),
+    ),
+    (
         ("mobilenet_v2", 64), ("mobilenet_v3_small", 64), ("mobilenet_v3_large", 64),
         ("mnasnet0_5", 64), ("mnasnet0_75", 64), ("mnasnet1_0", 64), ("mnasnet1_3", 64),
         ("shufflenet_v2_x0_5", 64), ("shufflenet_v2_x1_0", 64), ("shufflenet_v2_x1_5", 64),
@@ -33,13 +35,18 @@ BATCHES: tuple[tuple[tuple[str, int], ...], ...] = (
     (
         ("efficientnet_b0", 64), ("efficientnet_b1", 64), ("efficientnet_b2", 64),
         ("efficientnet_b3", 64), ("efficientnet_v2_s", 64),
+    ),
+    (
         ("regnet_x_400mf", 64), ("regnet_x_800mf", 64), ("regnet_x_1_6gf", 64),
         ("regnet_y_400mf", 64), ("regnet_y_800mf", 64), ("regnet_y_1_6gf", 64),
         ("regnet_y_3_2gf", 64),
     ),
     (
         ("convnext_tiny", 64), ("convnext_small", 64), ("swin_t", 64), ("swin_s", 64),
-        ("swin_v2_t", 64), ("vit_b_32", 0), ("maxvit_t", 0),
+        ("swin_v2_t", 64),
+    ),
+    (
+        ("vit_b_32", 0), ("maxvit_t", 0),
     ),
 )  # fmt: skip
 MODELS = {name: number for number, batch in enumerate(BATCHES) for name, _ in batch}
