@@ -111,8 +111,8 @@ def numbers(graph: Graph, plan: Plan) -> None:
             "Chains → clusters",
             f"{found['clusters_linear']} → {found['clusters_merged']}",
             (
-                "Linear clustering cuts the graph into chains; merging then puts chains together that "
-                "one worker can do in turn. What is left could run on so many workers."
+                "Linear clustering cuts the graph into chains; merging then puts chains together "
+                "that one worker can do in turn. What is left could run on so many workers."
             ),
         ),
         (
@@ -137,8 +137,8 @@ def work(graph: Graph, found: Mapping[str, Any]) -> None:
             f"T∞, critical path · {model}",
             cards.cost(found["tinf_ms"], model),
             (
-                "The longest chain of operators that wait for each other: no number of workers can be "
-                f"done sooner. {costs}"
+                "The longest chain of operators that wait for each other: no number of workers can "
+                f"be done sooner. {costs}"
             ),
         ),
         (

@@ -119,8 +119,8 @@ def numbers(report: Report) -> None:
             f"Predicted · {report.cost_model}",
             cards.ms(predicted),
             (
-                "Time of one parallel inference as simulated from measured operator costs, and how far "
-                "the measured median lies from it."
+                "Time of one parallel inference as simulated from measured operator costs, and how "
+                "far the measured median lies from it."
             ),
             f"measured {100 * report.parallel_ms / predicted - 100:+.0f} %",
         ),
