@@ -347,7 +347,7 @@ def _warnings(job: Job, plan: Plan) -> list[str]:
         )
     if (job.workers or 1) * job.threads > cores:
         found.append(
-            f"oversubscribed: {job.workers or 1} workers x {job.threads} threads on {cores} cores."
+            f"oversubscribed: {job.workers or 1} × {job.threads} threads on {cores} cores."
         )
     if job.workers is not None and plan.rejected_makespan_ms is None and job.workers > plan.workers:
         found.append(

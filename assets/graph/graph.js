@@ -108,6 +108,7 @@ class GraphView {
     if (name === this.selected) return;
     this.selected = this.nodes.has(name) ? name : null;
     if (this.selected !== null) this.centre(this.selected);
+    this.onPick(this.selected); // so that the next click is told apart from this one
   }
 
   // ---- moving about
@@ -132,11 +133,16 @@ class GraphView {
     this.opened = true;
     const whole = this.fitScale();
     if (this.nodes.size <= SMALL_GRAPH || whole >= READABLE) return this.fit(false);
+    if (this.selected !== null) return this.centre(this.selected, false);
     const { left, top } = this.bounds;
     const half = (pixels) => (pixels / 2 - MARGIN) / READABLE;
+    const first = this.data.nodes[0]; // wide graphs have nothing in their corner
     this.network.moveTo({
       scale: READABLE,
-      position: { x: left + half(this.stage.clientWidth), y: top + half(this.stage.clientHeight) },
+      position: {
+        x: Math.max(left + half(this.stage.clientWidth), first.x),
+        y: top + half(this.stage.clientHeight),
+      },
     });
   }
 
@@ -169,10 +175,10 @@ class GraphView {
     else this.root.requestFullscreen();
   }
 
-  centre(name) {
+  centre(name, animated = true) {
     const { x, y } = this.nodes.get(name);
     const scale = Math.max(this.network.getScale(), READABLE);
-    this.network.moveTo({ position: { x, y }, scale, animation: { duration: 300 } });
+    this.network.moveTo({ position: { x, y }, scale, animation: animated && { duration: 300 } });
   }
 
   pick(name = null) {

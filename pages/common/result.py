@@ -8,8 +8,9 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import cards, records
+from pages.common import cards
 from ramiel_core.ir import Report, Run
+from ramiel_core.report.summarize import report_from
 from ramiel_core.view import gantt, speedup
 
 PLAIN = {"displayModeBar": False}
@@ -22,7 +23,7 @@ RUN_NAMES = {
 
 def show(record: dict[str, Any]) -> None:
     """Show a benchmark's record, the verdict first."""
-    report = records.report_from(record)
+    report = report_from(record)
     cards.verdict(report.verdict, good=report.speedup_ci[0] > 1 and report.plan.workers > 1)
     for warning in (*report.warnings, *disturbed(report)):
         cards.note(cards.sentence(warning), "warning")

@@ -9,6 +9,9 @@ from ramiel_core.ir import Graph, Plan, Report, Run
 NOISE = 0.02
 """Ratios nearer to 1 than this are called equal, whatever their interval."""
 
+TOO_WIDE = 0.15
+"""A confidence interval wider than this, with 1 in it or near it, says nothing either way."""
+
 
 def verdict(report: Report) -> str:
     """Whether parallel pays on this model and host, and why (not), for a reader in a hurry."""
@@ -59,6 +62,11 @@ def _parallel(report: Report) -> str:
         )
     if report.speedup < 1 - NOISE and high < 1:
         return f"Parallel is slower on {name}: {said}. {_why(report)}"
+    if high - low > TOO_WIDE:
+        return (
+            f"Too noisy to tell whether parallel pays on {name}: {said}. Run more repeats, with "
+            f"nothing else running."
+        )
     return (
         f"Parallel makes no difference beyond noise on {name}: {said}; at most "
         f"{report.bound:.2f}x would be possible. {_why(report)}"
