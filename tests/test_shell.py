@@ -115,7 +115,7 @@ def test_more_workers_than_cores_are_warned_about_and_run(tmp_path: Path, capfd)
     assert code == 0
     assert record["equal"]
     assert f"{cores + 1} workers on {cores} cores: workers take turns" in said
-    assert f"oversubscribed: {cores + 1} workers x 1 threads on {cores} cores" in said
+    assert f"oversubscribed: {cores + 1} × 1 threads on {cores} cores" in said
     assert any("oversubscribed" in warning for warning in record["warnings"])
 
 
