@@ -6,6 +6,7 @@ Each check reads its record as a stranger would, sharing no code with what made 
 from __future__ import annotations
 
 import ast
+import builtins
 
 from ramiel_core.errors import PlanError, ProgramError
 from ramiel_core.ir import CALLER, Graph, Plan, Program
@@ -72,13 +73,14 @@ def check_program(graph: Graph, plan: Plan, program: Program) -> None:
             f"{cause.text}. Please report the model that caused it."
         ) from cause
     functions = {f.name: f for f in module.body if isinstance(f, ast.FunctionDef)}
+    given = {"w", "receive", "send", *dir(builtins), *_imported(module)}
     sent: dict[str, int] = {}
     received: set[tuple[str, int]] = set()
     for worker, cluster in enumerate(plan.clusters):
         name = f"cluster_{worker}"
         if name not in functions:
             raise ProgramError(f"the program has no function {name}; emit it from its plan again.")
-        computed = _walk(functions[name], worker, sent, received)
+        computed = _walk(functions[name], worker, given, sent, received)
         if tuple(computed) != cluster:
             raise ProgramError(f"{name} does not compute its cluster in order; emit it again.")
     for channel in program.channels:
@@ -92,10 +94,14 @@ def check_program(graph: Graph, plan: Plan, program: Program) -> None:
 
 
 def _walk(
-    function: ast.FunctionDef, worker: int, sent: dict[str, int], received: set[tuple[str, int]]
+    function: ast.FunctionDef,
+    worker: int,
+    given: set[str],
+    sent: dict[str, int],
+    received: set[tuple[str, int]],
 ) -> list[str]:
     """Follow one function statement by statement; returns the operators it computes."""
-    alive = {"w", "receive", "send"}
+    alive: set[str] = set()
     computed = []
     for statement in function.body[1:]:
         if isinstance(statement, ast.Delete):
@@ -103,18 +109,19 @@ def _walk(
             continue
         names = [n for n in ast.walk(statement) if isinstance(n, ast.Name)]
         for used in (n.id for n in names if isinstance(n.ctx, ast.Load)):
-            local = used not in ("torch", "F", "float") and used not in _modules(statement)
-            if local and used not in alive:
+            if used not in alive and used not in given:
                 raise ProgramError(f"{function.name} reads {used!r} before it has it.")
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             target = statement.targets[0].id
             if _calls(statement.value, "receive"):
+                _same_name(function, statement.value, target)
                 received.add((target, worker))
             else:
                 computed.append(target)
             alive.add(target)
         elif isinstance(statement, ast.Expr) and _calls(statement.value, "send"):
             value = statement.value.args[1]  # type: ignore[attr-defined]
+            _same_name(function, statement.value, value.id)
             sent[value.id] = worker
     return computed
 
@@ -124,13 +131,14 @@ def _calls(expression: ast.expr, name: str) -> bool:
     return isinstance(function, ast.Name) and function.id == name
 
 
-def _modules(statement: ast.stmt) -> set[str]:
-    """Packages at the left end of a dotted function name, such as `torchvision`."""
-    found = set()
-    for call in (n for n in ast.walk(statement) if isinstance(n, ast.Call)):
-        part = call.func
-        while isinstance(part, ast.Attribute):
-            part = part.value
-        if isinstance(part, ast.Name) and isinstance(call.func, ast.Attribute):
-            found.add(part.id)
-    return found
+def _same_name(function: ast.FunctionDef, call: ast.expr, value: str) -> None:
+    """A value travels under its own name: `a = receive("a")`, `send("a", a)`."""
+    label = call.args[0] if isinstance(call, ast.Call) and call.args else None
+    if not isinstance(label, ast.Constant) or label.value != value:
+        raise ProgramError(f"{function.name} calls {value!r} by another name: {ast.unparse(call)}.")
+
+
+def _imported(module: ast.Module) -> set[str]:
+    """Names that the program's own import lines bind."""
+    lines = [line for line in module.body if isinstance(line, ast.Import | ast.ImportFrom)]
+    return {(a.asname or a.name).split(".")[0] for line in lines for a in line.names}

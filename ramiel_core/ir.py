@@ -134,7 +134,7 @@ class Graph:
     inputs: tuple[tuple[str, TensorSpec], ...] = ()
     outputs: tuple[str, ...] = ()  # operators (or inputs) whose values the model returns
     result: str = ""  # the Python expression of what the model returns, of `outputs` by name
-    imports: tuple[str, ...] = ()  # modules that the nodes' calls name
+    imports: tuple[str, ...] = ()  # lines that the nodes' calls need, beside torch and F
     model: str = ""
     cost_model: str = "unit"  # always named beside a cost
     signal_ms: float = 0.0  # the part of every send_ms in which the sender is free again

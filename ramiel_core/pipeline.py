@@ -214,7 +214,7 @@ def parcel_of(model: TracedModel) -> Parcel:
     try:
         graph = extract(model)
         with torch.no_grad():
-            reference = model.module(*model.inputs)
+            reference = model.module(*(tensor.clone() for tensor in model.inputs))
     finally:
         torch.set_num_threads(threads)
     return Parcel(graph, weights_of(model, graph), model.inputs, reference)
@@ -283,6 +283,10 @@ def launch(folder: Path) -> int:
     except RamielError as error:
         tell("error", message=str(error))
         return 1
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        tell("error", message=f"the benchmark broke off ({said}). Please report it.")
+        raise
     return 0
 
 

@@ -19,7 +19,13 @@ from torch.utils import _pytree as pytree
 from torch.utils.flop_counter import FlopCounterMode
 
 from ramiel_core.errors import ModelError
-from ramiel_core.graph.render import Renderer
+from ramiel_core.graph.render import (
+    Renderer,
+    has_own_syntax,
+    is_imported,
+    qualified_name,
+    writes_by_name,
+)
 from ramiel_core.ir import Graph, OpNode, TensorSpec, TracedModel
 
 _is_alias_of: Any = vars(torch._C)["_is_alias_of"]  # noqa: SLF001 - it has no public name
@@ -61,6 +67,7 @@ class _Seen:
     view_of: fx.Node | None = None  # whose memory it shares
     flops: int = 0
     constant: Any = None  # of a node that returns no tensor
+    part: int | None = None  # of a node that reads a field of a tuple
 
 
 class _Recorder(fx.Interpreter):
@@ -73,7 +80,8 @@ class _Recorder(fx.Interpreter):
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         with self._counter:
-            return super().run(*args, **kwargs)
+            # A model may write over its inputs; the caller's stay as they are.
+            return super().run(*(a.clone() for a in args), **kwargs)
 
     def run_node(self, n: fx.Node) -> Any:
         before = self._counter.get_total_flops()
@@ -97,6 +105,8 @@ class _Recorder(fx.Interpreter):
             seen.view_of = next(shared, None)
         else:
             seen.constant = value
+        if n.target is getattr and isinstance(owner := self.env[n.all_input_nodes[0]], tuple):
+            seen.part = next((i for i, part in enumerate(owner) if part is value), None)
         self.seen[n] = seen
         return value
 
@@ -124,18 +134,24 @@ class _Builder:
     names: dict[fx.Node, str] = field(default_factory=dict)
     latest: dict[fx.Node, fx.Node] = field(default_factory=dict)  # who wrote over a value
     layers: Mapping[str, nn.Module] = field(default_factory=dict)
+    taken: frozenset[str] = RESERVED
 
     def build(self) -> Graph:
         module = self.traced.module
         self.layers = dict(module.named_modules())
-        renderer = Renderer(module, self._name_of, lambda node: self.record.seen[node].constant)
+        seen = self.record.seen
+        renderer = Renderer(
+            module, self._name_of, lambda n: seen[n].constant, lambda n: seen[n].part
+        )
+        functions = {n.target for n in seen if n.op == "call_function" and is_imported(n.target)}
+        self.taken = RESERVED | {f.__name__ for f in functions if callable(f)}
         nodes: list[OpNode] = []
         inputs: list[tuple[str, TensorSpec]] = []
         for node in module.graph.nodes:
             if node.op == "output":
                 result, returned = renderer.value(_structured(module, node)), self._reads(node)
             elif node.op == "placeholder" and self.record.seen[node].specs:
-                self.names[node] = _identifier(node.name)
+                self.names[node] = self._identifier(node.name)
                 inputs.append((self.names[node], self._spec_of(node)))
             elif self.record.seen[node].specs:
                 if node.op == "get_attr":
@@ -165,7 +181,7 @@ class _Builder:
         parameters, weight_bytes = self._weights(node)
         if writes is not None:
             self.latest[writes] = node  # whoever reads the old value later means the new one
-        self.names[node] = _identifier(node.name)
+        self.names[node] = self._identifier(node.name)
         read_bytes = sum(
             spec.bytes
             for source in node.all_input_nodes
@@ -192,6 +208,9 @@ class _Builder:
             node = self.latest[node]
         return self.names.get(node)
 
+    def _identifier(self, name: str) -> str:
+        return f"{name}_" if name in self.taken else name
+
     def _spec_of(self, node: fx.Node) -> TensorSpec:
         spec = self.record.seen[node].specs[0]
         if spec is None or self.record.seen[node].is_tuple:
@@ -214,9 +233,11 @@ class _Builder:
         if node.op == "call_module":
             overwrites = bool(getattr(self.layers[method], "inplace", False))
         elif node.op == "call_method":
-            overwrites = method.endswith("_") and not method.endswith("__")
+            overwrites = writes_by_name(method)
         else:
-            overwrites = bool(node.kwargs.get("inplace")) or target in IN_PLACE_FUNCTIONS
+            by_name = not has_own_syntax(target) and writes_by_name(qualified_name(target))
+            asked = bool(node.kwargs.get("inplace"))
+            overwrites = by_name or asked or target in IN_PLACE_FUNCTIONS
         first = node.args[0] if node.args else None
         return first if overwrites and isinstance(first, fx.Node) else None
 
@@ -278,10 +299,6 @@ class _Builder:
         return str(last[0][0])
 
 
-def _identifier(name: str) -> str:
-    return f"{name}_" if name in RESERVED else name
-
-
 def _attribute(module: nn.Module, path: str) -> Any:
     value: Any = module
     for part in path.split("."):
@@ -301,5 +318,5 @@ def weights_of(traced: TracedModel, graph: Graph) -> dict[str, Any]:
     for node in module.graph.nodes:
         if node.op == "get_attr":
             found[str(node.target)] = _attribute(module, str(node.target))
-    calls = "\n".join(node.call for node in graph.nodes)
+    calls = "\n".join([*(node.call for node in graph.nodes), graph.result])
     return {name: found[name] for name in re.findall(r'w\["([^"]*)"\]', calls)}

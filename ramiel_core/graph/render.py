@@ -118,6 +118,28 @@ LAYERS: Mapping[type[nn.Module], Callable[[_Layer], str]] = {
 ACTIVATIONS = frozenset({nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.Hardsigmoid})
 
 
+def qualified_name(function: Any) -> str:
+    """Where a function can be found: "torch.nn.functional.relu"."""
+    return str(fx.node._get_qualified_name(function))  # noqa: SLF001 - what fx's codegen uses
+
+
+def has_own_syntax(function: Any) -> bool:
+    """Whether a function is written as an operator of Python's: `operator.and_` as `&`."""
+    return function in INFIX or function in PREFIX or function is operator.getitem
+
+
+def is_imported(function: Any) -> bool:
+    """Whether emitted code must import a function by its own name."""
+    known = function.__module__ == "builtins" or qualified_name(function).startswith("torch.")
+    return not (known or has_own_syntax(function))
+
+
+def writes_by_name(name: str) -> bool:
+    """Whether a function or method is one that writes over its first argument: "relu_"."""
+    last = name.removesuffix(".default").rpartition(".")[2]
+    return last.endswith("_") and not last.endswith("__")
+
+
 class Renderer:
     """Writes calls for the nodes of one GraphModule and collects the modules they need.
 
@@ -128,6 +150,8 @@ class Renderer:
         The name under which a node's value is known, or None where it is a known constant.
     constant : Callable
         That constant.
+    part_of : Callable
+        Which part of a tuple a node that reads a field of it returns, or None.
     """
 
     def __init__(
@@ -135,11 +159,13 @@ class Renderer:
         module: fx.GraphModule,
         name_of: Callable[[fx.Node], str | None],
         constant: Callable[[fx.Node], Any],
+        part_of: Callable[[fx.Node], int | None],
     ) -> None:
         self.imports: set[str] = set()
         self._layers = dict(module.named_modules())
         self._name_of = name_of
         self._constant = constant
+        self._part_of = part_of
 
     def call(self, node: fx.Node, *, in_place: bool) -> str:  # noqa: PLR0911 - one a kind of call
         """The expression for `node`; `in_place` allows it to write over its first input."""
@@ -148,13 +174,18 @@ class Renderer:
         kwargs = {k: v for k, v in node.kwargs.items() if in_place or k != "inplace"}
         if node.op == "call_method":
             owner, *rest = node.args
-            method = str(node.target)
-            if method.endswith("_") and not method.endswith("__") and not in_place:
-                method = method.removesuffix("_")
-            return f"{self._operand(owner)}.{method}({self._arguments(rest, kwargs)})"
+            method, text = str(node.target), self._operand(owner)
+            if writes_by_name(method) and not in_place:
+                if hasattr(torch.Tensor, method[:-1]):
+                    method = method[:-1]
+                else:
+                    text += ".clone()"
+            return f"{text}.{method}({self._arguments(rest, kwargs)})"
         args = node.args
         if node.target is getattr and len(args) == 2:
-            return f"{self._operand(args[0])}.{args[1]}"
+            part = self._part_of(node)  # fields by number: a channel carries plain tuples
+            field = f".{args[1]}" if part is None else f"[{part}]"
+            return f"{self._operand(args[0])}{field}"
         if node.target is operator.getitem:
             return f"{self._operand(args[0])}[{self._subscript(args[1])}]"
         if node.target in PREFIX:
@@ -162,7 +193,10 @@ class Renderer:
         if node.target in INFIX and len(args) == 2 and not kwargs:
             left, right = (self._operand(arg) for arg in args)
             return f"{left} {INFIX[node.target]} {right}"
-        return f"{self._function(node.target)}({self._arguments(args, kwargs)})"
+        function = self._function(node.target)
+        if writes_by_name(function) and not in_place:
+            return f"{function}({self._kept(node, in_place=False)})"
+        return f"{function}({self._arguments(args, kwargs)})"
 
     def value(self, arg: Any) -> str:  # noqa: PLR0911 - one line for each kind of literal
         """Any argument of a call as Python text."""
@@ -194,6 +228,14 @@ class Renderer:
         named = [f"{key}={self.value(arg)}" for key, arg in kwargs.items()]
         return ", ".join([*(self.value(arg) for arg in args), *named])
 
+    def _kept(self, node: fx.Node, *, in_place: bool) -> str:
+        """All arguments, the first one copied where it would be written over but must not be."""
+        text = self._arguments(node.args, node.kwargs)
+        if in_place or not node.args:
+            return text
+        first = self.value(node.args[0])
+        return f"{first}.clone(){text.removeprefix(first)}"
+
     def _subscript(self, index: Any) -> str:
         if isinstance(index, tuple) and index:
             return ", ".join(self._subscript(part) for part in index)
@@ -204,13 +246,15 @@ class Renderer:
         return "..." if index is Ellipsis else self.value(index)
 
     def _function(self, target: Any) -> str:
-        name = fx.node._get_qualified_name(target)  # noqa: SLF001 - what fx's own codegen uses
+        name = qualified_name(target)
         if name.startswith("torch.nn.functional."):
             return "F." + name.removeprefix("torch.nn.functional.")
-        module = name.rpartition(".")[0]
-        if not name.startswith("torch."):
-            self.imports.add(getattr(target, "__module__", None) or module)
-        return name
+        if name.startswith("torch."):
+            return name
+        if is_imported(target):
+            # Not `import module`: a package may have a function of its submodule's name.
+            self.imports.add(f"from {target.__module__} import {target.__name__}")
+        return str(target.__name__)
 
     def _layer(self, node: fx.Node, *, in_place: bool) -> str:
         path = str(node.target)
@@ -218,7 +262,8 @@ class Renderer:
         write = LAYERS.get(type(layer))
         plain = getattr(layer, "padding_mode", "zeros") == "zeros"
         if write is None or not plain or len(node.args) != 1 or node.kwargs:
-            return f'w["{path}"]({self._arguments(node.args, node.kwargs)})'
+            args = self._kept(node, in_place=in_place or not getattr(layer, "inplace", False))
+            return f'w["{path}"]({args})'
         text = write(_Layer(path, layer, self.value(node.args[0])))
         if in_place and type(layer) in ACTIVATIONS:
             text = text.removesuffix(")") + ", inplace=True)"

@@ -72,9 +72,8 @@ def _channels(graph: Graph, plan: Plan) -> dict[str, Channel]:
 
 
 def _heading(graph: Graph, plan: Plan) -> str:
-    count = f"{len(graph)} operators on {plan.workers} worker{'s' * (plan.workers > 1)}"
+    count = f"{_count(len(graph), 'operator')} on {_count(plan.workers, 'worker')}"
     predicted = f"{plan.makespan_ms:.4g} ms predicted with {graph.cost_model} costs"
-    imports = sorted({"torch", *graph.imports})
     return "\n".join(
         [
             f'"""{graph.model}: {count}, {predicted}.',
@@ -83,14 +82,19 @@ def _heading(graph: Graph, plan: Plan) -> str:
             "worker's value, `send` hands one over through shared memory.",
             '"""',
             "",
-            *(f"import {module}" for module in imports),
+            "import torch",
             "import torch.nn.functional as F",
+            *graph.imports,
         ]
     )
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def _result(graph: Graph) -> str:
-    names = ", ".join(graph.outputs)
+    names = ", ".join([*graph.outputs, *(["w"] if 'w["' in graph.result else [])])
     return (
         f"def result({names}):\n{INDENT}"
         f'"""What the model returns, of the values sent to the caller."""\n'
@@ -113,7 +117,7 @@ class _Cluster:
         cost = sum(node.cost_ms for node in nodes)
         lines = [
             f"def cluster_{self.worker}(w, receive, send):",
-            f'{INDENT}"""{len(nodes)} operators, {cost:.4g} ms of computing."""',
+            f'{INDENT}"""{_count(len(nodes), "operator")}, {cost:.4g} ms of computing."""',
         ]
         dying = self._dying(nodes)
         own, known, section = set(names), set[str](), None

@@ -126,12 +126,19 @@ class Port:
     signals: dict[int, Signal]
     published: memoryview  # one integer: the inference whose value lies in the buffers
 
+    def __post_init__(self) -> None:
+        # An expanded value holds each item once and shows it many times: write it once.
+        once = [tuple(map(_once, b.stride())) if b is not None else () for b in self.buffers]
+        self._once = [index if slice(0, 1) in index else None for index in once]
+
     def send(self, value: Any, number: int) -> None:
         """Copy `value` in and tell every receiver."""
         values = value if self.channel.is_tuple else (value,)
-        for buffer, part in zip(self.buffers, values, strict=True):
-            if buffer is not None:
+        for buffer, part, once in zip(self.buffers, values, self._once, strict=True):
+            if buffer is not None and once is None:
                 buffer.copy_(part)
+            elif buffer is not None:
+                buffer[once].copy_(part[once])
         self.published[0] = number
         for signal in self.signals.values():
             signal.post(number)
@@ -153,6 +160,10 @@ class Port:
                 f"{number}; this is a defect of Ramiel, please report it."
             )
         return self.buffers if self.channel.is_tuple else self.buffers[0]
+
+
+def _once(stride: int) -> slice:
+    return slice(0, 1) if stride == 0 else slice(None)
 
 
 def semaphore() -> Any:

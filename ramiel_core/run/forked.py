@@ -115,7 +115,8 @@ class Team:
 
     def output(self) -> Any:
         """What the model returns, of the last inference; copied out of shared memory."""
-        found: dict[str, Any] = dict(self._shared.inputs)
+        found: dict[str, Any] = {n: t.clone() for n, t in self._shared.inputs.items()}
+        found["w"] = self._weights
         for name, port in self._shared.ports.items():
             if CALLER in port.channel.receivers:
                 copies = tuple(b.clone() if b is not None else None for b in port.buffers)

@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -68,6 +69,7 @@ def start(job: Job, model: bytes | None = None) -> str:
             start_new_session=True,
         )
     _started[job_id] = process
+    threading.Thread(target=process.wait, daemon=True).start()  # leaves no zombie behind
     born = psutil.Process(process.pid).create_time()
     (folder / "process.json").write_text(json.dumps({"pid": process.pid, "born": born}))
     return job_id
@@ -115,7 +117,8 @@ def cancel(job_id: str) -> None:
     """End a job and all its workers; a finished one stays as it is."""
     folder = _folder(job_id)
     process = _process(folder)
-    if process is None:
+    said = _read(folder)
+    if process is None or (said and said[-1]["kind"] in FINAL):
         return
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # its workers are in its session

@@ -32,7 +32,7 @@ def cluster_0(w, receive, send):
 
 
 def cluster_1(w, receive, send):
-    """1 operators, 2 ms of computing."""
+    """1 operator, 2 ms of computing."""
     a = receive("a")  # from cluster 0
     s1 = torch.stack([torch.ones(2), a]).sum(0)
     send("s1", s1)  # to cluster 0

@@ -51,4 +51,4 @@ def run_in_threads(program: Program, weights: Mapping[str, Any], inputs: tuple[t
         raise errors[0]
     result = scope["result"]
     names = result.__code__.co_varnames[: result.__code__.co_argcount]
-    return result(**{name: sent[name] if name in sent else given[name] for name in names})
+    return result(**{name: {**given, "w": weights, **sent}[name] for name in names})
