@@ -99,6 +99,8 @@ class GraphView {
       top: Math.min(...ys) - this.height / 2, bottom: Math.max(...ys) + this.height / 2,
     };
     this.fitted.clear();
+    this.asked = this.data.selected; // a new graph opens on what was chosen in it
+    this.selected = this.nodes.has(this.asked) ? this.asked : null;
     this.network.setData({ nodes: this.data.nodes.map(({ id, x, y }) => ({ id, x, y })), edges: [] });
     this.opened = false;
   }
