@@ -5,22 +5,16 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 
 from ramiel_core.ir import Graph, Plan, Step
-from ramiel_core.plan.distance import distance_to_end
 from ramiel_core.plan.simulate import Tables
 
 # Choosing a merge by prediction tries every pair. These bound the operators visited, hence the
-# time (a visit takes about 0.5 µs): all merges together, all moves, all recorded predictions.
+# time (a visit takes about 0.5 µs): all merges together, all recorded predictions.
 VISITS_TO_CHOOSE = 2_000_000
-VISITS_TO_MOVE = 2_000_000
 VISITS_TO_RECORD = 600_000
-CLOSE = 1e-3  # a plan this near to a bound that none can beat is not worked on any more
-PAIR_REACH = 6  # how far apart in run order two blocks may be that are moved together
-SENDS_WORTH = 3  # an operator that costs so many sends may start a block of its own
 
 
 @dataclass
@@ -61,7 +55,6 @@ class Merging:
                 self._between[a][b] += 1
                 self._between[b][a] += 1
         self._cut = sum(sum(c.values()) for c in self._between.values()) // 2
-        self._free_path_ms = max(distance_to_end(self.graph, free_sends=True).values(), default=0)
         self._record_all = len(self.linear) * len(self.graph) <= VISITS_TO_RECORD
 
     def to_fixpoint(self) -> None:
@@ -130,72 +123,14 @@ class Merging:
                 f"{best_ms:.3g} ms.",
             )
 
-    def move_blocks(self) -> int:
-        """Move blocks, and pairs of neighbouring blocks, while that shortens the prediction.
-
-        Merging only ever joins, so a chain that an early pass put in the busier cluster stays
-        there, and a chain too long for either worker is never shared. A block is a stretch of a
-        chain, cut at forks and joins and before every operator that is worth a send. Pairs
-        matter where two branches have to change places; moving one alone would not pay.
-
-        Measured on Inception-v3 and two workers, predicted speedup: 1.46 merged only, 1.48 with
-        single chains moved, 1.51 with single blocks, 1.52 with pairs.
-
-        Returns
-        -------
-        int
-            How many moves were made.
-        """
-        blocks = self._blocks()
-        labels = list(self.members)
-        tries = VISITS_TO_MOVE // max(1, len(self.graph))
-        bound_ms = max(self.graph.t1_ms / len(labels), self._free_path_ms) * (1 + CLOSE)
-        best_ms, moves = self.makespan_ms(), 0
-        for reach in (1, PAIR_REACH):
-            improved = True
-            while improved:
-                improved = False
-                for first, second in _near(len(blocks), reach):
-                    ranks = blocks[first] + (blocks[second] if second != first else [])
-                    homes = [self._worker_of[rank] for rank in ranks]
-                    for a, b in product(labels, labels if second != first else [None]):
-                        if tries <= 0 or best_ms <= bound_ms:
-                            return moves
-                        tries -= 1
-                        self._put(blocks[first], a)
-                        if b is not None:
-                            self._put(blocks[second], b)
-                        tried_ms = self.makespan_ms()
-                        if tried_ms < best_ms * (1 - 1e-6):
-                            homes = [self._worker_of[rank] for rank in ranks]
-                            best_ms, improved, moves = tried_ms, True, moves + 1
-                        else:
-                            for rank, home in zip(ranks, homes, strict=True):
-                                self._worker_of[rank] = home
-        return moves
-
-    def _blocks(self) -> list[list[int]]:
-        """Ranks of each block, blocks in run order."""
-        graph, blocks = self.graph, []
-        for chain, ranks in zip(self.linear, self._ranks, strict=True):
-            previous = None
-            for name, rank in zip(chain, ranks, strict=True):
-                cut = (
-                    previous is None
-                    or len(graph.producers[name]) != 1
-                    or len(graph.consumers[previous]) != 1
-                    or graph[name].cost_ms > SENDS_WORTH * graph[previous].send_ms
-                )
-                if cut:
-                    blocks.append([rank])
-                else:
-                    blocks[-1].append(rank)
-                previous = name
-        return sorted(blocks)
-
     def makespan_ms(self) -> float:
         """Predicted for the clusters as they are now, one worker each."""
         return self.tables.makespan_ms(self._worker_of, len(self.linear))
+
+    def worker_of(self) -> list[int]:
+        """Number of the cluster, counted from 0, by number of the operator in `tables`."""
+        number = {label: i for i, label in enumerate(self.members)}
+        return [number[label] for label in self._worker_of]
 
     def clusters(self) -> tuple[tuple[str, ...], ...]:
         """The clusters, each in run order, the one with the earliest operator first."""
@@ -238,10 +173,7 @@ class Merging:
         return predicted
 
     def _assign(self, chain: int, label: int) -> None:
-        self._put(self._ranks[chain], label)
-
-    def _put(self, ranks: Sequence[int], label: int) -> None:
-        for rank in ranks:
+        for rank in self._ranks[chain]:
             self._worker_of[rank] = label
 
     def _span(self, chain: Sequence[str]) -> tuple[float, float]:
@@ -249,11 +181,6 @@ class Merging:
 
     def _chain_ms(self, chain: int) -> float:
         return sum(self.graph[name].cost_ms for name in self.linear[chain])
-
-
-def _near(count: int, reach: int) -> Iterator[tuple[int, int]]:
-    """Pairs of positions less than `reach` apart, each position with itself first."""
-    return ((i, j) for i in range(count) for j in range(i, min(count, i + reach)))
 
 
 class _Following:

@@ -7,6 +7,7 @@ from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan.distance import critical_path, distance_to_end
 from ramiel_core.plan.linear import linear_clusters
 from ramiel_core.plan.merge import Merging
+from ramiel_core.plan.refine import refine
 
 PAYS = 1.01
 """Least predicted speedup for which a plan is kept: below it, waking the other workers and the
@@ -43,12 +44,13 @@ def make_plan(graph: Graph, workers: int | None = None) -> Plan:
     merging = Merging(graph, distance, linear)
     merging.to_fixpoint()
     fixpoint = len(merging.members)
-    moves = 0
+    clusters, makespan_ms, moves = merging.clusters(), merging.makespan_ms(), 0
     if workers is not None:
         merging.to_workers(workers)
-        moves = merging.move_blocks()
-    clusters = merging.clusters()
-    makespan_ms, rejected_ms = merging.makespan_ms(), None
+        refined = refine(merging.tables, merging.worker_of(), len(merging.members))
+        clusters = refined.clusters(merging.tables)
+        makespan_ms, moves = refined.makespan_ms, refined.moves
+    rejected_ms = None
     if len(clusters) > 1 and makespan_ms * PAYS > graph.t1_ms:
         rejected_ms = makespan_ms
     if rejected_ms is not None or len(clusters) == 1:

@@ -107,11 +107,39 @@ class Tables:
             signal_ms=graph.signal_ms,
         )
 
-    def makespan_ms(self, worker_of: Sequence[int], workers: int) -> float:
-        """What `simulate` predicts, without bars; `worker_of` by number of the operator."""
+    def part(self, first: int, last: int) -> Tables:
+        """Operators `first` to `last` alone, where the value of `first` comes for nothing."""
+        span = range(first, last + 1)
+        return Tables(
+            names=self.names[first : last + 1],
+            cost_ms=(0.0 if first else self.cost_ms[0], *self.cost_ms[first + 1 : last + 1]),
+            send_ms=self.send_ms[first : last + 1],
+            producers=tuple(
+                tuple(p - first for p in self.producers[v] if p >= first) for v in span
+            ),
+            consumers=tuple(tuple(r - first for r in self.consumers[v] if r <= last) for v in span),
+            signal_ms=self.signal_ms,
+        )
+
+    def path_ms(self) -> float:
+        """Longest path with free sends: no placement is shorter."""
+        left_ms: list[float] = [0.0] * len(self.names)
+        for v in range(len(self.names) - 1, -1, -1):
+            onward = max((left_ms[r] for r in self.consumers[v]), default=0.0)
+            left_ms[v] = self.cost_ms[v] + onward
+        return max(left_ms, default=0.0)
+
+    def makespan_ms(
+        self, worker_of: Sequence[int], workers: int, order: Sequence[int] | None = None
+    ) -> float:
+        """What `simulate` predicts, without bars; `worker_of` by number of the operator.
+
+        Workers run in the order of the numbers, or in `order`, which has to be topological.
+        """
         free_ms = [0.0] * workers
         seen_ms = [0.0] * len(self.names)
-        for v, worker in enumerate(worker_of):
+        for v in range(len(worker_of)) if order is None else order:
+            worker = worker_of[v]
             now = free_ms[worker]
             for p in self.producers[v]:
                 if worker_of[p] != worker and seen_ms[p] > now:

@@ -37,13 +37,12 @@ def cluster_0(w, receive, send):
     features_3_expand3x3_activation = F.relu(features_3_expand3x3, inplace=True)
     del features_3_expand3x3
     features_3_expand1x1_activation = receive("features_3_expand1x1_activation")  # from cluster 1
-    cat_ = torch.cat([features_3_expand1x1_activation, features_3_expand3x3_activation], 1)
+    cat = torch.cat([features_3_expand1x1_activation, features_3_expand3x3_activation], 1)
     del features_3_expand3x3_activation, features_3_expand1x1_activation
     features_4_squeeze = F.conv2d(
-        cat_, w["features.4.squeeze.weight"], w["features.4.squeeze.bias"], (1, 1), (0, 0), (1, 1),
-        1
+        cat, w["features.4.squeeze.weight"], w["features.4.squeeze.bias"], (1, 1), (0, 0), (1, 1), 1
     )
-    del cat_
+    del cat
     features_4_squeeze_activation = F.relu(features_4_squeeze, inplace=True)
     send("features_4_squeeze_activation", features_4_squeeze_activation)  # to cluster 1
     del features_4_squeeze
@@ -181,9 +180,9 @@ def cluster_0(w, receive, send):
     del classifier_1
     classifier_3 = F.adaptive_avg_pool2d(classifier_2, (1, 1))
     del classifier_2
-    flatten_ = torch.flatten(classifier_3, 1)
-    send("flatten_", flatten_)  # to the caller
-    del classifier_3, flatten_
+    flatten = torch.flatten(classifier_3, 1)
+    send("flatten", flatten)  # to the caller
+    del classifier_3, flatten
 
 
 def cluster_1(w, receive, send):
@@ -264,6 +263,6 @@ def cluster_1(w, receive, send):
     del features_12_expand1x1, features_12_expand1x1_activation
 
 
-def result(flatten_):
+def result(flatten):
     """What the model returns, of the values sent to the caller."""
-    return flatten_
+    return flatten

@@ -138,25 +138,11 @@ def test_beyond_the_fixpoint_each_merge_is_the_best_of_all_pairs(graph: Graph, w
         assert plan.steps[done].makespan_ms == min(found)
 
 
-@given(graphs(), st.integers(2, 4))
-def test_moving_blocks_never_makes_the_prediction_worse(graph: Graph, workers: int):
-    merging = merging_of(graph)
-    merging.to_fixpoint()
-    merging.to_workers(workers)
-    before_ms = merging.makespan_ms()
-    moves = merging.move_blocks()
-
-    assert merging.makespan_ms() <= before_ms
-    assert (merging.makespan_ms() < before_ms) == (moves > 0)
-    assert sorted(n for c in merging.clusters() for n in c) == sorted(graph.index)
-
-
 @given(graphs(), st.integers(1, 4))
 def test_clusters_run_by_decreasing_distance_ties_by_topological_order(graph: Graph, workers: int):
     merging = merging_of(graph)
     merging.to_fixpoint()
     merging.to_workers(workers)
-    merging.move_blocks()
 
     for names in merging.clusters():
         assert list(names) == in_run_order(graph, names)
