@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from ramiel_core.ir import Graph, Plan, Report, Run
+from ramiel_core.ir import Graph, Plan, Report
 
 NOISE = 0.02
 """Ratios nearer to 1 than this are called equal, whatever their interval."""
@@ -120,24 +120,19 @@ def _why(report: Report) -> str:
 
 
 def _fastest(report: Report) -> str:
-    threads, parallel = report.run("threads"), report.run("parallel")
-    if threads is None or parallel is None:
+    """Which of everything that was timed a user should take, by its median."""
+    names = {
+        "sequential": "one worker",
+        "parallel": f"{report.plan.workers} workers",
+        "threads": "more threads inside each operator",
+    }
+    found = {run.label: statistics.median(run.times_ms) for run in report.runs}
+    if report.plan.workers == 1:
+        found.pop("parallel", None)  # the same program as "sequential", timed twice
+    best, *others = sorted(found, key=found.__getitem__)
+    if not others:
         return ""
-    threads_ms = statistics.median(threads.times_ms)
-    inside = f"{threads.threads} threads inside each operator"
-    ratio = report.parallel_ms / threads_ms
-    if ratio > 1 + NOISE:
-        return (
-            f"Fastest here: {inside}, {threads_ms:.1f} ms against {_ms(parallel)}; its operators "
-            f"are large enough to be split."
-        )
-    if ratio < 1 - NOISE and report.plan.workers > 1:
-        return (
-            f"Fastest here: these workers, {_ms(parallel)} against {threads_ms:.1f} ms with "
-            f"{inside}."
-        )
-    return f"{inside.capitalize()} take {threads_ms:.1f} ms, about the same."
-
-
-def _ms(run: Run) -> str:
-    return f"{statistics.median(run.times_ms):.1f} ms"
+    told = ", ".join(f"{found[label]:.1f} ms with {names[label]}" for label in others)
+    if found[others[0]] < found[best] * (1 + NOISE):
+        return f"Fastest here, by less than noise: {names[best]}, {found[best]:.1f} ms; {told}."
+    return f"Fastest here: {names[best]}, {found[best]:.1f} ms; {told}."

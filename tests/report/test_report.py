@@ -1,0 +1,128 @@
+"""From timed runs to numbers and a sentence: what each case says, and that nothing is lost."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ramiel_core import pipeline
+from ramiel_core.ir import Graph, Job, Report, Run
+from ramiel_core.report.summarize import ratio_of_medians, record, report_from, summarize
+
+HOST = {"cores": 2, "load_1min": 0.5}
+FORK = Graph.parse("a:1 b:5<a c:4<a d:1<b,c")  # T1 = 11, T-infinity = 7
+CHAIN = Graph.parse("a:1 b:5<a c:4<b")
+UNEVEN = Graph.parse("a:1 b:99<a c:0.2<a d:1<b,c")  # branches, but 99 % lies on one path
+
+
+def report_of(
+    graph: Graph = FORK,
+    workers: int | None = 2,
+    host: dict = HOST,
+    equal: bool = True,
+    **times_ms: tuple[float, ...],
+) -> Report:
+    """A report of runs with these times; `sequential=(11.0,), parallel=(7.0,)` for example."""
+    plan = pipeline.plan_of(graph, workers)
+    counts = {"parallel": (plan.workers, 1), "threads": (1, 2)}
+    runs = [
+        Run(label, *counts.get(label, (1, 1)), times, equal, 0.0)
+        for label, times in times_ms.items()
+    ]
+    predicted = pipeline.timeline_of(graph, plan)
+    job = Job("toy", workers=workers)
+    return summarize(graph, plan, job, runs=runs, timelines=(predicted, predicted), host=host)
+
+
+def test_the_numbers_are_medians_and_their_ratio():
+    report = report_of(sequential=(10.0, 11.0, 90.0), parallel=(5.0, 5.5, 80.0))
+
+    assert (report.sequential_ms, report.parallel_ms, report.speedup) == (11.0, 5.5, 2.0)
+    assert report.bound == pytest.approx(11 / 7)
+
+
+def test_the_interval_holds_the_ratio_and_is_the_same_every_time():
+    before, after = (10.0, 12.0, 11.0, 13.0, 9.0), (6.0, 5.0, 7.0, 6.5, 5.5)
+    ratio, (low, high) = ratio_of_medians(before, after)
+
+    assert low <= ratio <= high
+    assert low < high
+    assert ratio_of_medians(before, after) == (ratio, (low, high))
+
+
+def test_rounds_are_resampled_as_pairs():
+    """Noise that both times of a round share leaves the ratio alone."""
+    noise = (1.0, 3.0, 2.0, 9.0, 5.0)
+    _, (low, high) = ratio_of_medians(tuple(2 * n for n in noise), noise)
+
+    assert (low, high) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("graph", "times_ms", "said"),
+    [
+        (FORK, {"sequential": (11.0,), "parallel": (7.0,)}, "2 workers run"),
+        (FORK, {"sequential": (7.0,), "parallel": (11.0,)}, "Parallel is slower"),
+        (FORK, {"sequential": (7.0,), "parallel": (7.0,)}, "no difference beyond noise"),
+        (FORK, {"sequential": (5.0, 7.0, 9.0), "parallel": (9.0, 7.0, 5.0)}, "Too noisy to tell"),
+        (CHAIN, {"sequential": (7.0,), "parallel": (7.0,)}, "3 operators form one chain"),
+        (UNEVEN, {"sequential": (7.0,), "parallel": (7.0,)}, "of the work lies on one path"),
+    ],
+    ids=["faster", "slower", "equal", "noisy", "one chain", "one path"],
+)
+def test_the_verdict_says_whether_parallel_pays_and_why(graph: Graph, times_ms: dict, said: str):
+    assert said in report_of(graph, **times_ms).verdict
+
+
+@pytest.mark.parametrize(
+    ("times_ms", "said"),
+    [
+        ({"sequential": 11.0, "parallel": 7.0, "threads": 9.0}, "Fastest here: 2 workers, 7.0 ms"),
+        ({"sequential": 11.0, "parallel": 9.0, "threads": 7.0}, "Fastest here: more threads"),
+        ({"sequential": 6.0, "parallel": 9.0, "threads": 7.0}, "Fastest here: one worker, 6.0 ms"),
+        ({"sequential": 11.0, "parallel": 7.0, "threads": 7.05}, "by less than noise: 2 workers"),
+    ],
+)
+def test_the_fastest_of_everything_that_was_timed_is_named(times_ms: dict, said: str):
+    assert said in report_of(**{label: (ms,) for label, ms in times_ms.items()}).verdict
+
+
+def test_a_crowded_or_busy_host_is_given_as_the_reason():
+    slow = {"sequential": (7.0,), "parallel": (11.0,)}
+
+    assert "take turns" in report_of(host={"cores": 1, "load_1min": 0.1}, **slow).verdict
+    assert "The host was busy" in report_of(host={"cores": 2, "load_1min": 5.0}, **slow).verdict
+
+
+def test_one_unequal_run_makes_the_report_unequal():
+    report = report_of(equal=False, sequential=(7.0,), parallel=(7.0,))
+
+    assert not report.equal
+    assert record(report)["equal"] is False
+
+
+def test_a_record_goes_through_json_and_back_without_a_loss():
+    report = report_of(sequential=(11.0, 12.0), parallel=(7.0, 8.0), threads=(9.0, 9.0))
+    written = json.loads(json.dumps(record(report)))
+
+    assert report_from(written) == report
+    assert json.loads(json.dumps(record(report_from(written)))) == written
+
+
+def test_a_record_has_the_published_keys():
+    published = {
+        "model", "workers", "threads", "sequential_ms", "parallel_ms", "speedup", "speedup_ci",
+        "predicted_ms", "bound", "equal", "verdict", "host",
+    }  # fmt: skip
+
+    assert published <= record(report_of(sequential=(11.0,), parallel=(7.0,))).keys()
+
+
+def test_the_outlook_tells_chains_from_branches():
+    plans = {g: pipeline.plan_of(g, 2) for g in (FORK, CHAIN, UNEVEN)}
+    told = {g: pipeline.expectation(replace(g, model="toy"), plan, 2) for g, plan in plans.items()}
+
+    assert "one chain of 3 operators" in told[CHAIN]
+    assert "nearly all of its time lies on one path" in told[UNEVEN]
+    assert "64% of the work lies on the critical path" in told[FORK]
+    assert "only one core" in pipeline.expectation(FORK, plans[FORK], 1)
