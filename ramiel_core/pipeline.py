@@ -89,7 +89,7 @@ def graph_of(
     inputs : tuple of torch.Tensor
         Example inputs, for a module.
     cost : {"unit", "flops", "measured"}
-        Measured costs must have been measured before: `measure`, or any benchmark.
+        Measured costs must have been measured before: by a "profile" `Job`, or any benchmark.
     threads : int
         Inside each operator, for measured costs.
 
@@ -202,8 +202,10 @@ def start(job: Job, model: nn.Module | None = None, inputs: Inputs | None = None
     """
     if model is None:
         return jobs.start(replace(job, model=zoo.resolve(job.model)))
+    with _tracing:
+        parcel = parcel_of(replace(traced(model, inputs), name=job.model))
     packed = io.BytesIO()
-    torch.save(parcel_of(replace(traced(model, inputs), name=job.model)), packed)
+    torch.save(parcel, packed)
     return jobs.start(job, packed.getvalue())
 
 

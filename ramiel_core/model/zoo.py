@@ -133,13 +133,9 @@ def build(name: str, device: str = "cpu") -> tuple[nn.Module, tuple[torch.Tensor
     options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torchvision's own notes on initialisation
-        try:
-            with torch.device("meta"):
-                module = models.get_model(name, weights=None, **options)
-        except NotImplementedError:  # RegNet computes its widths with tensors, which meta lacks
-            with _SkipRandom():
-                module = models.get_model(name, weights=None, **options).to("meta")
-        if device != "meta":
+        if device == "meta":
+            module = _without_numbers(name, options)
+        else:
             with _SkipRandom():
                 module = models.get_model(name, weights=None, **options)
             _draw_weights(module)
@@ -147,6 +143,18 @@ def build(name: str, device: str = "cpu") -> tuple[nn.Module, tuple[torch.Tensor
     generator = torch.Generator().manual_seed(SEED)
     example = torch.randn(1, 3, side, side, generator=generator)
     return module.eval(), (example.to(device),)
+
+
+def _without_numbers(name: str, options: dict[str, bool]) -> nn.Module:
+    """Build a model whose weights have shapes only."""
+    module: nn.Module
+    try:
+        with torch.device("meta"):
+            module = models.get_model(name, weights=None, **options)
+    except NotImplementedError:  # RegNet computes its widths with tensors, which meta lacks
+        with _SkipRandom():
+            module = models.get_model(name, weights=None, **options).to("meta")
+    return module
 
 
 def _crop_size(name: str) -> int:

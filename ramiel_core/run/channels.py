@@ -20,7 +20,6 @@ from ramiel_core.errors import RunError
 from ramiel_core.ir import Channel, TensorSpec
 
 SignalKind = Literal["fast", "queue"]
-SIGNAL_KINDS: tuple[SignalKind, ...] = ("fast", "queue")
 
 SPINS = 200
 """Tries before a wait sleeps in the kernel: about 30 µs, the time a sleep and wake-up costs."""
