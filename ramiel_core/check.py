@@ -73,7 +73,7 @@ def check_program(graph: Graph, plan: Plan, program: Program) -> None:
             f"{cause.text}. Please report the model that caused it."
         ) from cause
     functions = {f.name: f for f in module.body if isinstance(f, ast.FunctionDef)}
-    given = {"w", "receive", "send", *dir(builtins), *_imported(module)}
+    given = {"w", "receive", "send", "shared", *dir(builtins), *_imported(module)}
     sent: dict[str, int] = {}
     received: set[tuple[str, int]] = set()
     for worker, cluster in enumerate(plan.clusters):

@@ -100,6 +100,7 @@ class OpNode:
     cost_ms: float = 0.0  # to compute it in one process
     send_ms: float = 0.0  # to hand its output to another process: copy and signal
     call: str = ""  # the Python expression that computes it, its inputs by name
+    into: str = ""  # the same, writing into `shared(name)`; empty where torch has no such form
     outputs: tuple[TensorSpec | None, ...] = ()  # one, or several where it returns a tuple
     returns_tuple: bool = False
     is_view: bool = False  # its output shares memory with an input

@@ -23,6 +23,7 @@ from ramiel_core.graph import cost_cache
 from ramiel_core.graph.costs import (
     COST_MODELS,
     SendLine,
+    reweigh,
     weigh_flops,
     weigh_measured,
     weigh_unit,
@@ -31,7 +32,7 @@ from ramiel_core.graph.extract import extract, weights_of
 from ramiel_core.ir import Graph, Job, Parcel, Plan, Program, Report, Timeline, TracedModel
 from ramiel_core.model import zoo
 from ramiel_core.model.trace import trace
-from ramiel_core.plan.planner import make_plan, sequential_plan
+from ramiel_core.plan.planner import make_plan, revalued, sequential_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.program.emit import emit
 from ramiel_core.report.summarize import record, summarize
@@ -335,9 +336,11 @@ def _benchmark(parcel: Parcel, job: Job, tell: Callable[..., None]) -> Report:
             tell("progress", done=done, total=job.repeats, last_ms=dict(last_ms))
 
         tell("stage", text=f"Timing {job.repeats} rounds")
-        runs = timing.interleave(teams, reference, job.repeats, progress)
+        runs, cost_ms = timing.interleave(teams, reference, job.repeats, progress)
         tell("stage", text="Tracing one inference")
         measured = timing.median_trace(teams["parallel"])
+    graph = reweigh(graph, cost_ms)
+    plan = revalued(plan, graph)
     timelines = (timeline_of(graph, plan), measured)
     return summarize(
         graph, plan, job, runs=runs, timelines=timelines, host=host.facts(), warnings=warnings

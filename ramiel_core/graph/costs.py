@@ -25,8 +25,12 @@ class SendLine:
     bytes_per_ms: float = 2e7  # copying, values mostly still in cache
     copy_call_ms: float = 0.005  # Python and the dispatcher, per copy
 
-    def send_ms(self, size_bytes: int) -> float:
-        """Time from the start of the copy until the receiver goes on."""
+    def send_ms(self, node: OpNode) -> float:
+        """Time from the end of `node` until a receiver of its value goes on.
+
+        One that can write straight into the shared buffer has nothing left to copy.
+        """
+        size_bytes = 0 if node.into else node.output_bytes
         return self.copy_call_ms + size_bytes / self.bytes_per_ms + self.signal_ms
 
 
@@ -62,6 +66,12 @@ def weigh_measured(graph: Graph, cost_ms: Mapping[str, float], line: SendLine) -
     return _weigh(graph, cost_ms, line, "measured")
 
 
+def reweigh(graph: Graph, cost_ms: Mapping[str, float]) -> Graph:
+    """`graph` with other operator costs; its sends and the name of its costs stay."""
+    nodes = tuple(replace(n, cost_ms=cost_ms[n.name]) for n in graph.nodes)
+    return replace(graph, nodes=nodes)
+
+
 def _roofline_ms(node: OpNode) -> float:
     traffic = 0 if node.is_view else node.read_bytes + node.output_bytes
     return CALL_MS + max(node.flops / FLOPS_PER_MS, traffic / BYTES_PER_MS)
@@ -74,8 +84,5 @@ def _weigh(graph: Graph, cost_ms: Mapping[str, float], line: SendLine, model: st
             f"{len(missing)} operators have no {model} cost, {missing[0]!r} the first of them. "
             f"Measure again: `python -m ramiel_core analyze MODEL --cost measured --refresh`."
         )
-    nodes = tuple(
-        replace(n, cost_ms=cost_ms[n.name], send_ms=line.send_ms(n.output_bytes))
-        for n in graph.nodes
-    )
+    nodes = tuple(replace(n, cost_ms=cost_ms[n.name], send_ms=line.send_ms(n)) for n in graph.nodes)
     return replace(graph, nodes=nodes, cost_model=model, signal_ms=line.signal_ms)

@@ -29,7 +29,7 @@ from ramiel_core.graph.render import (
 from ramiel_core.ir import Graph, OpNode, TensorSpec, TracedModel
 
 _is_alias_of: Any = vars(torch._C)["_is_alias_of"]  # noqa: SLF001 - it has no public name
-RESERVED = frozenset({"torch", "F", "w", "send", "receive", *keyword.kwlist})
+RESERVED = frozenset({"torch", "F", "w", "send", "receive", "shared", *keyword.kwlist})
 IN_PLACE_FUNCTIONS = frozenset({operator.iadd, operator.isub, operator.imul, operator.itruediv})
 
 
@@ -79,6 +79,9 @@ class _Recorder(fx.Interpreter):
         self._counter = FlopCounterMode(display=False)
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
+        # fx makes a progress bar even where it shows none; where tqdm is installed that starts a
+        # thread to watch it, and a launcher with two threads may not fork.
+        torch.hub.tqdm.monitor_interval = 0
         with self._counter:
             # A model may write over its inputs; the caller's stay as they are.
             return super().run(*(a.clone() for a in args), **kwargs)
@@ -177,11 +180,14 @@ class _Builder:
         if writes is not None:
             self._refuse_hidden_write(node, writes)
         call = renderer.call(node, in_place=writes is not None and self._may_overwrite(writes))
+        name, spec = self._identifier(node.name), seen.specs[0]
+        dense = len(seen.specs) == 1 and spec is not None and 0 not in spec.stride
+        into = renderer.into(node, call, f'shared("{name}")') if dense else ""
         reads = self._reads(node)
         parameters, weight_bytes = self._weights(node)
         if writes is not None:
             self.latest[writes] = node  # whoever reads the old value later means the new one
-        self.names[node] = self._identifier(node.name)
+        self.names[node] = name
         read_bytes = sum(
             spec.bytes
             for source in node.all_input_nodes
@@ -190,10 +196,11 @@ class _Builder:
             if spec
         )
         return OpNode(
-            name=self.names[node],
+            name=name,
             op=self._kind(node),
             inputs=reads,
             call=call,
+            into=into,
             outputs=seen.specs,
             returns_tuple=seen.is_tuple,
             is_view=seen.view_of is not None and writes is None,

@@ -36,6 +36,12 @@ INFIX: Mapping[Any, str] = {
     operator.eq: "==",
     operator.ne: "!=",
 }
+WITH_OUT: Mapping[Any, str] = {
+    operator.add: "torch.add",
+    operator.iadd: "torch.add",
+    operator.mul: "torch.mul",
+    operator.imul: "torch.mul",
+}
 PREFIX: Mapping[Any, str] = {operator.neg: "-", operator.invert: "~", operator.not_: "not "}
 
 
@@ -197,6 +203,18 @@ class Renderer:
         if writes_by_name(function) and not in_place:
             return f"{function}({self._kept(node, in_place=False)})"
         return f"{function}({self._arguments(args, kwargs)})"
+
+    def into(self, node: fx.Node, call: str, buffer: str) -> str:
+        """`call` of `node` as one that writes into `buffer`, by the same kernel; else empty."""
+        if call.startswith("F.relu("):  # which torch computes as this, in place or not
+            return f"torch.clamp_min({self.value(node.args[0])}, 0, out={buffer})"
+        if call.startswith(("torch.cat(", "F.avg_pool2d(", "torch.add(", "torch.mul(")):
+            return f"{call.removesuffix(')')}, out={buffer})"
+        function = WITH_OUT.get(node.target)
+        if function and all(isinstance(arg, fx.Node) and self._name_of(arg) for arg in node.args):
+            left, right = (self.value(arg) for arg in node.args)
+            return f"{function}({left}, {right}, out={buffer})"
+        return ""
 
     def value(self, arg: Any) -> str:  # noqa: PLR0911 - one line for each kind of literal
         """Any argument of a call as Python text."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ramiel_core.errors import PlanError
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan.distance import critical_path, distance_to_end
 from ramiel_core.plan.linear import linear_clusters
 from ramiel_core.plan.merge import Merging
 from ramiel_core.plan.refine import refine
+from ramiel_core.plan.simulate import simulate
 
 PAYS = 1.01
 """Least predicted speedup for which a plan is kept: below it, waking the other workers and the
@@ -69,6 +72,18 @@ def make_plan(graph: Graph, workers: int | None = None) -> Plan:
         tinf_send_ms=max(distance.values(), default=0.0),
         makespan_ms=makespan_ms,
         rejected_makespan_ms=rejected_ms,
+    )
+
+
+def revalued(plan: Plan, graph: Graph) -> Plan:
+    """The same placement, predicted anew from the costs of `graph`."""
+    free = distance_to_end(graph, free_sends=True)
+    return replace(
+        plan,
+        t1_ms=graph.t1_ms,
+        tinf_ms=max(free.values(), default=0.0),
+        tinf_send_ms=max(distance_to_end(graph).values(), default=0.0),
+        makespan_ms=simulate(graph, plan.clusters).makespan_ms,
     )
 
 

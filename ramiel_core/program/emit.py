@@ -20,9 +20,11 @@ INDENT = "    "
 def emit(graph: Graph, plan: Plan) -> Program:
     """Write a plan down as Python source.
 
-    Each function takes `w` (weights by path), `receive(name)` and `send(name, value)`. A value
-    is received just before its first reader, sent as soon as it exists, and deleted after its
-    last reader: memory freed late is memory faulted in anew at the next operator.
+    Each function takes `w` (weights by path), `receive(name)`, `send(name, value)` and
+    `shared(name)`, the buffer of a value that will be sent, for operators that can write straight
+    into it. A value is received just before its first reader, sent as soon as it exists, and
+    deleted after its last reader: memory freed late is memory faulted in anew at the next
+    operator.
 
     Parameters
     ----------
@@ -79,7 +81,8 @@ def _heading(graph: Graph, plan: Plan) -> str:
             f'"""{graph.model}: {count}, {predicted}.',
             "",
             "Written by Ramiel. `w` holds the weights by name; `receive` waits for another",
-            "worker's value, `send` hands one over through shared memory.",
+            "worker's value, `send` hands one over through shared memory, `shared` is the",
+            "buffer there of a value that is computed in place.",
             '"""',
             "",
             "import torch",
@@ -116,7 +119,7 @@ class _Cluster:
         nodes = [self.graph[name] for name in names]
         cost = sum(node.cost_ms for node in nodes)
         lines = [
-            f"def cluster_{self.worker}(w, receive, send):",
+            f"def cluster_{self.worker}(w, receive, send, shared):",
             f'{INDENT}"""{_count(len(nodes), "operator")}, {cost:.4g} ms of computing."""',
         ]
         dying = self._dying(nodes)
@@ -158,7 +161,8 @@ class _Cluster:
         return f'{INDENT}send("{channel.value}", {channel.value})  # to {" and ".join(to)}'
 
     def _statement(self, node: OpNode) -> Iterator[str]:
-        line = f"{INDENT}{node.name} = {node.call}"
+        call = node.into if node.into and node.name in self.channels else node.call
+        line = f"{INDENT}{node.name} = {call}"
         opening = line.find("(", len(node.name) + 7)
         if len(line) <= WIDTH or opening < 0 or not line.endswith(")"):
             yield line

@@ -11,9 +11,11 @@ from torch.utils import _pytree as pytree
 
 from ramiel_core.ir import Run, Timeline
 from ramiel_core.run.forked import Team
+from ramiel_core.run.profile import operator_medians
 
 WARM_UPS = 4
 TRACES = 7
+TRACE_EVERY = 2  # rounds
 GAP_S = 0.003  # between inferences: OpenMP threads of the last one spin that long, then sleep
 
 
@@ -22,13 +24,17 @@ def interleave(
     reference: Any,
     repeats: int,
     tell: Callable[[int, Mapping[str, float]], None],
-) -> tuple[Run, ...]:
+) -> tuple[tuple[Run, ...], dict[str, float]]:
     """Run A B C, A B C, ...: whatever disturbs the host disturbs all of them.
+
+    Hosts change their speed by half and more within a minute, so costs that were measured before
+    the rounds predict another host. The first team is traced between rounds as well, and its
+    operators' costs are those of the very minutes in which everything was timed.
 
     Parameters
     ----------
     teams : mapping
-        By label; each has run nothing yet.
+        By label; each has run nothing yet. The first one's plan is sequential.
     reference : nested tensors
         What the outputs must equal, bit for bit.
     repeats : int
@@ -38,9 +44,13 @@ def interleave(
 
     Returns
     -------
-    tuple of Run
+    runs : tuple of Run
         In the order of `teams`.
+    cost_ms : dict
+        Of each operator of the first team, median over its traces.
     """
+    first = next(iter(teams.values()))
+    traces: list[Timeline] = []
     for team in teams.values():
         for _ in range(WARM_UPS):
             team.run()
@@ -54,8 +64,11 @@ def interleave(
             output = team.output()
             equal[label] &= same_bits(output, reference)
             differences[label] = max(differences[label], largest_difference(output, reference))
+        if done % TRACE_EVERY == 0 or done == repeats:
+            time.sleep(GAP_S)
+            traces.append(first.trace())
         tell(done, {label: found[-1] for label, found in times.items()})
-    return tuple(
+    runs = tuple(
         Run(
             label=label,
             workers=team.program.workers,
@@ -67,6 +80,7 @@ def interleave(
         )
         for label, team in teams.items()
     )
+    return runs, operator_medians(traces)
 
 
 def median_trace(team: Team) -> Timeline:

@@ -131,9 +131,11 @@ class Port:
         self._once = [index if slice(0, 1) in index else None for index in once]
 
     def send(self, value: Any, number: int) -> None:
-        """Copy `value` in and tell every receiver."""
+        """Copy `value` in, unless it was computed there, and tell every receiver."""
         values = value if self.channel.is_tuple else (value,)
         for buffer, part, once in zip(self.buffers, values, self._once, strict=True):
+            if part is buffer:
+                continue
             if buffer is not None and once is None:
                 buffer.copy_(part)
             elif buffer is not None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import statistics
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
 
-from ramiel_core.ir import Channel, Program, TensorSpec
+from ramiel_core.ir import Channel, Program, TensorSpec, Timeline
 from ramiel_core.run.channels import SignalKind
 from ramiel_core.run.forked import Team
 
@@ -34,12 +35,20 @@ def operator_costs(team: Team) -> dict[str, float]:
     """
     for _ in range(WARM_UPS):
         team.run()
-    found: dict[str, list[float]] = defaultdict(list)
+    traces: list[Timeline] = []
     ends = time.monotonic() + BUDGET_S
     for done in range(MOST_ROUNDS):
         if done >= LEAST_ROUNDS and time.monotonic() > ends:
             break
-        for bar in team.trace().bars:
+        traces.append(team.trace())
+    return operator_medians(traces)
+
+
+def operator_medians(traces: Iterable[Timeline]) -> dict[str, float]:
+    """Median time in ms of every operator over several traced inferences."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for trace in traces:
+        for bar in trace.bars:
             if bar.kind == "compute":
                 found[bar.name].append(bar.end_ms - bar.start_ms)
     return {name: statistics.median(times) for name, times in found.items()}
@@ -82,8 +91,8 @@ def _sending_program() -> tuple[Program, dict[str, Any]]:
     sends = "\n".join(f'    v{i} = w["make"]({i})\n    send("v{i}", v{i})' for i in sizes)
     receives = "\n".join(f'    v{i} = receive("v{i}")' for i in sizes)
     source = (
-        f'def cluster_0(w, receive, send):\n    """Sends."""\n{sends}\n\n\n'
-        f'def cluster_1(w, receive, send):\n    """Receives."""\n{receives}\n\n\n'
+        f'def cluster_0(w, receive, send, shared):\n    """Sends."""\n{sends}\n\n\n'
+        f'def cluster_1(w, receive, send, shared):\n    """Receives."""\n{receives}\n\n\n'
         f'def result():\n    """Nothing."""\n'
     )
     channels = tuple(Channel(f"v{i}", 0, (1,), (specs[i],)) for i in sizes)

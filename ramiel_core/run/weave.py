@@ -29,7 +29,7 @@ class Statement:
 class Woven:
     """One cluster's function, and what its marks mean."""
 
-    call: Callable[[Any, Any, Any], None]
+    call: Callable[[Any, Any, Any, Any], None]
     statements: tuple[Statement, ...]
 
 

@@ -37,6 +37,9 @@ def serve(
     def send(name: str, value: Any) -> None:
         shared.ports[name].send(value, number[0])
 
+    def buffer(name: str) -> Any:
+        return shared.ports[name].buffers[0]
+
     timed = weave_progress(program, worker, at)
     traced = weave_stamps(program, worker, shared.stamps[worker], time.perf_counter_ns)
     functions = {RUN: timed.call, TRACE: traced.call}
@@ -46,7 +49,7 @@ def serve(
             start.acquire()
             if mode[0] == STOP:
                 return
-            functions[mode[0]](weights, receive, send)
+            functions[mode[0]](weights, receive, send, buffer)
             at[0] = IDLE
             done.release()
 

@@ -95,7 +95,7 @@ def test_from_choosing_a_model_to_the_verdict(page):
     assert metric(page, "Clusters") == "27"
 
     follow_link(page, "Code")
-    page.get_by_text("def cluster_3(w, receive, send):").wait_for()
+    page.get_by_text("def cluster_3(w, receive, send, shared):").wait_for()
 
     follow_link(page, "Benchmark")
     ask_for_repeats(page, 3)

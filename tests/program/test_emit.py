@@ -72,7 +72,7 @@ def test_the_same_text_comes_from_every_process():
     }  # fmt: skip
 
     assert len(texts) == 1
-    assert "def cluster_0(w, receive, send):" in texts.pop()
+    assert "def cluster_0(w, receive, send, shared):" in texts.pop()
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])

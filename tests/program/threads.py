@@ -35,10 +35,14 @@ def run_in_threads(program: Program, weights: Mapping[str, Any], inputs: tuple[t
         sent[name] = tuple(copies) if channel.is_tuple else copies
         there[name].set()
 
+    def shared(name: str) -> torch.Tensor:
+        spec = next(c for c in program.channels if c.value == name).outputs[0]
+        return torch.empty_strided(spec.shape, spec.stride, dtype=getattr(torch, spec.dtype))
+
     def work(worker: int) -> None:
         try:
             with torch.inference_mode():
-                scope[f"cluster_{worker}"](weights, receive, send)
+                scope[f"cluster_{worker}"](weights, receive, send, shared)
         except BaseException as error:  # noqa: BLE001 - raised again by whoever started the thread
             errors.append(error)
 

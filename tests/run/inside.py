@@ -82,14 +82,14 @@ def _outcome(
 def acting_program() -> Program:
     """Three clusters in a row; the operator `act` of the middle one does what `w["act"]` says."""
     source = '''
-def cluster_0(w, receive, send):
+def cluster_0(w, receive, send, shared):
     """First."""
     x = receive("x")
     a = x + 1
     send("a", a)
 
 
-def cluster_1(w, receive, send):
+def cluster_1(w, receive, send, shared):
     """In the middle."""
     a = receive("a")
     b = a * 2
@@ -97,7 +97,7 @@ def cluster_1(w, receive, send):
     send("act", act)
 
 
-def cluster_2(w, receive, send):
+def cluster_2(w, receive, send, shared):
     """Last."""
     act = receive("act")
     c = act - 1

@@ -20,7 +20,7 @@ from ramiel_core.run.weave import (
 SOURCE = '''"""A program."""
 
 
-def cluster_0(w, receive, send):
+def cluster_0(w, receive, send, shared):
     """Three statements, and dels that belong to the one before them."""
 
     # stem
@@ -60,7 +60,7 @@ def test_a_progress_mark_names_the_statement_that_is_running():
         return 2 * x
 
     woven = weave_progress(PROGRAM, 0, at)
-    woven.call({"double": double}, receive, send)
+    woven.call({"double": double}, receive, send, None)
 
     assert seen == [(0, "x"), (1, "double"), (2, "y", 6)]
     assert woven.statements == THREE
@@ -79,7 +79,7 @@ def test_a_stamp_ends_each_statement_and_holds_its_dels():
             order.append("freed")
 
     woven = weave_stamps(PROGRAM, 0, stamps, clock)
-    woven.call({"double": lambda x: 6}, lambda name: Value(), lambda name, value: None)
+    woven.call({"double": lambda x: 6}, lambda name: Value(), lambda name, value: None, None)
 
     assert stamps == [10, 11, 12, 13]
     assert order == ["stamp", "stamp", "freed", "stamp", "stamp"]
