@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -234,6 +235,18 @@ class Graph:
             reads = f"<{','.join(self.producers[n.name])}" if self.producers[n.name] else ""
             words.append(f"{n.name}:{n.cost_ms:g}{send}{reads}")
         return " ".join(words)
+
+
+class Recipe(ABC):
+    """A weight that a worker prepares for itself, after the fork.
+
+    Packed weights belong to a thread count, and the sessions of kernel libraries have threads of
+    their own, which a fork would lose.
+    """
+
+    @abstractmethod
+    def build(self, threads: int) -> Any:
+        """What the program finds in `w`, for operators that run at `threads` threads."""
 
 
 @dataclass(frozen=True)

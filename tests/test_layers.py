@@ -12,7 +12,7 @@ import ramiel_core
 
 ROOT = Path(ramiel_core.__file__).parent
 FILES = {str(path.relative_to(ROOT)): path for path in sorted(ROOT.rglob("*.py"))}
-STAGES = ("model", "graph", "plan", "program", "run", "report", "view")
+STAGES = ("model", "graph", "plan", "program", "kernels", "run", "report", "view")
 FOR_ALL = {"ramiel_core.ir", "ramiel_core.errors", "ramiel_core.cache"}
 JOINERS = ("pipeline.py", "__main__.py", "__init__.py")
 ENTRANCES = {"__main__.py": {"pipeline", "errors", "ir", "model.zoo"}, "__init__.py": {"pipeline"}}

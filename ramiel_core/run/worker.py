@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ramiel_core.ir import Program
+from ramiel_core.ir import Program, Recipe
 from ramiel_core.run import host
 from ramiel_core.run.shared import IDLE, RUN, STOP, TRACE, Shared
 from ramiel_core.run.weave import weave_progress, weave_stamps
@@ -27,6 +27,7 @@ def serve(
     """Run cluster `worker` once for every start signal, until told to stop."""
     os.sched_setaffinity(0, host.cores_for(worker, threads))
     torch.set_num_threads(threads)
+    weights = prepared(program, weights, worker, threads)
     number, mode, at = shared.number, shared.mode, shared.at[worker]
 
     def receive(name: str) -> Any:
@@ -52,6 +53,19 @@ def serve(
             functions[mode[0]](weights, receive, send, buffer)
             at[0] = IDLE
             done.release()
+
+
+def prepared(
+    program: Program, weights: Mapping[str, Any], worker: int, threads: int
+) -> Mapping[str, Any]:
+    """The weights, with those recipes built that this cluster names."""
+    text = program.functions[worker] if program.functions else program.source
+    built = {
+        name: weight.build(threads)
+        for name, weight in weights.items()
+        if isinstance(weight, Recipe) and f'w["{name}"]' in text
+    }
+    return {**weights, **built}
 
 
 def die_with(launcher: int) -> None:

@@ -96,7 +96,7 @@ def test_an_error_shows_the_line_of_the_text_that_is_shown():
 
     woven = weave_progress(PROGRAM, 0, [0])
     with pytest.raises(ValueError, match="no") as error:
-        woven.call({"double": broken}, lambda name: 3, None)
+        woven.call({"double": broken}, lambda name: 3, None, None)
     frames = traceback.extract_tb(error.value.__traceback__)
     own = next(frame for frame in frames if frame.name == "cluster_0")
 

@@ -1,0 +1,1 @@
+"""Kernel families: the same operators by other means than eager torch."""
