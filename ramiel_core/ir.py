@@ -101,6 +101,7 @@ class OpNode:
     cost_ms: float = 0.0  # to compute it in one process
     send_ms: float = 0.0  # to hand its output to another process: copy and signal
     call: str = ""  # the Python expression that computes it, its inputs by name
+    others: tuple[str, ...] = ()  # other calls that compute the same: measured, one is kept
     into: str = ""  # the same, writing into `shared(name)`; empty where torch has no such form
     outputs: tuple[TensorSpec | None, ...] = ()  # one, or several where it returns a tuple
     returns_tuple: bool = False
@@ -138,6 +139,7 @@ class Graph:
     result: str = ""  # the Python expression of what the model returns, of `outputs` by name
     imports: tuple[str, ...] = ()  # lines that the nodes' calls need, beside torch and F
     model: str = ""
+    kernels: str = "eager"  # the family of the calls
     cost_model: str = "unit"  # always named beside a cost
     signal_ms: float = 0.0  # the part of every send_ms in which the sender is free again
 
@@ -186,7 +188,7 @@ class Graph:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of structure and shapes, not of costs: the key of every cache."""
-        digest = hashlib.sha256(repr((self.model, self.outputs)).encode())
+        digest = hashlib.sha256(repr((self.model, self.kernels, self.outputs)).encode())
         for n in self.nodes:  # shapes without strides: those may differ between devices
             shapes = [(s.shape, s.dtype) for s in n.outputs if s]
             digest.update(repr((n.name, n.op, n.inputs, shapes)).encode())

@@ -10,7 +10,8 @@ import keyword
 import operator
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ from ramiel_core.graph.render import (
     qualified_name,
     writes_by_name,
 )
-from ramiel_core.ir import Graph, OpNode, TensorSpec, TracedModel
+from ramiel_core.ir import Graph, OpNode, Recipe, TensorSpec, TracedModel
 
 _is_alias_of: Any = vars(torch._C)["_is_alias_of"]  # noqa: SLF001 - it has no public name
 RESERVED = frozenset({"torch", "F", "w", "send", "receive", "shared", *keyword.kwlist})
@@ -86,12 +87,16 @@ class _Recorder(fx.Interpreter):
             # A model may write over its inputs; the caller's stay as they are.
             return super().run(*(a.clone() for a in args), **kwargs)
 
+    def get_attr(self, *args: Any) -> Any:
+        value = super().get_attr(*args)  # type: ignore[no-untyped-call]
+        return value.build(threads=1) if isinstance(value, Recipe) else value
+
     def run_node(self, n: fx.Node) -> Any:
         before = self._counter.get_total_flops()
         value = super().run_node(n)
         if n.op == "output":
             return value
-        seen = _Seen(flops=self._counter.get_total_flops() - before)
+        seen = _Seen(flops=n.meta.get("flops", self._counter.get_total_flops() - before))
         if tensors := _tensors(value):
             seen.is_tuple = isinstance(value, (tuple, list))
             values = value if seen.is_tuple else (value,)
@@ -149,6 +154,7 @@ class _Builder:
         functions = {n.target for n in seen if n.op == "call_function" and is_imported(n.target)}
         self.taken = RESERVED | {f.__name__ for f in functions if callable(f)}
         nodes: list[OpNode] = []
+        instead: dict[str, list[str]] = {}
         inputs: list[tuple[str, TensorSpec]] = []
         for node in module.graph.nodes:
             if node.op == "output":
@@ -156,17 +162,18 @@ class _Builder:
             elif node.op == "placeholder" and self.record.seen[node].specs:
                 self.names[node] = self._identifier(node.name)
                 inputs.append((self.names[node], self._spec_of(node)))
+            elif node.op == "get_attr":
+                self.names[node] = f'w["{node.target}"]'
+            elif main := node.meta.get("instead_of"):
+                instead.setdefault(self.names[main], []).append(renderer.call(node, in_place=False))
             elif self.record.seen[node].specs:
-                if node.op == "get_attr":
-                    self.names[node] = f'w["{node.target}"]'
-                else:
-                    nodes.append(self._operator(node, renderer))
+                nodes.append(self._operator(node, renderer))
         if not nodes:
             raise ModelError(
                 f"{self.traced.name} calls no operator at all; there is nothing to plan."
             )
         return Graph(
-            nodes=tuple(nodes),
+            nodes=tuple(replace(n, others=tuple(instead.get(n.name, ()))) for n in nodes),
             inputs=tuple(inputs),
             outputs=returned,
             result=result,
@@ -287,7 +294,8 @@ class _Builder:
         else:
             attributes = [a for a in node.all_input_nodes if a.op == "get_attr"]
             held = [_attribute(self.traced.module, str(a.target)) for a in attributes]
-        tensors = [t for t in held if isinstance(t, torch.Tensor)]
+        packed = [vars(recipe).values() for recipe in held if isinstance(recipe, Recipe)]
+        tensors = [t for t in chain(held, *packed) if isinstance(t, torch.Tensor)]
         return sum(t.numel() for t in tensors), sum(t.numel() * t.element_size() for t in tensors)
 
     def _kind(self, node: fx.Node) -> str:
@@ -325,5 +333,6 @@ def weights_of(traced: TracedModel, graph: Graph) -> dict[str, Any]:
     for node in module.graph.nodes:
         if node.op == "get_attr":
             found[str(node.target)] = _attribute(module, str(node.target))
-    calls = "\n".join([*(node.call for node in graph.nodes), graph.result])
+    texts = (text for node in graph.nodes for text in (node.call, *node.others))
+    calls = "\n".join([*texts, graph.result])
     return {name: found[name] for name in re.findall(r'w\["([^"]*)"\]', calls)}

@@ -1,0 +1,255 @@
+"""TracedModel -> the same model through the calls of `kernels.fused`.
+
+A rewriting of the fx graph, so that extraction, planning, emission and running need not know of
+it. What it does not recognise stays as it is, in eager torch.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+from torch.fx.experimental.optimization import fuse as fold_batch_norm
+from torch.fx.passes.shape_prop import ShapeProp
+
+from ramiel_core.ir import Recipe, TracedModel
+from ramiel_core.kernels import fused
+
+INSTEAD_OF = "instead_of"
+"""Key in a node's meta: it computes the same as the node named there, by another call."""
+
+ACTIVATION_LAYERS: Mapping[type[nn.Module], str] = {
+    nn.ReLU: "relu",
+    nn.ReLU6: "relu6",
+    nn.SiLU: "silu",
+    nn.Hardswish: "hardswish",
+    nn.Hardsigmoid: "hardsigmoid",
+    nn.Sigmoid: "sigmoid",
+    nn.GELU: "gelu",
+}
+ACTIVATION_FUNCTIONS: Mapping[Any, str] = {
+    F.relu: "relu",
+    torch.relu: "relu",
+    torch.relu_: "relu",
+    F.relu6: "relu6",
+    F.silu: "silu",
+    F.hardswish: "hardswish",
+    F.hardsigmoid: "hardsigmoid",
+    torch.sigmoid: "sigmoid",
+    F.gelu: "gelu",
+}
+ACTIVATION_METHODS: Mapping[str, str] = {"relu": "relu", "relu_": "relu", "sigmoid": "sigmoid"}
+ADDITIONS = (operator.add, operator.iadd, torch.add)
+AFTER_ADD = ("none", "relu")  # what oneDNN does after an add
+FEW_ROWS = 2  # of a matrix product: with fewer, reading the weight decides, and packing is idle
+
+
+def fuse(model: TracedModel) -> TracedModel:
+    """Fold batch norm, fuse activations and residual adds, pack weights, go channels_last.
+
+    Parameters
+    ----------
+    model : TracedModel
+        On the CPU, in float32; its weights stay as they are, new ones are made beside them.
+
+    Returns
+    -------
+    TracedModel
+        Outputs within `fused.TOLERANCE` of the model's own. Where one operator can be computed
+        by several calls, the others stand behind it, marked `INSTEAD_OF`.
+
+    Notes
+    -----
+    Good for convolutional models whose layers are modules. Layers that torch.export has already
+    flattened are not recognised. Where a residual add could be fused into a convolution that does
+    not otherwise wait for the other summand, it is not: that would lengthen the critical path.
+    """
+    module = fold_batch_norm(model.module, no_trace=True)
+    ShapeProp(module).propagate(*(tensor.clone() for tensor in model.inputs))  # type: ignore[no-untyped-call]
+    _Rewriter(module).rewrite()
+    module.recompile()
+    return replace(model, module=module)
+
+
+@dataclass
+class _Rewriter:
+    """Replaces the nodes of one GraphModule, in place."""
+
+    module: fx.GraphModule
+
+    def __post_init__(self) -> None:
+        self.graph = self.module.graph
+        self.layers = dict(self.module.named_modules())
+
+    def rewrite(self) -> None:
+        """One sweep; a node is looked at after everything that it reads."""
+        for node in list(self.graph.nodes):
+            if node.op != "call_module":
+                continue
+            layer = self.layers[str(node.target)]
+            if type(layer) is nn.Conv2d and _is_plain(layer) and _is_float(node):
+                self._convolution(node, layer)
+            elif type(layer) is nn.Linear and _is_float(node):
+                self._linear(node, layer)
+            elif type(layer) is nn.MaxPool2d and len(_shape(node)) == 4:
+                self._max_pool(node, layer)
+        for node in reversed(self.graph.nodes):
+            if not node.users and node.op in ("call_module", "call_function", "get_attr"):
+                if INSTEAD_OF not in node.meta:
+                    self.graph.erase_node(node)
+
+    def _convolution(self, node: fx.Node, layer: nn.Conv2d) -> None:
+        x = node.args[0]
+        assert isinstance(x, fx.Node)
+        stride, padding, dilation = map(_pair, (layer.stride, layer.padding, layer.dilation))
+        shape = tuple(_shape(x))
+        packed = fused.ConvWeights(
+            layer.weight, layer.bias, stride, padding, dilation, layer.groups, shape
+        )
+        how = (stride, padding, dilation, layer.groups)
+        last, other = self._residual(node)
+        last, then = self._activation(last, AFTER_ADD if other is not None else tuple(fused.THEN))
+        base = str(node.target)
+        if other is not None:
+            main = self._call(last, fused.conv2d_add, (x, other), base, packed, (*how, then))
+        else:
+            main = self._call(last, fused.conv2d, (x,), base, packed, (*how, then))
+        main.meta["flops"] = _flops(layer, _shape(node))
+        if other is None and layer.groups == 1 and _is_pointwise(layer):
+            matrix = layer.weight.detach().flatten(1)
+            rows = _shape(node)[0] * _shape(node)[2] * _shape(node)[3]
+            plain = fused.Columns(matrix, layer.bias)
+            dense = fused.PackedColumns(matrix, layer.bias, rows)
+            for function, recipe in ((fused.gemm, plain), (fused.packed_gemm, dense)):
+                self._alternative(main, function, (x,), base, recipe, (stride, then))
+        self._replace(last, main)
+
+    def _linear(self, node: fx.Node, layer: nn.Linear) -> None:
+        x = node.args[0]
+        assert isinstance(x, fx.Node)
+        rows = _shape(x)[:-1].numel()
+        if rows < FEW_ROWS:
+            return
+        last, then = self._activation(node, tuple(fused.THEN))
+        recipe = fused.PackedColumns(layer.weight.detach(), layer.bias, rows)
+        main = self._call(last, fused.packed_linear, (x,), str(node.target), recipe, (then,))
+        main.meta["flops"] = 2 * rows * layer.weight.numel()
+        self._replace(last, main)
+
+    def _max_pool(self, node: fx.Node, layer: nn.MaxPool2d) -> None:
+        x = node.args[0]
+        kernel, padding, dilation = (
+            _pair(v) for v in (layer.kernel_size, layer.padding, layer.dilation)
+        )
+        stride = _pair(layer.stride)
+        size, given = _shape(node)[2:], _shape(x)[2:]
+        inside = all((n - 1) * s < g for n, s, g in zip(size, stride, given, strict=True))
+        if dilation != (1, 1) or layer.return_indices or not inside:
+            return
+        with self.graph.inserting_after(node):
+            other = self.graph.call_function(
+                fused.max_pool, (x, kernel, stride, padding, tuple(size))
+            )
+        other.meta[INSTEAD_OF] = node
+
+    def _activation(self, node: fx.Node, known: Sequence[str]) -> tuple[fx.Node, str]:
+        """The activation that alone reads `node`, and its name; `node` itself if there is none."""
+        if len(node.users) != 1:
+            return node, "none"
+        user = next(iter(node.users))
+        name = None
+        if user.op == "call_module":
+            layer = self.layers[str(user.target)]
+            name = ACTIVATION_LAYERS.get(type(layer))
+            if name == "gelu" and getattr(layer, "approximate", "none") != "none":
+                name = None
+        elif user.op == "call_function" and len(user.args) == 1:
+            plain = not set(user.kwargs) - {"inplace"}
+            name = ACTIVATION_FUNCTIONS.get(user.target) if plain else None
+        elif user.op == "call_method":
+            name = ACTIVATION_METHODS.get(str(user.target))
+        return (user, name) if name in known else (node, "none")  # type: ignore[return-value]
+
+    def _residual(self, node: fx.Node) -> tuple[fx.Node, fx.Node | None]:
+        """The add that alone reads `node`, and its other summand if `node` waits for it anyway."""
+        user = next(iter(node.users)) if len(node.users) == 1 else None
+        if user is None or user.target not in ADDITIONS or user.kwargs or len(user.args) != 2:
+            return node, None
+        others = [arg for arg in user.args if arg is not node]
+        other = others[0] if len(others) == 1 else None
+        if not isinstance(other, fx.Node) or _shape(other) != _shape(node):
+            return node, None
+        written_over = user.target is operator.iadd and user.args[0] is other
+        return (node, None) if written_over or not _is_before(other, node) else (user, other)
+
+    def _call(
+        self,
+        at: fx.Node,
+        function: Callable[..., Any],
+        reads: tuple[fx.Node, ...],
+        path: str,
+        recipe: Recipe,
+        how: tuple[Any, ...],
+    ) -> fx.Node:
+        """Insert `function(*reads, w, *how)` behind `at`; `recipe` stands beside the layer."""
+        setattr(self.layers[path], function.__name__, recipe)
+        with self.graph.inserting_after(at):
+            weight = self.graph.create_node("get_attr", f"{path}.{function.__name__}")
+        with self.graph.inserting_after(weight):
+            made = self.graph.call_function(function, (*reads, weight, *how))
+        made.meta["nn_module_stack"] = {path: (path, type(self.layers[path]))}
+        return made
+
+    def _alternative(self, main: fx.Node, function: Callable[..., Any], *rest: Any) -> None:
+        made = self._call(main, function, *rest)
+        made.meta[INSTEAD_OF] = main
+
+    def _replace(self, old: fx.Node, new: fx.Node) -> None:
+        old.replace_all_uses_with(new)
+        new.meta["tensor_meta"] = old.meta["tensor_meta"]
+
+
+def _is_plain(layer: nn.Conv2d) -> bool:
+    return layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+
+
+def _is_pointwise(layer: nn.Conv2d) -> bool:
+    return layer.kernel_size == (1, 1) and layer.padding == (0, 0)
+
+
+def _is_float(node: fx.Node) -> bool:
+    return bool(node.meta["tensor_meta"].dtype == torch.float32)
+
+
+def _shape(node: fx.Node) -> torch.Size:
+    """Of what a node returned, where that is one tensor; else empty."""
+    shape = getattr(node.meta.get("tensor_meta"), "shape", ())
+    return torch.Size(shape)
+
+
+def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
+def _flops(layer: nn.Conv2d, shape: torch.Size) -> int:
+    """Two for each multiplication with a weight, as torch counts them."""
+    return 2 * layer.weight[0].numel() * shape.numel()
+
+
+def _is_before(first: fx.Node, last: fx.Node) -> bool:
+    """Whether `last` waits for `first`."""
+    seen: set[fx.Node] = set()
+    reads = [last]
+    while reads:
+        node = reads.pop()
+        if node is first:
+            return True
+        if node not in seen:
+            seen.add(node)
+            reads += node.all_input_nodes
+    return False
