@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ramiel_core.errors import ModelError, PlanError, RamielError
-from ramiel_core.ir import Job
+from ramiel_core.ir import AUTO, KERNELS, Job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--threads", type=int, default=1, metavar="T", help="inside each operator")
     bench.add_argument("--repeats", type=int, default=30, metavar="R")
     bench.add_argument("--signals", choices=("fast", "queue"), default="fast")
+    bench.add_argument("--kernels", choices=(*KERNELS, AUTO), default="eager")
+    bench.add_argument("--planner", default="ramiel", metavar="NAME")
+    bench.add_argument("--runtime", choices=("processes", "threads"), default="processes")
     bench.add_argument("--out", type=Path, default=Path("results.json"), metavar="FILE")
     bench.set_defaults(command=_bench)
 
@@ -101,7 +104,8 @@ def _bench(options: argparse.Namespace) -> int:
     from ramiel_core import pipeline
     from ramiel_core.model import zoo
 
-    settings = {k: getattr(options, k) for k in ("workers", "threads", "repeats", "signals")}
+    fields = ("kernels", "planner", "runtime", "workers", "threads", "repeats", "signals")
+    settings = {name: getattr(options, name) for name in fields}
     models = [zoo.resolve(name) for name in options.models] or list(pipeline.FIVE)
     jobs = [Job(model, **settings) for model in models]  # all are checked before the first starts
     records: list[dict[str, Any]] = []
@@ -160,9 +164,9 @@ def _models() -> int:
 
 
 def _launch(options: argparse.Namespace) -> int:
-    from ramiel_core import pipeline
+    from ramiel_core import launcher
 
-    return pipeline.launch(options.folder)
+    return launcher.launch(options.folder)
 
 
 def _progress() -> Progress:

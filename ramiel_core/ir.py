@@ -259,6 +259,7 @@ class Parcel:
     weights: Mapping[str, Any]
     inputs: tuple[torch.Tensor, ...]
     reference: Any  # what the model itself returned for `inputs`, at one thread
+    fused: tuple[Graph, Mapping[str, Any]] | None = None  # graph and weights of the fused family
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +283,9 @@ class Plan:
     clusters: tuple[tuple[str, ...], ...]  # one a worker, in run order
     linear: tuple[tuple[str, ...], ...] = ()  # the chains of Algorithm 2
     steps: tuple[Step, ...] = ()  # every merge, from `linear` on
+    threads: int = 1  # of each worker, inside operators that run side by side with others
+    wide: tuple[str, ...] = ()  # operators that run alone, with `wide_threads` threads
+    wide_threads: int = 1
     moves: int = 0  # times that operators changed their cluster after the last merge
     fixpoint: int = 0  # clusters at the natural fixpoint of merging
     critical_path: tuple[str, ...] = ()
@@ -364,10 +368,37 @@ class Program:
     channels: tuple[Channel, ...]
     inputs: tuple[tuple[str, TensorSpec], ...]
     functions: tuple[str, ...] = ()  # `cluster_0`, ...; the source of each
+    wide_threads: int = 1  # the most that any operator runs with, where they differ
+    wide_weights: frozenset[str] = frozenset()  # read by operators that run so
 
     def received_by(self, worker: int) -> tuple[Channel, ...]:
         """Channels that `worker` (or CALLER) reads."""
         return tuple(c for c in self.channels if worker in c.receivers)
+
+
+KERNELS = ("eager", "fused", "onnxruntime", "openvino")
+"""Kernel families: what computes an operator, or a segment of them."""
+
+AUTO = "auto"
+"""In place of a kernel family: whatever the tuner has found to be fastest here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One way to run a model on this host."""
+
+    kernels: str = "eager"
+    planner: str = "ramiel"
+    runtime: Literal["processes", "threads"] = "processes"
+    workers: int = 1
+    threads: int = 1  # inside each operator, of each worker
+
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread{'s' * (self.threads != 1)}"
+        if self.workers == 1:
+            return f"{self.kernels}, {threads}"
+        apart = "" if self.runtime == "processes" else " in one process"
+        return f"{self.kernels}, {self.planner}, {self.workers} workers × {threads}{apart}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,11 +406,15 @@ class Job:
     """A benchmark as it was asked for; travels to the launcher as JSON."""
 
     model: str  # a name of torchvision's registry, or what the model sent along is called
-    task: Literal["bench", "profile"] = "bench"
+    task: Literal["bench", "profile", "tune"] = "bench"
+    kernels: str = "eager"
+    planner: str = "ramiel"
+    runtime: Literal["processes", "threads"] = "processes"
     workers: int | None = None  # None: as many as are predicted to pay
     threads: int = 1  # inside each operator
     repeats: int = 30
     signals: Literal["fast", "queue"] = "fast"
+    budget_s: float = 60.0  # of a tuner
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -390,6 +425,14 @@ class Job:
             raise PlanError(f"--repeats must be 1 or more, not {self.repeats}.")
         if self.signals not in ("fast", "queue"):
             raise PlanError(f"--signals is fast or queue, not {self.signals!r}.")
+        if self.kernels not in (*KERNELS, AUTO):
+            raise PlanError(
+                f"--kernels is one of {', '.join((*KERNELS, AUTO))}, not {self.kernels!r}."
+            )
+        if self.runtime not in ("processes", "threads"):
+            raise PlanError(f"--runtime is processes or threads, not {self.runtime!r}.")
+        if self.budget_s <= 0:
+            raise PlanError(f"--budget must be more than 0 seconds, not {self.budget_s:g}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,8 +443,9 @@ class Run:
     workers: int
     threads: int  # inside each operator
     times_ms: tuple[float, ...]
-    equal: bool  # to the sequential reference, bit for bit, after every one of them
+    equal: bool  # to the reference after every one of them: bit for bit, or within `tolerance`
     max_difference: float  # from it, the largest of all outputs and inferences
+    tolerance: float = 0.0  # as a share of the largest value; 0 means bit for bit
     memory_bytes: int = 0  # of all its workers together (proportional set size)
 
 

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,25 +20,20 @@ from ramiel_core.errors import GraphError, RamielError
 from ramiel_core.graph import cost_cache
 from ramiel_core.graph.costs import (
     COST_MODELS,
-    SendLine,
-    reweigh,
     weigh_flops,
     weigh_measured,
     weigh_unit,
 )
 from ramiel_core.graph.extract import extract, weights_of
-from ramiel_core.ir import Graph, Job, Parcel, Plan, Program, Report, Timeline, TracedModel
+from ramiel_core.ir import AUTO, Graph, Job, Parcel, Plan, Program, Timeline, TracedModel
+from ramiel_core.kernels.fuse import fuse
 from ramiel_core.model import zoo
 from ramiel_core.model.trace import trace
-from ramiel_core.plan.planner import make_plan, revalued, sequential_plan
+from ramiel_core.plan.planner import make_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.program.emit import emit
-from ramiel_core.report.summarize import record, summarize
 from ramiel_core.report.verdict import expectation
-from ramiel_core.run import bench as timing
 from ramiel_core.run import host, jobs
-from ramiel_core.run.forked import Team
-from ramiel_core.run.profile import operator_costs, send_line
 
 FIVE = ("squeezenet1_0", "googlenet", "resnet50", "densenet121", "inception_v3")
 """The models of the published comparison; what `bench` runs when none is named."""
@@ -204,23 +197,39 @@ def start(job: Job, model: nn.Module | None = None, inputs: Inputs | None = None
     if model is None:
         return jobs.start(replace(job, model=zoo.resolve(job.model)))
     with _tracing:
-        parcel = parcel_of(replace(traced(model, inputs), name=job.model))
+        families = AUTO if job.task == "tune" else job.kernels
+        parcel = parcel_of(replace(traced(model, inputs), name=job.model), families)
     packed = io.BytesIO()
     torch.save(parcel, packed)
     return jobs.start(job, packed.getvalue())
 
 
-def parcel_of(model: TracedModel) -> Parcel:
-    """Run a traced model once, at one thread, and take along what running it again needs."""
+def parcel_of(model: TracedModel, kernels: str = "eager") -> Parcel:
+    """Run a traced model once, at one thread, and take along what running it again needs.
+
+    Parameters
+    ----------
+    model : TracedModel
+        On the CPU.
+    kernels : str
+        The `fused` family, and `auto`, rewrite the model, which later nobody has.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # more threads may sum in another order, to other bits
     try:
         graph = extract(model)
         with torch.no_grad():
             reference = model.module(*(tensor.clone() for tensor in model.inputs))
+        fused = _fused(model) if kernels in ("fused", AUTO) else None
     finally:
         torch.set_num_threads(threads)
-    return Parcel(graph, weights_of(model, graph), model.inputs, reference)
+    return Parcel(graph, weights_of(model, graph), model.inputs, reference, fused)
+
+
+def _fused(model: TracedModel) -> tuple[Graph, dict[str, Any]]:
+    rewritten = fuse(model)
+    graph = replace(extract(rewritten), kernels="fused")
+    return graph, weights_of(rewritten, graph)
 
 
 def bench(model: str | nn.Module, inputs: Inputs | None = None, **settings: Any) -> dict[str, Any]:
@@ -259,107 +268,3 @@ def finish(job_id: str) -> Iterator[jobs.Event]:
     finally:
         if not ended:
             jobs.cancel(job_id)
-
-
-def launch(folder: Path) -> int:
-    """Do the job of `folder` in this process, which must be fresh; tells its events there."""
-
-    def tell(kind: str, **said: Any) -> None:
-        jobs.tell(folder, {"kind": kind, **said})
-
-    torch.set_num_threads(1)  # a second thread here would hang every worker
-    job = jobs.job_in(folder)
-    try:
-        with jobs.host_to_itself(folder):
-            tell("stage", text=f"Building {job.model}")
-            own = folder / jobs.MODEL_FILE
-            if own.exists():
-                parcel = torch.load(own, weights_only=False)  # ours, written a moment ago
-                own.unlink()
-            else:
-                parcel = parcel_of(traced(job.model, device="cpu"))
-            if job.task == "profile":
-                _profile(parcel, job, tell)
-                tell("profiled")
-            else:
-                tell("report", record=record(_benchmark(parcel, job, tell)))
-    except RamielError as error:
-        tell("error", message=str(error))
-        return 1
-    except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        tell("error", message=f"the benchmark broke off ({said}). Please report it.")
-        raise
-    return 0
-
-
-def _profile(parcel: Parcel, job: Job, tell: Callable[..., None]) -> Graph:
-    """Measure a model's operators and the cost of sends; keep both; weigh the graph with them."""
-    bare = parcel.graph
-    program = program_of(bare, sequential_plan(bare))
-    tell("stage", text=f"Measuring {len(bare)} operators one by one")
-    with Team(program, parcel.weights, parcel.inputs, threads=job.threads) as team:
-        cost_ms = operator_costs(team)
-    send = SendLine(*send_line(job.signals))
-    if job.signals == "fast":
-        cost_cache.save(bare, host.identity(), job.threads, cost_ms, send)
-    return weigh_measured(bare, cost_ms, send)
-
-
-def _benchmark(parcel: Parcel, job: Job, tell: Callable[..., None]) -> Report:
-    reference = parcel.reference
-    graph = _profile(parcel, job, tell)
-    plan = best_plan(graph, job.threads) if job.workers is None else plan_of(graph, job.workers)
-    warnings = _warnings(job, plan)
-    tell("planned", **summary(graph, plan), warnings=warnings)
-    sequential = program_of(graph, sequential_plan(graph))
-    parallel = program_of(graph, plan)
-    asked = job.workers or plan.workers
-    inside = min(len(host.cores()), max(2, asked * job.threads))
-    with ExitStack() as stack:
-
-        def team(program: Program, threads: int) -> Team:
-            shared = (program, parcel.weights, parcel.inputs)
-            return stack.enter_context(Team(*shared, threads=threads, signals=job.signals))
-
-        teams = {
-            "sequential": team(sequential, job.threads),
-            "parallel": team(parallel, job.threads),
-        }
-        if inside > job.threads:
-            teams["threads"] = team(sequential, inside)
-        if job.threads > 1:  # kernels may split their sums by threads: compare like with like
-            teams["sequential"].run()
-            reference = teams["sequential"].output()
-
-        def progress(done: int, last_ms: Any) -> None:
-            tell("progress", done=done, total=job.repeats, last_ms=dict(last_ms))
-
-        tell("stage", text=f"Timing {job.repeats} rounds")
-        runs, cost_ms = timing.interleave(teams, reference, job.repeats, progress)
-        tell("stage", text="Tracing one inference")
-        measured = timing.median_trace(teams["parallel"])
-    graph = reweigh(graph, cost_ms)
-    plan = revalued(plan, graph)
-    timelines = (timeline_of(graph, plan), measured)
-    return summarize(
-        graph, plan, job, runs=runs, timelines=timelines, host=host.facts(), warnings=warnings
-    )
-
-
-def _warnings(job: Job, plan: Plan) -> list[str]:
-    """What the user should know about the settings before believing the figures."""
-    cores, found = len(host.cores()), []
-    if job.workers is not None and job.workers > cores:
-        found.append(
-            f"{job.workers} workers on {cores} cores: workers take turns, and waiting ones sleep."
-        )
-    if (job.workers or 1) * job.threads > cores:
-        found.append(
-            f"oversubscribed: {job.workers or 1} × {job.threads} threads on {cores} cores."
-        )
-    if job.workers is not None and plan.rejected_makespan_ms is None and job.workers > plan.workers:
-        found.append(
-            f"{job.workers} workers were asked for, but the graph has work for {plan.workers} only."
-        )
-    return found

@@ -88,7 +88,7 @@ class _Recorder(fx.Interpreter):
             return super().run(*(a.clone() for a in args), **kwargs)
 
     def get_attr(self, *args: Any) -> Any:
-        value = super().get_attr(*args)  # type: ignore[no-untyped-call]
+        value = super().get_attr(*args)
         return value.build(threads=1) if isinstance(value, Recipe) else value
 
     def run_node(self, n: fx.Node) -> Any:

@@ -17,6 +17,7 @@ from torch import fx, nn
 from torch.fx.experimental.optimization import fuse as fold_batch_norm
 from torch.fx.passes.shape_prop import ShapeProp
 
+from ramiel_core.errors import ModelError
 from ramiel_core.ir import Recipe, TracedModel
 from ramiel_core.kernels import fused
 
@@ -70,7 +71,9 @@ def fuse(model: TracedModel) -> TracedModel:
     not otherwise wait for the other summand, it is not: that would lengthen the critical path.
     """
     module = fold_batch_norm(model.module, no_trace=True)
-    ShapeProp(module).propagate(*(tensor.clone() for tensor in model.inputs))  # type: ignore[no-untyped-call]
+    if not isinstance(module, fx.GraphModule):
+        raise ModelError(f"{model.name} is not a traced graph; trace it first.")
+    ShapeProp(module).propagate(*(tensor.clone() for tensor in model.inputs))
     _Rewriter(module).rewrite()
     module.recompile()
     return replace(model, module=module)
@@ -99,13 +102,12 @@ class _Rewriter:
             elif type(layer) is nn.MaxPool2d and len(_shape(node)) == 4:
                 self._max_pool(node, layer)
         for node in reversed(self.graph.nodes):
-            if not node.users and node.op in ("call_module", "call_function", "get_attr"):
-                if INSTEAD_OF not in node.meta:
-                    self.graph.erase_node(node)
+            idle = not node.users and INSTEAD_OF not in node.meta
+            if idle and node.op in ("call_module", "call_function", "get_attr"):
+                self.graph.erase_node(node)
 
     def _convolution(self, node: fx.Node, layer: nn.Conv2d) -> None:
-        x = node.args[0]
-        assert isinstance(x, fx.Node)
+        x = node.all_input_nodes[0]
         stride, padding, dilation = map(_pair, (layer.stride, layer.padding, layer.dilation))
         shape = tuple(_shape(x))
         packed = fused.ConvWeights(
@@ -130,8 +132,7 @@ class _Rewriter:
         self._replace(last, main)
 
     def _linear(self, node: fx.Node, layer: nn.Linear) -> None:
-        x = node.args[0]
-        assert isinstance(x, fx.Node)
+        x = node.all_input_nodes[0]
         rows = _shape(x)[:-1].numel()
         if rows < FEW_ROWS:
             return
@@ -142,7 +143,7 @@ class _Rewriter:
         self._replace(last, main)
 
     def _max_pool(self, node: fx.Node, layer: nn.MaxPool2d) -> None:
-        x = node.args[0]
+        x = node.all_input_nodes[0]
         kernel, padding, dilation = (
             _pair(v) for v in (layer.kernel_size, layer.padding, layer.dilation)
         )
@@ -232,7 +233,7 @@ def _shape(node: fx.Node) -> torch.Size:
     return torch.Size(shape)
 
 
-def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:
+def _pair(value: Any) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 

@@ -25,6 +25,7 @@ class Placement:
     worker_of: list[int]
     makespan_ms: float
     moves: int = 0
+    wide: frozenset[int] = frozenset()  # operators that run with all threads, nobody beside them
 
     def clusters(self, tables: Tables) -> tuple[tuple[str, ...], ...]:
         """Names by worker, in run order, the one with the earliest operator first."""
@@ -34,7 +35,12 @@ class Placement:
         return tuple(tuple(names) for names in by_worker.values())
 
 
-def refine(tables: Tables, worker_of: Sequence[int], workers: int) -> Placement:
+def refine(
+    tables: Tables,
+    worker_of: Sequence[int],
+    workers: int,
+    wide_ms: Sequence[float] | None = None,
+) -> Placement:
     """Move blocks between workers, and within the run order, while the prediction gets shorter.
 
     Merging only ever joins, so a chain that an early pass put in the busier cluster stays there,
@@ -59,11 +65,14 @@ def refine(tables: Tables, worker_of: Sequence[int], workers: int) -> Placement:
         Where to start, by number of the operator.
     workers : int
         They are numbered from 0.
+    wide_ms : sequence of float, optional
+        What each operator costs with the threads of all workers. A section then runs either side
+        by side or wide, whichever is predicted faster: a moldable plan.
 
     Returns
     -------
     Placement
-        Never longer than the start.
+        Never longer than the start, nor than everything wide.
     """
     count = len(tables.names)
     start = Placement(list(range(count)), list(worker_of), tables.makespan_ms(worker_of, workers))
@@ -71,18 +80,30 @@ def refine(tables: Tables, worker_of: Sequence[int], workers: int) -> Placement:
     order: list[int] = list(range(min(1, count)))
     homes = list(worker_of)
     moves = 0
+    wide: set[int] = set()
     for first, last in _sections(tables):
         part = tables.part(first, last)
         found = _anneal(part, worker_of[first : last + 1], workers, VISITS // count, draw)
         # Workers are alike: two change names where the section before ended on another one.
+        if wide_ms is not None and sum(wide_ms[first + 1 : last + 1]) < found.makespan_ms:
+            homes[first + 1 : last + 1] = [homes[first]] * (last - first)
+            wide.update(range(first + 1, last + 1))
+            order += range(first + 1, last + 1)
+            continue
         swap = {worker_of[first]: homes[first], homes[first]: worker_of[first]}
         homes[first : last + 1] = [swap.get(worker, worker) for worker in found.worker_of]
         order += [first + v for v in found.order[1:]]
         moves += found.moves
-    makespan_ms = tables.makespan_ms(homes, workers, order)
-    if makespan_ms < start.makespan_ms * (1 - 1e-9):
-        return Placement(order, homes, makespan_ms, moves)
-    return start
+    wide |= {0} & {v - 1 for v in wide}
+    mixed = tables if wide_ms is None else tables.with_costs(wide, wide_ms)
+    found = Placement(
+        order, homes, mixed.makespan_ms(homes, workers, order), moves, frozenset(wide)
+    )
+    candidates = [start, found]
+    if wide_ms is not None:
+        everything = frozenset(range(count))
+        candidates.append(Placement(list(range(count)), [0] * count, sum(wide_ms), wide=everything))
+    return min(candidates, key=lambda placement: placement.makespan_ms)
 
 
 def _sections(tables: Tables) -> Iterator[tuple[int, int]]:

@@ -9,8 +9,8 @@ its own core; contention for memory is not modelled.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from ramiel_core.errors import PlanError
 from ramiel_core.ir import Bar, Graph, Timeline
@@ -120,6 +120,11 @@ class Tables:
             consumers=tuple(tuple(r - first for r in self.consumers[v] if r <= last) for v in span),
             signal_ms=self.signal_ms,
         )
+
+    def with_costs(self, changed: Collection[int], cost_ms: Sequence[float]) -> Tables:
+        """The same, where the `changed` operators cost what `cost_ms` says."""
+        mixed = (cost_ms[v] if v in changed else own for v, own in enumerate(self.cost_ms))
+        return replace(self, cost_ms=tuple(mixed))
 
     def path_ms(self) -> float:
         """Longest path with free sends: no placement is shorter."""

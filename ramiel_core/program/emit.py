@@ -55,6 +55,10 @@ def emit(graph: Graph, plan: Plan) -> Program:
         channels=tuple(channels.values()),
         inputs=graph.inputs,
         functions=functions,
+        wide_threads=plan.wide_threads if plan.wide else 1,
+        wide_weights=frozenset(
+            path for name in plan.wide for path in re.findall(r'w\["([^"]*)"\]', graph[name].call)
+        ),
     )
 
 
@@ -124,10 +128,15 @@ class _Cluster:
         ]
         dying = self._dying(nodes)
         own, known, section = set(names), set[str](), None
+        wide, threads = set(self.plan.wide), None
         for node in nodes:
             if (title := node.module.split(".")[0]) and title != section:
                 section = title
                 lines += ["", f"{INDENT}# {title}"]
+            wanted = self.plan.wide_threads if node.name in wide else self.plan.threads
+            if wide and wanted != threads:
+                threads = wanted
+                lines.append(f"{INDENT}torch.set_num_threads({threads})")
             for source in node.inputs:
                 if source not in own and source not in known:
                     known.add(source)

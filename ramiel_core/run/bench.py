@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,12 +11,11 @@ from torch.utils import _pytree as pytree
 
 from ramiel_core.ir import Run, Timeline
 from ramiel_core.run.forked import Team
-from ramiel_core.run.profile import operator_medians
+from ramiel_core.run.profile import GAP_S, operator_medians
 
 WARM_UPS = 4
 TRACES = 7
 TRACE_EVERY = 2  # rounds
-GAP_S = 0.003  # between inferences: OpenMP threads of the last one spin that long, then sleep
 
 
 def interleave(
@@ -24,33 +23,39 @@ def interleave(
     reference: Any,
     repeats: int,
     tell: Callable[[int, Mapping[str, float]], None],
-) -> tuple[tuple[Run, ...], dict[str, float]]:
+    tolerance: float = 0.0,
+    traced: Sequence[str] = ("sequential",),
+) -> tuple[tuple[Run, ...], dict[str, dict[str, float]]]:
     """Run A B C, A B C, ...: whatever disturbs the host disturbs all of them.
 
     Hosts change their speed by half and more within a minute, so costs that were measured before
-    the rounds predict another host. The first team is traced between rounds as well, and its
+    the rounds predict another host. Some teams are traced between rounds as well, and their
     operators' costs are those of the very minutes in which everything was timed.
 
     Parameters
     ----------
     teams : mapping
-        By label; each has run nothing yet. The first one's plan is sequential.
+        By label; each has run nothing yet.
     reference : nested tensors
         What the outputs must equal, bit for bit.
     repeats : int
         Rounds.
     tell : callable
         Gets the number of rounds done and each team's last time in ms.
+    tolerance : float
+        How far outputs may be from the reference, as a share of its largest value; 0 asks for
+        equal bits.
+    traced : sequence of str
+        Labels of teams whose operators' costs are wanted.
 
     Returns
     -------
     runs : tuple of Run
         In the order of `teams`.
     cost_ms : dict
-        Of each operator of the first team, median over its traces.
+        By label and operator, median over the traces.
     """
-    first = next(iter(teams.values()))
-    traces: list[Timeline] = []
+    traces: dict[str, list[Timeline]] = {label: [] for label in traced}
     for team in teams.values():
         for _ in range(WARM_UPS):
             team.run()
@@ -62,11 +67,13 @@ def interleave(
             time.sleep(GAP_S)
             times[label].append(team.run())
             output = team.output()
-            equal[label] &= same_bits(output, reference)
-            differences[label] = max(differences[label], largest_difference(output, reference))
+            agrees, difference = agreement(output, reference, tolerance)
+            equal[label] &= agrees
+            differences[label] = max(differences[label], difference)
         if done % TRACE_EVERY == 0 or done == repeats:
-            time.sleep(GAP_S)
-            traces.append(first.trace())
+            for label, found in traces.items():
+                time.sleep(GAP_S)
+                found.append(teams[label].trace())
         tell(done, {label: found[-1] for label, found in times.items()})
     runs = tuple(
         Run(
@@ -76,17 +83,28 @@ def interleave(
             times_ms=tuple(times[label]),
             equal=equal[label],
             max_difference=differences[label],
+            tolerance=tolerance,
             memory_bytes=team.memory_bytes(),
         )
         for label, team in teams.items()
     )
-    return runs, operator_medians(traces)
+    return runs, {label: operator_medians(found) for label, found in traces.items()}
 
 
 def median_trace(team: Team) -> Timeline:
     """The traced inference of median makespan, of `TRACES`."""
     traces = sorted((team.trace() for _ in range(TRACES)), key=lambda t: t.makespan_ms)
     return traces[TRACES // 2]
+
+
+def agreement(output: Any, reference: Any, tolerance: float) -> tuple[bool, float]:
+    """Whether an output is the reference's, and the largest difference as a share of its values."""
+    if same_bits(output, reference):
+        return True, 0.0
+    if pytree.tree_structure(output) != pytree.tree_structure(reference):
+        return False, float("inf")
+    difference = largest_difference(output, reference)
+    return tolerance > 0 and difference <= tolerance, difference
 
 
 def same_bits(output: Any, reference: Any) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 import torch
 
 from ramiel_core.errors import RunError
-from ramiel_core.ir import Channel, TensorSpec
+from ramiel_core.ir import CALLER, Channel, TensorSpec
 
 SignalKind = Literal["fast", "queue"]
 
@@ -161,6 +161,27 @@ class Port:
                 f"{number}; this is a defect of Ramiel, please report it."
             )
         return self.buffers if self.channel.is_tuple else self.buffers[0]
+
+
+class LocalPort(Port):
+    """A channel between threads of one process: the value itself is handed over, not a copy."""
+
+    _value: Any = None
+
+    def send(self, value: Any, number: int) -> None:
+        """Keep `value` for the receivers and tell them; only the caller still needs a copy."""
+        self._value = value
+        if CALLER in self.channel.receivers:
+            super().send(value, number)
+            return
+        self.published[0] = number
+        for signal in self.signals.values():
+            signal.post(number)
+
+    def receive(self, receiver: int, number: int) -> Any:
+        """Wait for the value of this inference."""
+        super().receive(receiver, number)
+        return self._value
 
 
 def _once(stride: int) -> slice:

@@ -17,18 +17,29 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import torch
 
 from ramiel_core.errors import RunError, WorkerDiedError
 from ramiel_core.ir import CALLER, Bar, Program, Timeline
 from ramiel_core.run import host, weave
-from ramiel_core.run.channels import SPINS, FastSignal, QueueSignal, Signal, SignalKind
+from ramiel_core.run.channels import (
+    SPINS,
+    FastSignal,
+    LocalPort,
+    Port,
+    QueueSignal,
+    Signal,
+    SignalKind,
+)
 from ramiel_core.run.shared import IDLE, RUN, STOP, TRACE, Shared
-from ramiel_core.run.worker import REPORT_BYTES, die_with, report, serve
+from ramiel_core.run.worker import REPORT_BYTES, die_with, report, serve, serve_all
 
 LOOK_S = 0.1  # how often a waiting caller looks whether its workers live
+
+
+Runtime = Literal["processes", "threads"]
 
 
 @dataclass
@@ -36,6 +47,7 @@ class _Worker:
     """One forked process, seen from its caller."""
 
     pid: int
+    clusters: tuple[int, ...]  # that it runs: one, or all of them in threads
     errors: int  # file descriptor on which it says why it gave up
 
 
@@ -54,6 +66,9 @@ class Team:
         Inside each operator, for every worker.
     signals : {"fast", "queue"}
         How a receiver learns that a value is there.
+    runtime : {"processes", "threads"}
+        One process for each cluster; or one for all, with a thread for each cluster, where values
+        are handed over without a copy but Python itself runs one thread at a time.
     limit_s : float
         How long one inference may take before it counts as hung.
 
@@ -71,9 +86,11 @@ class Team:
         *,
         threads: int = 1,
         signals: SignalKind = "fast",
+        runtime: Runtime = "processes",
         limit_s: float = 60.0,
     ) -> None:
         self.program, self.threads, self.signals = program, threads, signals
+        self.runtime = runtime
         self._weights, self._inputs, self._limit_s = weights, inputs, limit_s
         self._result = weave.result_of(program)
         self._statements = [weave.statements(program, w) for w in range(program.workers)]
@@ -153,14 +170,20 @@ class Team:
 
     def _open(self) -> None:
         """Lay out the shared memory and fork the workers."""
+        threads = self.runtime == "threads"
         self._shared = Shared.lay_out(
-            self.program, self._inputs, self._statements, self._new_signal
+            self.program,
+            self._inputs,
+            self._statements,
+            self._new_signal,
+            port=LocalPort if threads else Port,
         )
+        clusters = range(self.program.workers)
         gc.collect()
         gc.freeze()  # what is there now is shared: a collection in a worker would copy its pages
         try:
-            for worker in range(self.program.workers):
-                self._workers.append(self._fork(worker))
+            for group in [tuple(clusters)] if threads else [(c,) for c in clusters]:
+                self._workers.append(self._fork(group))
         except BaseException:
             self._kill()
             raise
@@ -171,22 +194,25 @@ class Team:
         crowded = host.oversubscribed(self.program.workers, self.threads)
         return FastSignal(0 if crowded else SPINS)
 
-    def _fork(self, worker: int) -> _Worker:
+    def _fork(self, clusters: tuple[int, ...]) -> _Worker:
         _refuse_threads()
         readable, writable = os.pipe()
         launcher = os.getpid()
         pid = os.fork()
         if pid:
             os.close(writable)
-            return _Worker(pid, readable)
+            return _Worker(pid, clusters, readable)
         code = 1
         try:
             die_with(launcher)
             os.close(readable)
-            serve(self.program, self._weights, self._shared, worker, self.threads)
+            if len(clusters) == 1:
+                serve(self.program, self._weights, self._shared, clusters[0], self.threads)
+            else:
+                serve_all(self.program, self._weights, self._shared, self.threads, writable)
             code = 0
         except BaseException as error:  # noqa: BLE001 - everything is told to the caller
-            os.write(writable, report(error))
+            os.write(writable, report(error, clusters[0]))
         finally:
             os._exit(code)
 
@@ -200,24 +226,26 @@ class Team:
         for start in shared.starts:
             start.release()
         deadline = time.monotonic() + self._limit_s
-        for _ in self._workers:
+        for _ in range(self.program.workers):
             while not shared.done.acquire(timeout=LOOK_S):
                 self._look(deadline)
         return (time.perf_counter_ns() - start_ns) / 1e6
 
     def _look(self, deadline: float) -> None:
         """Raise if a worker is dead, or time is up; before that, end all the others."""
-        for number, worker in enumerate(self._workers):
+        for worker in self._workers:
             pid, status = os.waitpid(worker.pid, os.WNOHANG)
             if pid:
-                said = _read_all(worker.errors)
+                text = _read_all(worker.errors)
+                said = json.loads(text) if text else {}
+                number = said.get("cluster", self._culprit(worker.clusters))
                 error = _obituary(f"cluster {number}", self._operator(number), status, said)
                 self._workers.remove(worker)
                 os.close(worker.errors)
                 self._kill()
                 raise error
         if time.monotonic() > deadline:
-            number = self._culprit()
+            number = self._culprit(tuple(range(self.program.workers)))
             operator = self._operator(number)
             self._kill()
             raise RunError(
@@ -229,12 +257,12 @@ class Team:
         at = self._shared.at[number][0]
         return self._statements[number][at].name if at != IDLE else "its start"
 
-    def _culprit(self) -> int:
-        """The worker to blame for a hang: one that computes, not one that waits for it."""
+    def _culprit(self, clusters: tuple[int, ...]) -> int:
+        """The one of several to blame: one that computes, not one that waits for it."""
         at = [view[0] for view in self._shared.at]
-        busy = [w for w, statement in enumerate(at) if statement != IDLE]
-        computing = [w for w in busy if self._statements[w][at[w]].kind != "wait"]
-        return (computing or busy or [0])[0]
+        busy = [c for c in clusters if at[c] != IDLE]
+        computing = [c for c in busy if self._statements[c][at[c]].kind != "wait"]
+        return (computing or busy or clusters)[0]
 
     def _kill(self) -> None:
         for worker in self._workers:
@@ -255,7 +283,7 @@ def _refuse_threads() -> None:
         )
 
 
-def _obituary(cluster: str, operator: str, status: int, said: str) -> RunError:
+def _obituary(cluster: str, operator: str, status: int, said: Mapping[str, Any]) -> RunError:
     """The error for a worker that ended by itself: by a signal, an exception or an exit."""
     where = f"in {operator!r}"
     if os.WIFSIGNALED(status):
@@ -265,9 +293,8 @@ def _obituary(cluster: str, operator: str, status: int, said: str) -> RunError:
             f"--workers."
         )
     if said:
-        found = json.loads(said)
         return RunError(
-            f"{cluster} raised {found['type']} {where}: {found['message']} Run it sequentially "
+            f"{cluster} raised {said['type']} {where}: {said['message']} Run it sequentially "
             f"(--workers 1) to see whether the model itself is the cause."
         )
     return WorkerDiedError(

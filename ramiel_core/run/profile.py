@@ -20,28 +20,38 @@ LEAST_ROUNDS, MOST_ROUNDS = 5, 21
 BUDGET_S = 3.0  # for the rounds of one model, beyond the least
 SEND_BYTES = (4096, 65536, 262144, 1048576, 4194304)
 SEND_ROUNDS = 15
+GAP_S = 0.003  # between teams: OpenMP threads of the last one spin that long, then sleep
 PAUSE_S = 0.001  # between sends: a receiver that waits that long is asleep, as in a real run
 
 
-def operator_costs(team: Team) -> dict[str, float]:
-    """Milliseconds of each operator, from traced inferences of a sequential team.
+def operator_costs(*teams: Team) -> list[dict[str, float]]:
+    """Milliseconds of each operator, from traced inferences of sequential teams in turn.
 
     Steady state (after `WARM_UPS`), values freed at last use, pinned, median of 5 to 21 rounds.
 
     Parameters
     ----------
-    team : Team
-        Of the sequential program, so that nobody else uses the memory meanwhile.
+    *teams : Team
+        Of sequential programs, so that nobody else uses the memory meanwhile; several where the
+        same operators are computed by different calls, which only compare if they take turns.
+
+    Returns
+    -------
+    list of dict
+        By operator name, one for each team.
     """
-    for _ in range(WARM_UPS):
-        team.run()
-    traces: list[Timeline] = []
+    for team in teams:
+        for _ in range(WARM_UPS):
+            team.run()
+    traces: list[list[Timeline]] = [[] for _ in teams]
     ends = time.monotonic() + BUDGET_S
     for done in range(MOST_ROUNDS):
         if done >= LEAST_ROUNDS and time.monotonic() > ends:
             break
-        traces.append(team.trace())
-    return operator_medians(traces)
+        for team, found in zip(teams, traces, strict=True):
+            time.sleep(GAP_S)
+            found.append(team.trace())
+    return [operator_medians(found) for found in traces]
 
 
 def operator_medians(traces: Iterable[Timeline]) -> dict[str, float]:

@@ -36,6 +36,7 @@ class Shared:
         inputs: Sequence[torch.Tensor],
         statements: Sequence[Sequence[Statement]],
         new_signal: Callable[[], Signal],
+        port: type[Port] = Port,
     ) -> Shared:
         """Take one mapping for everything, touch it, and copy the inputs in."""
         specs = [TensorSpec.of(tensor) for tensor in inputs]
@@ -53,7 +54,7 @@ class Shared:
                 name: memory.tensor(spec)
                 for (name, _), spec in zip(program.inputs, specs, strict=True)
             },
-            ports=_open_ports(program, memory, new_signal),
+            ports=_open_ports(program, memory, new_signal, port),
             starts=tuple(semaphore() for _ in range(program.workers)),
             done=semaphore(),
         )
@@ -69,12 +70,12 @@ class Shared:
 
 
 def _open_ports(
-    program: Program, memory: Memory, new_signal: Callable[[], Signal]
+    program: Program, memory: Memory, new_signal: Callable[[], Signal], port: type[Port]
 ) -> dict[str, Port]:
     """Lay out every channel; the caller needs no signal, it waits for whole inferences."""
     numbers = memory.integers(1 + len(program.channels))
     return {
-        channel.value: Port(
+        channel.value: port(
             channel,
             tuple(memory.tensor(spec) if spec else None for spec in channel.outputs),
             {r: new_signal() for r in channel.receivers if r != CALLER},

@@ -6,8 +6,10 @@ import ctypes
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,8 +28,10 @@ def serve(
 ) -> None:
     """Run cluster `worker` once for every start signal, until told to stop."""
     os.sched_setaffinity(0, host.cores_for(worker, threads))
-    torch.set_num_threads(threads)
+    if program.wide_threads > threads:
+        _open_pool(worker, threads, program.wide_threads)
     weights = prepared(program, weights, worker, threads)
+    torch.set_num_threads(threads)
     number, mode, at = shared.number, shared.mode, shared.at[worker]
 
     def receive(name: str) -> Any:
@@ -55,17 +59,56 @@ def serve(
             done.release()
 
 
+def serve_all(
+    program: Program, weights: Mapping[str, Any], shared: Shared, threads: int, errors: int
+) -> None:
+    """Serve every cluster from a thread of its own; the first that raises ends the process."""
+
+    def work(cluster: int) -> None:
+        try:
+            serve(program, weights, shared, cluster, threads)
+        except BaseException as error:  # noqa: BLE001 - everything is told to the caller
+            os.write(errors, report(error, cluster))
+            os._exit(1)
+
+    workers = [threading.Thread(target=work, args=(c,)) for c in range(program.workers)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
 def prepared(
     program: Program, weights: Mapping[str, Any], worker: int, threads: int
 ) -> Mapping[str, Any]:
     """The weights, with those recipes built that this cluster names."""
     text = program.functions[worker] if program.functions else program.source
-    built = {
-        name: weight.build(threads)
-        for name, weight in weights.items()
-        if isinstance(weight, Recipe) and f'w["{name}"]' in text
-    }
+    built = {}
+    for name, weight in weights.items():
+        if isinstance(weight, Recipe) and f'w["{name}"]' in text:
+            wanted = program.wide_threads if name in program.wide_weights else threads
+            torch.set_num_threads(wanted)
+            built[name] = weight.build(wanted)
     return {**weights, **built}
+
+
+def threads_now() -> set[int]:
+    """Ids of the threads of this process."""
+    return {int(task.name) for task in Path("/proc/self/task").iterdir()}
+
+
+def _open_pool(worker: int, threads: int, most: int) -> None:
+    """Start the threads of wide operators, and pin each: the worker's own cores come first."""
+    cores = host.cores_for(worker, threads)
+    cores += tuple(core for core in host.cores() if core not in cores)
+    before = threads_now()
+    os.sched_setaffinity(0, cores)
+    torch.set_num_threads(most)
+    torch.ones(most, 1 << 16).sqrt_()  # large enough for every thread to get a part
+    others = sorted(threads_now() - before)
+    os.sched_setaffinity(0, cores[:1])
+    for i, thread in enumerate(others, start=1):
+        os.sched_setaffinity(thread, cores[i % len(cores) :][:1])
 
 
 def die_with(launcher: int) -> None:
@@ -75,8 +118,9 @@ def die_with(launcher: int) -> None:
         os._exit(1)
 
 
-def report(error: BaseException) -> bytes:
+def report(error: BaseException, cluster: int) -> bytes:
     """Why a worker gave up, as its caller reads it from the pipe."""
     text = (str(error).strip().splitlines() or [""])[0]
     sentence = text if text.endswith(".") else f"{text}."
-    return json.dumps({"type": type(error).__name__, "message": sentence[:1000]}).encode()
+    said = {"cluster": cluster, "type": type(error).__name__, "message": sentence[:1000]}
+    return json.dumps(said).encode()

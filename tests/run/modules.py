@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 MODULES: dict[str, Callable[[], nn.Module]] = {}
 BY_EXPORT = ("branch_on_shape", "in_place_by_export")  # torch.fx refuses them

@@ -1,0 +1,252 @@
+"""What a launcher process does: measure costs, benchmark, tune. Joins arrows as `pipeline` does.
+
+A launcher is a fresh process with one thread (`python -m ramiel_core launch FOLDER`), since only
+such a one may fork workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ramiel_core.errors import RamielError
+from ramiel_core.graph import cost_cache
+from ramiel_core.graph.costs import SendLine, reweigh, weigh_measured
+from ramiel_core.ir import AUTO, Configuration, Graph, Job, Parcel, Plan, Program, Report
+from ramiel_core.kernels import fused
+from ramiel_core.pipeline import (
+    best_plan,
+    parcel_of,
+    plan_of,
+    program_of,
+    summary,
+    timeline_of,
+    traced,
+)
+from ramiel_core.plan.moldable import moldable_plan
+from ramiel_core.plan.planner import revalued, sequential_plan
+from ramiel_core.report.summarize import record, summarize
+from ramiel_core.run import bench as timing
+from ramiel_core.run import host, jobs
+from ramiel_core.run.forked import Team
+from ramiel_core.run.profile import operator_costs, send_line
+
+Tell = Callable[..., None]
+TOLERANCE: Mapping[str, float] = {"eager": 0.0, "fused": fused.TOLERANCE}
+
+
+def launch(folder: Path) -> int:
+    """Do the job of `folder` in this process, which must be fresh; tells its events there."""
+
+    def tell(kind: str, **said: Any) -> None:
+        jobs.tell(folder, {"kind": kind, **said})
+
+    torch.set_num_threads(1)  # a second thread here would hang every worker
+    job = jobs.job_in(folder)
+    try:
+        with jobs.host_to_itself(folder):
+            tell("stage", text=f"Building {job.model}")
+            own = folder / jobs.MODEL_FILE
+            if own.exists():
+                parcel = torch.load(own, weights_only=False)  # ours, written a moment ago
+                own.unlink()
+            else:
+                families = AUTO if job.task == "tune" else job.kernels
+                parcel = parcel_of(traced(job.model, device="cpu"), families)
+            workshop = Workshop(parcel, tell, job.signals)
+            if job.task == "profile":
+                workshop.weighed("eager", job.threads)
+                tell("profiled")
+            else:
+                tell("report", record=record(_benchmark(workshop, job, tell)))
+    except RamielError as error:
+        tell("error", message=str(error))
+        return 1
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        tell("error", message=f"the benchmark broke off ({said}). Please report it.")
+        raise
+    return 0
+
+
+@dataclass(frozen=True)
+class Built:
+    """A configuration of a model, ready to run."""
+
+    configuration: Configuration
+    graph: Graph  # weighed as it will run
+    plan: Plan
+    program: Program
+    weights: Mapping[str, Any]
+
+
+class Workshop:
+    """Builds one model in any configuration; measures what it needs to know, once.
+
+    Parameters
+    ----------
+    parcel : Parcel
+        The model.
+    tell : callable
+        Gets the stages of long work.
+    signals : {"fast", "queue"}
+        How workers signal.
+    """
+
+    def __init__(self, parcel: Parcel, tell: Tell, signals: Any = "fast") -> None:
+        self.parcel, self.tell, self.signals = parcel, tell, signals
+        self._weighed: dict[tuple[str, int], Graph] = {}
+
+    @cached_property
+    def send(self) -> SendLine:
+        """What a send costs here."""
+        return SendLine(*send_line(self.signals))
+
+    def family(self, kernels: str) -> tuple[Graph, Mapping[str, Any]]:
+        """The model's graph, unweighed, and its weights under one kernel family."""
+        if kernels == "fused" and self.parcel.fused is not None:
+            return self.parcel.fused
+        return self.parcel.graph, self.parcel.weights
+
+    def weighed(self, kernels: str, threads: int) -> Graph:
+        """The graph with measured costs; where operators have several calls, with the fastest."""
+        if (kernels, threads) not in self._weighed:
+            self._weighed[kernels, threads] = self._measure(kernels, threads)
+        return self._weighed[kernels, threads]
+
+    def _measure(self, kernels: str, threads: int) -> Graph:
+        bare, weights = self.family(kernels)
+        self.tell("stage", text=f"Measuring {len(bare)} operators one by one")
+        choices = 1 + max(len(node.others) for node in bare.nodes)
+        variants = [_variant(bare, i) for i in range(choices)]
+        with ExitStack() as stack:
+            teams = [
+                stack.enter_context(self._team(program, weights, threads))
+                for program in (program_of(v, sequential_plan(v)) for v in variants)
+            ]
+            costs = operator_costs(*teams)
+        chosen, cost_ms = {}, {}
+        for node in bare.nodes:
+            best = min(range(1 + len(node.others)), key=lambda i: costs[i][node.name])
+            chosen[node.name], cost_ms[node.name] = best, costs[best][node.name]
+        nodes = tuple(_with_call(node, chosen[node.name]) for node in bare.nodes)
+        if kernels == "eager" and self.signals == "fast":
+            cost_cache.save(bare, host.identity(), threads, cost_ms, self.send)
+        return weigh_measured(replace(bare, nodes=nodes), cost_ms, self.send)
+
+    def build(self, configuration: Configuration) -> Built:
+        """Plan and emit.
+
+        Raises
+        ------
+        PlanError
+            For an unknown planner, or one that does not fit the kernels.
+        """
+        c = configuration
+        graph = self.weighed(c.kernels, c.threads)
+        if c.workers == 1:
+            plan = sequential_plan(graph)
+        elif c.planner == "moldable":
+            most = min(len(host.cores()), c.workers * c.threads)
+            wide = self.weighed(c.kernels, most)
+            graph, plan = moldable_plan(graph, wide, c.workers, c.threads, most)
+        else:
+            plan = plan_of(graph, c.workers)
+        weights = self.family(c.kernels)[1]
+        return Built(c, graph, plan, program_of(graph, plan), weights)
+
+    def team(self, built: Built) -> Team:
+        """The workers of what was built."""
+        c = built.configuration
+        return self._team(built.program, built.weights, c.threads, c.runtime)
+
+    def _team(
+        self, program: Program, weights: Mapping[str, Any], threads: int, runtime: Any = "processes"
+    ) -> Team:
+        return Team(
+            program,
+            weights,
+            self.parcel.inputs,
+            threads=threads,
+            signals=self.signals,
+            runtime=runtime,
+        )
+
+
+def _variant(graph: Graph, choice: int) -> Graph:
+    """The graph with each operator's call of this number, or its last."""
+    nodes = tuple(_with_call(node, min(choice, len(node.others))) for node in graph.nodes)
+    return replace(graph, nodes=nodes)
+
+
+def _with_call(node: Any, choice: int) -> Any:
+    return replace(node, call=(node.call, *node.others)[choice], others=())
+
+
+def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
+    graph = workshop.weighed(job.kernels, job.threads)
+    workers = job.workers or best_plan(graph, job.threads).workers
+    parallel = workshop.build(
+        Configuration(job.kernels, job.planner, job.runtime, workers, job.threads)
+    )
+    sequential = workshop.build(Configuration(job.kernels, threads=job.threads))
+    graph, plan = parallel.graph, parallel.plan
+    warnings = _warnings(job, plan)
+    tell("planned", **summary(graph, plan), warnings=warnings)
+    inside = min(len(host.cores()), max(2, workers * job.threads))
+    reference, tolerance = workshop.parcel.reference, TOLERANCE[job.kernels]
+    with ExitStack() as stack:
+        teams = {
+            "sequential": stack.enter_context(workshop.team(sequential)),
+            "parallel": stack.enter_context(workshop.team(parallel)),
+        }
+        if inside > job.threads:
+            threads = workshop.build(Configuration(job.kernels, threads=inside))
+            teams["threads"] = stack.enter_context(workshop.team(threads))
+        if job.threads > 1 and not tolerance:
+            # Kernels may split their sums by threads: compare like with like.
+            teams["sequential"].run()
+            reference = teams["sequential"].output()
+
+        def progress(done: int, last_ms: Any) -> None:
+            tell("progress", done=done, total=job.repeats, last_ms=dict(last_ms))
+
+        tell("stage", text=f"Timing {job.repeats} rounds")
+        labels = ("sequential", "threads") if plan.wide else ("sequential",)
+        runs, costs = timing.interleave(
+            teams, reference, job.repeats, progress, tolerance, traced=labels
+        )
+        tell("stage", text="Tracing one inference")
+        measured = timing.median_trace(teams["parallel"])
+    wide = set(plan.wide)
+    cost_ms = {n: costs["threads" if n in wide else "sequential"][n] for n in graph.index}
+    graph = reweigh(graph, cost_ms)
+    plan = revalued(plan, graph)
+    timelines = (timeline_of(graph, plan), measured)
+    return summarize(
+        graph, plan, job, runs=runs, timelines=timelines, host=host.facts(), warnings=warnings
+    )
+
+
+def _warnings(job: Job, plan: Plan) -> list[str]:
+    """What the user should know about the settings before believing the figures."""
+    cores, found = len(host.cores()), []
+    if job.workers is not None and job.workers > cores:
+        found.append(
+            f"{job.workers} workers on {cores} cores: workers take turns, and waiting ones sleep."
+        )
+    if (job.workers or 1) * job.threads > cores:
+        found.append(
+            f"oversubscribed: {job.workers or 1} × {job.threads} threads on {cores} cores."
+        )
+    if job.workers is not None and plan.rejected_makespan_ms is None and job.workers > plan.workers:
+        found.append(
+            f"{job.workers} workers were asked for, but the graph has work for {plan.workers} only."
+        )
+    return found
