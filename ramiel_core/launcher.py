@@ -6,9 +6,9 @@ such a one may fork workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ from typing import Any
 import torch
 
 from ramiel_core.errors import RamielError
+from ramiel_core.check import check_plan
 from ramiel_core.graph import cost_cache
 from ramiel_core.graph.costs import SendLine, reweigh, weigh_measured
-from ramiel_core.ir import AUTO, Configuration, Graph, Job, Parcel, Plan, Program, Report
-from ramiel_core.kernels import fused
+from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job, Parcel, Plan, Program, Report
+from ramiel_core.kernels import fused, onnx_runtime, open_vino
+from ramiel_core.kernels.segment import Family, segment
 from ramiel_core.pipeline import (
     best_plan,
     parcel_of,
@@ -31,14 +33,26 @@ from ramiel_core.pipeline import (
 )
 from ramiel_core.plan.moldable import moldable_plan
 from ramiel_core.plan.planner import revalued, sequential_plan
+from ramiel_core.report import tuned
 from ramiel_core.report.summarize import record, summarize
 from ramiel_core.run import bench as timing
 from ramiel_core.run import host, jobs
 from ramiel_core.run.forked import Team
+from ramiel_core.run.tune import Candidate, Standing, fastest
 from ramiel_core.run.profile import operator_costs, send_line
 
 Tell = Callable[..., None]
-TOLERANCE: Mapping[str, float] = {"eager": 0.0, "fused": fused.TOLERANCE}
+TORCH_KERNELS = ("eager", "fused")  # whose operators run one by one
+LIBRARIES: Mapping[str, Family] = {
+    "onnxruntime": onnx_runtime.recipe,
+    "openvino": open_vino.recipe,
+}
+TOLERANCE: Mapping[str, float] = {
+    "eager": 0.0,
+    "fused": fused.TOLERANCE,
+    "onnxruntime": onnx_runtime.TOLERANCE,
+    "openvino": open_vino.TOLERANCE,
+}
 
 
 def launch(folder: Path) -> int:
@@ -63,6 +77,8 @@ def launch(folder: Path) -> int:
             if job.task == "profile":
                 workshop.weighed("eager", job.threads)
                 tell("profiled")
+            elif job.task == "tune":
+                tell("tuned", record=_tune(workshop, job, tell))
             else:
                 tell("report", record=record(_benchmark(workshop, job, tell)))
     except RamielError as error:
@@ -149,6 +165,8 @@ class Workshop:
             For an unknown planner, or one that does not fit the kernels.
         """
         c = configuration
+        if c.kernels in LIBRARIES:
+            return self._build_segments(c)
         graph = self.weighed(c.kernels, c.threads)
         if c.workers == 1:
             plan = sequential_plan(graph)
@@ -160,6 +178,17 @@ class Workshop:
             plan = plan_of(graph, c.workers)
         weights = self.family(c.kernels)[1]
         return Built(c, graph, plan, program_of(graph, plan), weights)
+
+    def _build_segments(self, c: Configuration) -> Built:
+        """Plan over eager costs, then let a kernel library compute what lies between messages."""
+        eager = self.build(replace(c, kernels="eager"))
+        graph, plan, weights = segment(
+            eager.graph, eager.plan, eager.weights, LIBRARIES[c.kernels]
+        )
+        graph = replace(graph, kernels=c.kernels)
+        check_plan(graph, plan)
+        program = program_of(graph, plan)
+        return Built(c, graph, revalued(plan, graph), program, weights)
 
     def team(self, built: Built) -> Team:
         """The workers of what was built."""
@@ -232,6 +261,76 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
     return summarize(
         graph, plan, job, runs=runs, timelines=timelines, host=host.facts(), warnings=warnings
     )
+
+
+def _tune(workshop: Workshop, job: Job, tell: Tell) -> dict[str, Any]:
+    """Find the fastest configuration of a model; kept for `auto`."""
+    model = workshop.parcel.graph
+    found = list(_configurations(len(host.cores())))
+
+    def opener(c: Configuration) -> Callable[[], Team]:
+        def open_team() -> Team:
+            return workshop.team(workshop.build(c))
+
+        return open_team
+
+    candidates = []
+    for c in found:
+        predicted_ms = None
+        if c.kernels in TORCH_KERNELS:
+            made = workshop.build(c)
+            if c.workers > 1 and made.plan.workers == 1:
+                continue  # not predicted to pay: it would be sequential under another name
+            if c.planner == "moldable" and not 0 < len(made.plan.wide) < len(made.graph):
+                continue  # all wide, or all side by side: the same as another candidate
+            predicted_ms = made.plan.makespan_ms
+        candidates.append(Candidate(str(c), opener(c), TOLERANCE[c.kernels], predicted_ms))
+    by_label = {str(c): c for c in found}
+
+    def standings(now: Sequence[Standing]) -> None:
+        rows = [_row(standing, by_label[standing.label]) for standing in now]
+        tell("standings", rows=rows)
+
+    tell("stage", text=f"Racing {len(candidates)} configurations")
+    ranked = fastest(
+        sorted(candidates, key=lambda c: c.predicted_ms or 0.0),
+        workshop.parcel.reference,
+        job.budget_s,
+        standings,
+    )
+    rows = [_row(standing, by_label[standing.label]) for standing in ranked]
+    found_now = {
+        "model": model.model,
+        "winner": rows[0]["configuration"],
+        "standings": rows,
+        "steps": tuned.gains(rows),
+        "budget_s": job.budget_s,
+        "host": host.facts(),
+    }
+    tuned.save(model, host.identity(), found_now)
+    return found_now
+
+
+def _configurations(cores: int) -> Iterator[Configuration]:
+    """What a tuner tries: every family alone with every thread count, and every split of the cores.
+
+    Sequential ones are always among them, so that the winner is never slower than any of them.
+    """
+    threads = [t for t in (1, 2, 4, 8, 16, 32, 64) if t < cores] + [cores]
+    for kernels in KERNELS:
+        for count in threads:
+            yield Configuration(kernels, threads=count)
+    for workers in threads[1:]:
+        count = max(1, cores // workers)
+        for kernels in KERNELS:
+            yield Configuration(kernels, "ramiel", "processes", workers, count)
+            if kernels in TORCH_KERNELS:
+                yield Configuration(kernels, "ramiel", "threads", workers, count)
+                yield Configuration(kernels, "moldable", "processes", workers, count)
+
+
+def _row(standing: Standing, configuration: Configuration) -> dict[str, Any]:
+    return {**asdict(standing), "configuration": asdict(configuration)}
 
 
 def _warnings(job: Job, plan: Plan) -> list[str]:

@@ -1,0 +1,303 @@
+"""Find the fastest of many configurations within a time budget, by interleaved measurement.
+
+A host changes its speed within seconds, so no time is compared with one that was taken elsewhere:
+every candidate is timed in turn with the fastest one found so far (the leader), round by round.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from ramiel_core.errors import RamielError
+from ramiel_core.run.bench import agreement
+from ramiel_core.run.profile import GAP_S
+
+WARM_UPS = 3
+FIRST_ROUNDS = 4  # of a candidate against the leader
+STAGE_ROUNDS = 6  # between two halvings
+MOST_ROUNDS = 40
+HOPELESS = 1.25  # times the leader's: such a candidate is closed after its first rounds
+RESAMPLES = 1000
+
+State = Literal["waiting", "measuring", "slower", "finalist", "best", "failed"]
+
+
+class Runner(Protocol):
+    """What can be timed: `run.forked.Team`."""
+
+    def run(self) -> float:
+        """One inference; its time in ms."""
+
+    def output(self) -> Any:
+        """What it returned."""
+
+    def memory_bytes(self) -> int:
+        """Of its workers."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One thing to try."""
+
+    label: str
+    open: Callable[[], Runner]
+    tolerance: float  # of its outputs, as a share of the largest value; 0 asks for equal bits
+    predicted_ms: float | None = None
+
+
+@dataclass
+class Standing:
+    """How a candidate stands: its times are those of rounds that the leader shared."""
+
+    label: str
+    predicted_ms: float | None = None
+    median_ms: float | None = None
+    ratio: float | None = None  # its time over the best's, median of rounds that both ran
+    ratio_ci: tuple[float, float] | None = None  # 95 %
+    rounds: int = 0
+    state: State = "waiting"
+    max_difference: float = 0.0
+    memory_bytes: int = 0
+    reason: str = ""  # why it failed
+    against: str = ""  # who led when it was timed last
+
+
+@dataclass
+class _Open:
+    """A candidate that runs now, with its times by round number."""
+
+    candidate: Candidate
+    runner: Runner
+    standing: Standing
+    times_ms: dict[int, float] = field(default_factory=dict)
+
+
+def fastest(
+    candidates: Sequence[Candidate],
+    reference: Any,
+    budget_s: float,
+    tell: Callable[[Sequence[Standing]], None],
+) -> list[Standing]:
+    """Time candidates against each other; the fastest comes first in what is returned.
+
+    First each meets the leader for `FIRST_ROUNDS` rounds; one that is `HOPELESS` is closed. Then
+    all that are left run in turn, and after every `STAGE_ROUNDS` rounds those whose confidence
+    interval against the leader lies above 1 are closed, and the slower half of the rest where
+    more than two are left (successive halving).
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        Those that are predicted to be fast first; all get their first rounds, whatever the budget.
+    reference : nested tensors
+        What every output has to agree with; a candidate that does not is out.
+    budget_s : float
+        Roughly, for everything together.
+    tell : callable
+        Gets all standings whenever they change.
+
+    References
+    ----------
+    .. [1] K. Jamieson, A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter
+       Optimization", AISTATS 2016 (successive halving; the leader and the pairing are ours).
+    """
+    return _Race(candidates, reference, time.monotonic() + budget_s, tell).run()
+
+
+class _Race:
+    """One tuning: who runs, who leads, and every time so far."""
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        reference: Any,
+        ends: float,
+        tell: Callable[[Sequence[Standing]], None],
+    ) -> None:
+        self.candidates, self.reference, self.ends, self.tell = candidates, reference, ends, tell
+        self.standings = {c.label: Standing(c.label, c.predicted_ms) for c in candidates}
+        self.open: dict[str, _Open] = {}
+        self.leader: _Open | None = None
+        self.round = 0
+
+    def run(self) -> list[Standing]:
+        try:
+            for candidate in self.candidates:
+                self._challenge(candidate)
+            if self.leader is None:
+                raise RamielError(self._why_none())
+            self._halve()
+            self.leader = best = min(self.open.values(), key=self._median_ms)
+            self._write_standings()
+            for label in self.open:
+                self.standings[label].state = "best" if label == best.candidate.label else "finalist"
+            self._chain(best.candidate.label)
+            self._told()
+        finally:
+            for opened in self.open.values():
+                opened.runner.close()
+        return sorted(self.standings.values(), key=_place)
+
+    def _chain(self, best: str) -> None:
+        """Ratios against leaders of earlier times become ratios against the best.
+
+        Who beat a leader was timed against it, so each ratio leads on to a later leader.
+        """
+        against_best = {best: 1.0}
+
+        def of(label: str) -> float:
+            if label not in against_best:
+                against_best[label] = 1.0  # ends a circle, should there ever be one
+                standing = self.standings[label]
+                against_best[label] = (standing.ratio or 1.0) * of(standing.against)
+            return against_best[label]
+
+        for standing in self.standings.values():
+            if standing.ratio is not None and standing.label not in self.open:
+                standing.ratio = of(standing.label)
+
+    def _challenge(self, candidate: Candidate) -> None:
+        standing = self.standings[candidate.label]
+        standing.state = "measuring"
+        self._told()
+        try:
+            opened = _Open(candidate, candidate.open(), standing)
+        except RamielError as error:
+            standing.state, standing.reason = "failed", str(error)
+            return
+        self.open[candidate.label] = opened
+        for _ in range(WARM_UPS):
+            self._one_round([opened])
+        opened.times_ms.clear()
+        for _ in range(FIRST_ROUNDS):
+            self._one_round([o for o in (self.leader, opened) if o is not None])
+        if candidate.label not in self.open:
+            return  # it failed
+        standing.memory_bytes = opened.runner.memory_bytes()
+        if self.leader is None:
+            self.leader = opened
+        ratio = self._ratio_now(opened)
+        self._write_standings()
+        standing.state = "finalist"
+        if ratio > HOPELESS:
+            self._drop(opened, "slower")
+        elif ratio < 1:
+            self._lead(opened)
+
+    def _lead(self, opened: _Open) -> None:
+        """A new leader; the others stay as long as they are not hopeless against it."""
+        before = self.leader
+        self.leader = opened
+        self._write_standings()
+        if before is not None and before is not opened and self._ratio_now(before) > HOPELESS:
+            self._drop(before, "slower")
+
+    def _halve(self) -> None:
+        while len(self.open) > 1 and self.round < MOST_ROUNDS + len(self.candidates) * FIRST_ROUNDS:
+            for _ in range(STAGE_ROUNDS):
+                self._one_round(list(self.open.values()))
+                if time.monotonic() > self.ends:
+                    break
+            self.leader = min(self.open.values(), key=self._median_ms)
+            self._write_standings()
+            ranked = sorted(self.open.values(), key=self._ratio_now)
+            half = max(2, (len(ranked) + 1) // 2)
+            for place, opened in enumerate(ranked):
+                interval = opened.standing.ratio_ci
+                beaten = interval is not None and interval[0] > 1
+                if opened is not self.leader and (beaten or place >= half):
+                    self._drop(opened, "slower")
+            self._told()
+            if time.monotonic() > self.ends:
+                return
+
+    def _one_round(self, runners: Sequence[_Open]) -> None:
+        self.round += 1
+        for opened in runners:
+            if opened.candidate.label not in self.open:
+                continue
+            time.sleep(GAP_S)
+            try:
+                opened.times_ms[self.round] = opened.runner.run()
+                self._check(opened)
+            except RamielError as error:
+                self._drop(opened, "failed", str(error))
+
+    def _check(self, opened: _Open) -> None:
+        agrees, difference = agreement(
+            opened.runner.output(), self.reference, opened.candidate.tolerance
+        )
+        opened.standing.max_difference = max(opened.standing.max_difference, difference)
+        if not agrees:
+            raise RamielError(
+                f"its output differs from eager by {difference:.2g} of the largest value, more "
+                f"than {opened.candidate.tolerance:g}."
+            )
+
+    def _drop(self, opened: _Open, state: State, reason: str = "") -> None:
+        opened.runner.close()
+        opened.standing.state, opened.standing.reason = state, reason
+        del self.open[opened.candidate.label]
+        if opened is self.leader and self.open:
+            self.leader = min(self.open.values(), key=self._median_ms)
+
+    def _shared(self, opened: _Open) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Times of a candidate and of the leader in the rounds that both ran."""
+        assert self.leader is not None  # noqa: S101 - nobody asks before there is one
+        rounds = sorted(opened.times_ms.keys() & self.leader.times_ms.keys())
+        own = np.array([opened.times_ms[r] for r in rounds])
+        return own, np.array([self.leader.times_ms[r] for r in rounds])
+
+    def _ratio_now(self, opened: _Open) -> float:
+        own, leader = self._shared(opened)
+        return float(np.median(own / leader)) if len(own) else float("inf")
+
+    @staticmethod
+    def _median_ms(opened: _Open) -> float:
+        latest = sorted(opened.times_ms)[-2 * STAGE_ROUNDS :]
+        return float(np.median([opened.times_ms[r] for r in latest]))
+
+    def _write_standings(self) -> None:
+        for opened in self.open.values():
+            own, leader = self._shared(opened)
+            if not len(own):
+                continue
+            draws = np.random.default_rng(0).integers(0, len(own), (RESAMPLES, len(own)))
+            low, high = np.percentile(np.median((own / leader)[draws], axis=1), (2.5, 97.5))
+            standing = opened.standing
+            standing.against = self.leader.candidate.label if self.leader else ""
+            standing.rounds = len(opened.times_ms)
+            standing.median_ms = float(np.median(list(opened.times_ms.values())))
+            standing.ratio = float(np.median(own / leader))
+            standing.ratio_ci = (float(low), float(high))
+
+    def _told(self) -> None:
+        self.tell(sorted(self.standings.values(), key=_place))
+
+    def _why_none(self) -> str:
+        reasons = {s.reason for s in self.standings.values() if s.reason}
+        return f"no configuration could run: {' '.join(sorted(reasons))}"
+
+
+ORDER: Mapping[State, int] = {
+    "best": 0,
+    "finalist": 1,
+    "measuring": 2,
+    "slower": 2,
+    "waiting": 3,
+    "failed": 4,
+}
+
+
+def _place(standing: Standing) -> tuple[int, float, str]:
+    """Fastest first; those without a time last."""
+    known = standing.median_ms if standing.median_ms is not None else float("inf")
+    return ORDER[standing.state], known, standing.label
