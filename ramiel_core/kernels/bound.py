@@ -1,0 +1,86 @@
+"""What the kernel libraries share: tensors' memory handed to them, and taken from them, as it is."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from ramiel_core.ir import TensorSpec
+
+Out = torch.Tensor | Sequence[torch.Tensor | None] | None
+
+
+class BoundSession:
+    """A session of a kernel library that reads and writes torch tensors in place.
+
+    Called with tensors of fixed shapes in any layout, it returns a tensor, or a tuple where there
+    are several outputs. They lie in `out` where that is given, else in memory of the session's
+    own, which its next call writes over.
+
+    Most calls find every tensor where the last call found it, since inputs and channels do not
+    move: then nothing is bound anew, and a call costs what the library itself costs.
+    """
+
+    def __init__(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
+        self._copies = [_contiguous(spec) for spec in inputs]
+        self._own = tuple(_contiguous(spec) for spec in outputs)
+        self._read = [0] * len(self._copies)  # addresses that are bound now
+        self._written = [0] * len(self._own)
+        self._single = len(self._own) == 1
+        self._nothing = (None,) * len(self._own)
+
+    def __call__(self, *tensors: torch.Tensor, out: Out = None) -> Any:
+        """Run once."""
+        read, written = self._read, self._written
+        for k, tensor in enumerate(tensors):
+            address = tensor.data_ptr()
+            if address != read[k] or not tensor.is_contiguous():
+                self._attach(k, tensor)
+        if self._single:
+            wanted = out if isinstance(out, torch.Tensor) else self._own[0]
+            if wanted.data_ptr() == written[0]:
+                self._run()
+                return wanted
+            return self._run_into((wanted,))[0]
+        asked = self._nothing if out is None else out
+        return self._run_into(
+            tuple(o if o is not None else own for o, own in zip(asked, self._own, strict=True))
+        )
+
+    def _attach(self, k: int, tensor: torch.Tensor) -> None:
+        if not tensor.is_contiguous():
+            tensor = self._copies[k].copy_(tensor)
+        if tensor.data_ptr() != self._read[k]:
+            self._bind_input(k, tensor)
+            self._read[k] = tensor.data_ptr()
+
+    def _run_into(self, wanted: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        for k, tensor in enumerate(wanted):
+            target = tensor if tensor.is_contiguous() else self._own[k]
+            if target.data_ptr() != self._written[k]:
+                self._bind_output(k, target)
+                self._written[k] = target.data_ptr()
+        self._run()
+        for tensor, own in zip(wanted, self._own, strict=True):
+            if not tensor.is_contiguous():
+                tensor.copy_(own)
+        return tuple(wanted)
+
+    @abstractmethod
+    def _bind_input(self, k: int, tensor: torch.Tensor) -> None:
+        """Let input `k` be read from this contiguous tensor from now on."""
+
+    @abstractmethod
+    def _bind_output(self, k: int, tensor: torch.Tensor) -> None:
+        """Let output `k` be written into this contiguous tensor from now on."""
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Compute, from what is bound into what is bound."""
+
+
+def _contiguous(spec: TensorSpec) -> torch.Tensor:
+    return torch.empty(spec.shape, dtype=getattr(torch, spec.dtype))

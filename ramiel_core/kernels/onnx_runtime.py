@@ -1,0 +1,93 @@
+"""The kernel family `onnxruntime`: a segment is an ONNX Runtime session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ramiel_core.errors import RamielError
+from ramiel_core.ir import Recipe, TensorSpec
+from ramiel_core.kernels.bound import BoundSession
+from ramiel_core.kernels.segment import Segment
+from ramiel_core.kernels.to_onnx import to_onnx
+
+TOLERANCE = 1e-3
+"""Of the largest value: batch norm is folded into weights, and sums run in another order."""
+
+WARNING = 2  # of ONNX Runtime's severities; what it warns of is how it optimizes
+ERROR = 3
+
+
+def recipe(segment: Segment, weights: Mapping[str, Any]) -> Recipe:
+    """The session of a segment, to be built in its worker.
+
+    Raises
+    ------
+    RamielError
+        Where the segment has no ONNX form.
+    """
+    return _Recipe(
+        to_onnx(segment, weights),
+        tuple(spec for _, spec in segment.inputs),
+        tuple(spec for _, spec in segment.outputs),
+    )
+
+
+@dataclass(frozen=True)
+class _Recipe(Recipe):
+    model: bytes
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    def build(self, threads: int) -> Any:
+        """A session with a pool of its own, of `threads` threads."""
+        try:
+            import onnxruntime
+        except ImportError as cause:
+            raise RamielError(
+                "the kernel family onnxruntime needs the package: pip install onnxruntime."
+            ) from cause
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.log_severity_level = ERROR
+        # Between two calls other sessions need the cores that a spinning pool would hold.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        session = onnxruntime.InferenceSession(
+            self.model, options, providers=["CPUExecutionProvider"]
+        )
+        return _Session(session, self.inputs, self.outputs)
+
+
+class _Session(BoundSession):
+    def __init__(
+        self, session: Any, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+    ) -> None:
+        super().__init__(inputs, outputs)
+        self._session = session
+        self._binding = session.io_binding()
+        # An input that nothing depends on is no input of the model.
+        self._known = {given.name for given in session.get_inputs()}
+        # The session's own wrapper looks at every argument anew; this is what it ends in.
+        self._compute = session._sess.run_with_iobinding  # noqa: SLF001
+        self._bound = self._binding._iobinding  # noqa: SLF001
+
+    def _bind_input(self, k: int, tensor: torch.Tensor) -> None:
+        if f"i{k}" in self._known:
+            self._binding.bind_input(f"i{k}", *_place(tensor))
+
+    def _bind_output(self, k: int, tensor: torch.Tensor) -> None:
+        self._binding.bind_output(f"o{k}", *_place(tensor))
+
+    def _run(self) -> None:
+        self._compute(self._bound, None)
+
+
+def _place(tensor: torch.Tensor) -> tuple[Any, ...]:
+    """Device, its number, type, shape and address, as ONNX Runtime takes them."""
+    dtype = tensor.new_empty(0).numpy().dtype.type
+    return ("cpu", 0, dtype, list(tensor.shape), tensor.data_ptr())
