@@ -67,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--out", type=Path, default=Path("results.json"), metavar="FILE")
     bench.set_defaults(command=_bench)
 
+    tune = commands.add_parser("tune", help="find the fastest configuration on this host")
+    tune.add_argument("model")
+    tune.add_argument("--budget", type=float, default=60.0, metavar="SECONDS")
+    tune.add_argument("--json", action="store_true", help="print JSON")
+    tune.set_defaults(command=_tune)
+
     emit = commands.add_parser("emit", help="write the generated program")
     emit.add_argument("model")
     emit.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -139,6 +145,31 @@ def _bench_one(job: Job, progress: Progress) -> dict[str, Any]:
     raise RamielError(f"the benchmark of {job.model} was cancelled; start it again.")
 
 
+def _tune(options: argparse.Namespace) -> int:
+    from ramiel_core import pipeline
+
+    job = Job(options.model, task="tune", budget_s=options.budget)
+    found: dict[str, Any] = {}
+    with _progress() as progress:
+        bar = progress.add_task(f"{job.model}: starting", total=None)
+        for event in pipeline.finish(pipeline.start(job)):
+            if event["kind"] == "stage":
+                progress.update(bar, description=f"{job.model}: {event['text']}")
+            elif event["kind"] == "standings":
+                rows = event["rows"]
+                waiting = sum(row["state"] in ("waiting", "measuring") for row in rows)
+                progress.update(bar, total=len(rows), completed=len(rows) - waiting)
+            elif event["kind"] == "tuned":
+                found = event["record"]
+    if not found:
+        raise RamielError(f"the tuning of {job.model} was cancelled; start it again.")
+    if options.json:
+        print(json.dumps(found, indent=2))
+    else:
+        _print_standings(found)
+    return 0
+
+
 def _emit(options: argparse.Namespace) -> int:
     from ramiel_core import pipeline
 
@@ -200,6 +231,40 @@ def _print_summary(found: dict[str, Any], outlook: str) -> None:
     console = Console()
     console.print(table)
     console.print(outlook)
+
+
+def _print_standings(found: dict[str, Any]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    host = found["host"]
+    table = Table(
+        title=f"{found['model']} on {host['processor']}, {host['cores']} cores, "
+        f"load {host['load_1min']}",
+        caption="Times of the last rounds of each, and as multiples of the fastest one's in the "
+        "same rounds.",
+        box=box.SIMPLE_HEAD,
+    )
+    for title in ("configuration", "predicted", "median ms", "of fastest", "rounds", ""):
+        words = title in ("configuration", "")
+        table.add_column(title, justify="left" if words else "right", no_wrap=bool(title))
+    for row in found["standings"]:
+        table.add_row(
+            row["label"],
+            _ms(row["predicted_ms"]),
+            _ms(row["median_ms"]),
+            "" if row["ratio"] is None else f"{row['ratio']:.2f}",
+            str(row["rounds"]),
+            row["reason"] or row["state"],
+        )
+    console = Console()
+    console.print(table)
+    console.print(" → ".join(f"{step['choice']} {step['ms']:.1f} ms" for step in found["steps"]))
+
+
+def _ms(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
 
 
 def _print_table(records: list[dict[str, Any]]) -> None:

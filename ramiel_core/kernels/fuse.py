@@ -88,6 +88,7 @@ class _Rewriter:
     def __post_init__(self) -> None:
         self.graph = self.module.graph
         self.layers = dict(self.module.named_modules())
+        self.names: dict[fx.Node, str] = {}
 
     def rewrite(self) -> None:
         """One sweep; a node is looked at after everything that it reads."""
@@ -101,6 +102,11 @@ class _Rewriter:
                 self._linear(node, layer)
             elif type(layer) is nn.MaxPool2d and len(_shape(node)) == 4:
                 self._max_pool(node, layer)
+        self._erase_idle()
+        for new, name in self.names.items():
+            new.name = name  # the plan of the fused graph reads like that of the eager one
+
+    def _erase_idle(self) -> None:
         for node in reversed(self.graph.nodes):
             idle = not node.users and INSTEAD_OF not in node.meta
             if idle and node.op in ("call_module", "call_function", "get_attr"):
@@ -129,7 +135,7 @@ class _Rewriter:
             dense = fused.PackedColumns(matrix, layer.bias, rows)
             for function, recipe in ((fused.gemm, plain), (fused.packed_gemm, dense)):
                 self._alternative(main, function, (x,), base, recipe, (stride, then))
-        self._replace(last, main)
+        self._replace(last, main, node.name)
 
     def _linear(self, node: fx.Node, layer: nn.Linear) -> None:
         x = node.all_input_nodes[0]
@@ -140,7 +146,7 @@ class _Rewriter:
         recipe = fused.PackedColumns(layer.weight.detach(), layer.bias, rows)
         main = self._call(last, fused.packed_linear, (x,), str(node.target), recipe, (then,))
         main.meta["flops"] = 2 * rows * layer.weight.numel()
-        self._replace(last, main)
+        self._replace(last, main, node.name)
 
     def _max_pool(self, node: fx.Node, layer: nn.MaxPool2d) -> None:
         x = node.all_input_nodes[0]
@@ -210,9 +216,10 @@ class _Rewriter:
         made = self._call(main, function, *rest)
         made.meta[INSTEAD_OF] = main
 
-    def _replace(self, old: fx.Node, new: fx.Node) -> None:
+    def _replace(self, old: fx.Node, new: fx.Node, name: str) -> None:
         old.replace_all_uses_with(new)
         new.meta["tensor_meta"] = old.meta["tensor_meta"]
+        self.names[new] = name
 
 
 def _is_plain(layer: nn.Conv2d) -> bool:

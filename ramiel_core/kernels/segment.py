@@ -293,9 +293,7 @@ class _Writer:
                 for value, _, _ in self._tensors()
             ]
             out = f"out=({', '.join(buffers)},)"
-            whole = replace(
-                whole, call=f'w["{self.name}"]({", ".join([*self._arguments(), out])})'
-            )
+            whole = replace(whole, call=f'w["{self.name}"]({", ".join([*self._arguments(), out])})')
         return [whole, *self._parts_of_it()]
 
     def _arguments(self) -> list[str]:

@@ -91,9 +91,15 @@ def _heading(graph: Graph, plan: Plan) -> str:
             "",
             "import torch",
             "import torch.nn.functional as F",
-            *graph.imports,
+            *_needed(graph),
         ]
     )
+
+
+def _needed(graph: Graph) -> list[str]:
+    """The import lines whose name some call mentions."""
+    words = {word for node in graph.nodes for word in re.findall(r"\w+", node.call)}
+    return [line for line in graph.imports if line.rpartition(" ")[2] in words]
 
 
 def _count(number: int, what: str) -> str:
@@ -177,8 +183,7 @@ class _Cluster:
             yield line
             return
         inner = line[opening + 1 : -1]
-        literals = re.sub(r'w\["[^"\s]*"\]', "", inner)
-        if "'" in literals or '"' in literals:
+        if re.search(r"""(['"])[^'"]*\s[^'"]*\1""", inner):
             yield line  # a break inside a string would change it
             return
         yield line[: opening + 1]

@@ -35,7 +35,9 @@ def gains(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
     cores = winner["workers"] * winner["threads"]
     if cores > 1:
-        steps.append((f"{cores} threads", {**first, "kernels": winner["kernels"], "threads": cores}))
+        steps.append(
+            (f"{cores} threads", {**first, "kernels": winner["kernels"], "threads": cores})
+        )
     told: list[dict[str, Any]] = []
     for choice, wanted in [*steps, ("side by side", winner)]:
         row = next((r for r in rows if _is(r["configuration"], wanted)), None)

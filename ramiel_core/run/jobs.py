@@ -33,7 +33,9 @@ from ramiel_core.ir import Job
 from ramiel_core.run.host import LAUNCHER_ENVIRONMENT
 
 Event = dict[str, Any]
-FINAL = frozenset({"report", "profiled", "tuned", "error", "cancelled"})  # kinds of a job's last event
+FINAL = frozenset(
+    {"report", "profiled", "tuned", "error", "cancelled"}
+)  # kinds of a job's last event
 MODEL_FILE = "model.pt"
 KEPT = 50  # finished jobs whose events stay readable
 POLL_S = 0.1

@@ -137,8 +137,7 @@ class _Race:
             self._halve()
             self.leader = best = min(self.open.values(), key=self._median_ms)
             self._write_standings()
-            for label in self.open:
-                self.standings[label].state = "best" if label == best.candidate.label else "finalist"
+            best.standing.state = "best"
             self._chain(best.candidate.label)
             self._told()
         finally:
