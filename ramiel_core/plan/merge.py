@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,8 +14,9 @@ from ramiel_core.plan.simulate import Tables
 
 # Choosing a merge by prediction tries every pair. These bound the operators visited, hence the
 # time (a visit takes about 0.5 µs): all merges together, all recorded predictions.
-VISITS_TO_CHOOSE = 2_000_000
+VISITS_TO_CHOOSE = 1_000_000
 VISITS_TO_RECORD = 600_000
+_ROUNDING = 1 - 1e-9  # sums of the same costs in another order
 
 
 @dataclass
@@ -114,8 +116,14 @@ class Merging:
         while len(self.members) > workers:
             labels = list(self.members)
             pairs = [(a, b) for i, a in enumerate(labels) for b in labels[i + 1 :]]
-            found = [(self._makespan_if(a, b), a, b) for a, b in pairs]
-            best_ms, kept, gone = min(found)
+            best_ms, kept, gone = math.inf, *pairs[0]
+            for a, b in pairs:
+                together_ms = work[a] + work[b]  # one worker does both: it cannot be faster
+                if together_ms * _ROUNDING < best_ms:
+                    predicted_ms = self._makespan_if(a, b)
+                    if predicted_ms < best_ms:
+                        best_ms, kept, gone = predicted_ms, a, b
+            work[kept] += work.pop(gone)
             self._merge(
                 kept,
                 gone,
