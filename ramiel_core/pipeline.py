@@ -31,7 +31,7 @@ from ramiel_core.graph.extract import extract, weights_of
 from ramiel_core.ir import Graph, Job, Parcel, Plan, Program, Report, Timeline, TracedModel
 from ramiel_core.model import zoo
 from ramiel_core.model.trace import trace
-from ramiel_core.plan.planner import make_plan, sequential_plan
+from ramiel_core.plan.planner import DEFAULT, known_planner, make_plan, sequential_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.program.emit import emit
 from ramiel_core.report.summarize import record, summarize
@@ -126,21 +126,40 @@ def is_measured(graph: Graph, threads: int = 1) -> bool:
     return cost_cache.load(graph, host.identity(), threads) is not None
 
 
-def plan_of(graph: Graph, workers: int | None = None) -> Plan:
-    """A checked plan for at most so many workers; None stops at the natural fixpoint."""
-    plan = make_plan(graph, workers)
+def plan_of(graph: Graph, workers: int | None = None, planner: str = DEFAULT) -> Plan:
+    """A checked plan for at most so many workers, by a planner of `plan.planner.PLANNERS`.
+
+    None is as many as the natural fixpoint of merging leaves.
+
+    Raises
+    ------
+    PlanError
+        For less than one worker, an unknown planner, or a graph too large for it.
+    """
+    plan = make_plan(graph, workers, planner)
     check_plan(graph, plan)
     return plan
 
 
-def best_plan(graph: Graph, threads: int = 1) -> Plan:
+def planner_named(name: str | None = None) -> str:
+    """A planner's name, checked before anything slow starts; None is the one usually taken.
+
+    Raises
+    ------
+    PlanError
+        Names the nearest.
+    """
+    return known_planner(name or DEFAULT)
+
+
+def best_plan(graph: Graph, threads: int = 1, planner: str = DEFAULT) -> Plan:
     """The plan of least predicted makespan, of all worker counts that have cores of their own."""
-    best = plan_of(graph, 1)
+    best = plan_of(graph, 1, planner)
     most = min(best.fixpoint, len(host.cores()) // threads)
     for workers in range(2, most + 1):
         if best.makespan_ms <= best.tinf_ms * NEAR_BOUND:
             break  # more workers can only add sends
-        best = min(best, plan_of(graph, workers), key=lambda plan: plan.makespan_ms)
+        best = min(best, plan_of(graph, workers, planner), key=lambda plan: plan.makespan_ms)
     return best
 
 
@@ -173,6 +192,8 @@ def summary(graph: Graph, plan: Plan) -> dict[str, Any]:
         "critical_path": list(plan.critical_path),
         "workers": plan.workers,
         "predicted_ms": plan.makespan_ms,
+        "planner": plan.planner,
+        "proved_ms": plan.lower_bound_ms or None,  # by the exact planner: nothing is shorter
     }
 
 
@@ -182,11 +203,15 @@ def outlook(graph: Graph) -> str:
 
 
 def analyze(
-    model: str | nn.Module, inputs: Inputs | None = None, *, cost: str = "flops"
+    model: str | nn.Module,
+    inputs: Inputs | None = None,
+    *,
+    cost: str = "flops",
+    planner: str = DEFAULT,
 ) -> dict[str, Any]:
     """Operators, clusters, T1, T-infinity and critical path of a model, as a dictionary."""
     graph = graph_of(model, inputs, cost=cost)
-    return summary(graph, plan_of(graph))
+    return summary(graph, plan_of(graph, planner=planner))
 
 
 # --- benchmarks: asked for anywhere, done in a launcher -------------------------------------

@@ -30,17 +30,21 @@ class Merging:
     distance : dict
         From `distance_to_end`, ms by operator name.
     linear : sequence of chains
-        From `linear_clusters`.
+        From `linear_clusters`, or any clusters by decreasing distance.
+    record : bool
+        False leaves out the predictions of steps that nobody will look at.
     """
 
     graph: Graph
     distance: Mapping[str, float]
     linear: Sequence[tuple[str, ...]]
+    record: bool = True
     tables: Tables = field(init=False)
     steps: list[Step] = field(init=False, default_factory=list)
     spans: dict[int, tuple[float, float]] = field(init=False)
     members: dict[int, list[int]] = field(init=False)  # cluster -> its chains
     iteration: int = field(init=False, default=0)
+    fixpoint: int = field(init=False, default=0)  # clusters left by `to_fixpoint`
 
     def __post_init__(self) -> None:
         self.tables = Tables.of(self.graph, dict(self.distance))
@@ -57,7 +61,7 @@ class Merging:
                 self._between[a][b] += 1
                 self._between[b][a] += 1
         self._cut = sum(sum(c.values()) for c in self._between.values()) // 2
-        self._record_all = len(self.linear) * len(self.graph) <= VISITS_TO_RECORD
+        self._predicts = self.record and len(self.linear) * len(self.graph) <= VISITS_TO_RECORD
 
     def to_fixpoint(self) -> None:
         """Merge clusters whose spans do not overlap, pass after pass, until none does.
@@ -93,6 +97,7 @@ class Merging:
                         f"both in turn."
                     )
                     self._merge(label, labels[j], why)
+        self.fixpoint = len(self.members)
 
     def to_workers(self, workers: int) -> None:
         """Go on merging until `workers` clusters are left, each time the best predicted pair.
@@ -166,7 +171,7 @@ class Merging:
                 del self._between[other][gone]
                 self._between[kept][other] += count
                 self._between[other][kept] += count
-        predicted = self.makespan_ms() if self._record_all else None
+        predicted = self.makespan_ms() if self._predicts else None
         count = len(self.members)
         self.steps.append(
             Step(self.iteration, kept, gone, spans, count, self._cut, predicted, reason)
