@@ -129,14 +129,13 @@ class _State:
         for i, p in enumerate(others):
             if self.cluster[p] != p or self.tables.consumers[p] != (v,):
                 break  # not alone: only a reader could have joined it, and it has no other
-            began_ms = max(idle_ms, self.tlevel[p])
-            ended_ms = began_ms + self.tables.cost_ms[p]
+            starts[p] = max(idle_ms, self.tlevel[p])
+            idle_ms = starts[p] + self.tables.cost_ms[p]
+            if idle_ms >= start_ms:
+                break  # from here on, the cluster itself is what `v` waits for
             rest_ms = self._arrival(others[i + 1]) if i + 1 < len(others) else 0.0
-            if max(ended_ms, rest_ms) >= start_ms:
-                break
-            idle_ms, start_ms = ended_ms, max(ended_ms, rest_ms)
-            drawn.append(p)
-            starts[p] = began_ms
+            if max(idle_ms, rest_ms) < start_ms:
+                start_ms, drawn = max(idle_ms, rest_ms), others[: i + 1]
         return start_ms, drawn, starts
 
     def _arrival(self, p: int) -> float:

@@ -90,10 +90,10 @@ def linear_clusters_anew(graph: Graph) -> tuple[tuple[str, ...], ...]:
 
     Examples
     --------
-    By whole distances, b goes on to d; but d is taken by then, and c has a reader of its own:
+    By whole distances c goes on to x, because of t; but t belongs to p by then:
 
-    >>> linear_clusters_anew(Graph.parse("a:1 b:5<a c:2<a d:1<b,c e:0.5<c"))
-    (('a', 'b', 'd'), ('c', 'e'))
+    >>> linear_clusters_anew(Graph.parse("p:20 c:1 x:1<c y:3<c t:10<p,x"))
+    (('p', 't'), ('c', 'y'), ('x',))
     """
     left = _Residual(graph)
     heads = [(-ms, v) for v, ms in enumerate(left.distance)]
