@@ -79,6 +79,7 @@ def table(rows: list[Row], unit: str) -> None:
     st.dataframe(
         rows,
         hide_index=True,
+        placeholder="–",
         height="content",
         column_config={
             "planner": "Planner",
@@ -112,16 +113,22 @@ def verdict(plans: dict[str, Plan], bound_ms: float, graph: Graph) -> None:
     shown = cards.cost(best, graph.cost_model)
     if worst <= best * (1 + figures.SAME):
         cards.verdict(
-            f"All planners agree: {shown}, {over:.1f} % over the bound. The shape of this graph "
-            f"decides, not the algorithm.",
+            f"All planners agree: {shown}, {over:.1f}\u00a0% over the bound. The shape of this "
+            f"graph decides, not the algorithm.",
             good=True,
         )
         return
     cards.verdict(
-        f"Shortest: {shown} by {', '.join(ahead)}, {over:.1f} % over the bound; the longest plan "
-        f"takes {100 * (worst / best - 1):.1f} % more.",
+        f"Shortest: {shown} by {named(ahead, list(plans))}, {over:.1f}\u00a0% over the bound; the "
+        f"longest plan takes {100 * (worst / best - 1):.1f}\u00a0% more.",
         good=True,
     )
+
+
+def named(some: list[str], everyone: list[str]) -> str:
+    """Name some planners, or those that are missing where that is shorter."""
+    others = [name for name in everyone if name not in some]
+    return f"all but {', '.join(others)}" if len(others) < len(some) else ", ".join(some)
 
 
 def explain() -> None:

@@ -33,7 +33,7 @@ def compared(plans: Mapping[str, Plan], bound_ms: float, unit: str) -> go.Figure
             orientation="h",
             text=[f"{ms:.4g} {unit}" for ms in times],
             textposition="inside",
-            insidetextanchor="end",
+            insidetextanchor="start",
             textfont={"color": [palette.text_on(colour) for colour in colours]},
             marker={"color": colours},
             customdata=[
@@ -49,8 +49,15 @@ def compared(plans: Mapping[str, Plan], bound_ms: float, unit: str) -> go.Figure
     figure.add_vline(
         x=bound_ms,
         line={"color": palette.CRITICAL, "dash": "dash", "width": 1.5},
-        annotation_text=f"bound max(T1/P, T∞) = {bound_ms:.4g} {unit}",
-        annotation_position="top left",
+    )
+    figure.add_annotation(
+        x=bound_ms,
+        y=1.0,
+        yref="paper",
+        xanchor="right",
+        yanchor="bottom",
+        showarrow=False,
+        text=f"bound max(T1/P, T∞) = {bound_ms:.4g} {unit}",
     )
     figure.update_xaxes(title_text=f"predicted makespan, {unit}", rangemode="tozero")
     figure.update_yaxes(autorange="reversed")  # in the order given, from above
