@@ -1,7 +1,9 @@
-"""How long does planning take?  `python -m benchmarks.planning [--out FILE]`.
+"""How long does planning take?  `python -m benchmarks.planning [--out FILE] [--plot FILE]`.
 
-Times trace + plan + emit for DenseNet-121 and planning of random graphs, after import, and
-writes them as JSON with machine and versions beside them.
+Times, after import, trace + plan + emit for DenseNet-121, every planner on random graphs of 2,500
+operators, and linear clustering + merging from 1,000 to 200,000 operators, with the exponent of
+its growth. Writes JSON with machine and versions beside the figures, and a plot (.html, .svg if
+kaleido is installed).
 """
 
 from __future__ import annotations
@@ -11,19 +13,25 @@ import json
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
 
 from ramiel_core import pipeline
 from ramiel_core.graph.costs import weigh_flops
 from ramiel_core.graph.extract import extract
 from ramiel_core.ir import Graph, OpNode
-from ramiel_core.plan.planner import make_plan
+from ramiel_core.plan.planner import PLANNERS, make_plan
 from ramiel_core.program.emit import emit
 from ramiel_core.run import host
 
-SIZES = (1_000, 5_000, 20_000)
+SIZES = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000)
+FOR_ALL = 2_500  # operators on which every planner is timed
+WORKERS = (2, 16, 64)
 
 
 def densenet(workers: int) -> None:
@@ -52,27 +60,74 @@ def seconds(work: Callable[[], object], repeats: int) -> list[float]:
     return found
 
 
+def growth(sizes: Sequence[int], times: Sequence[float]) -> float:
+    """Exponent of the power law through sizes and times: 1 is linear, 2 quadratic."""
+    x, y = np.log(sizes), np.log(times)
+    return float(np.polyfit(x, y, 1)[0])
+
+
+def plot(records: Sequence[dict[str, Any]], file: Path) -> None:
+    """Draw linear clustering + merging over the size of the graph, both axes logarithmic."""
+    figure = go.Figure()
+    for workers in (None, 2):
+        mine = [r for r in records if r.get("growth") == (workers or "natural")]
+        sizes, times = [r["operators"] for r in mine], [r["median_s"] for r in mine]
+        name = f"to {workers} workers" if workers else "to the natural fixpoint"
+        slope = f"{name} (n^{growth(sizes, times):.2f})"
+        figure.add_scatter(x=sizes, y=times, mode="lines+markers", name=slope)
+    first = min(r["median_s"] for r in records if r.get("growth"))
+    linear = [first * size / SIZES[0] for size in SIZES]
+    figure.add_scatter(x=SIZES, y=linear, mode="lines", name="linear", line={"dash": "dot"})
+    figure.update_xaxes(type="log", title_text="operators")
+    figure.update_yaxes(type="log", title_text="seconds")
+    title = f"linear clustering + merging, {host.facts()['processor']}"
+    figure.update_layout(template="plotly_white", title_text=title)
+    if file.suffix == ".html":
+        figure.write_html(file)
+    else:
+        figure.write_image(file)
+
+
+def cases() -> Iterator[tuple[dict[str, Any], Callable[[], object]]]:
+    """What is timed, and how it is called."""
+    name = "densenet121: trace + plan + emit"
+    yield {"case": name}, lambda: densenet(len(host.cores()))
+    graph = random_graph(FOR_ALL)
+    for planner in PLANNERS:
+        if PLANNERS[planner].refuses(graph):
+            continue
+        for workers in WORKERS:
+            name = f"{graph.model}: {planner}, {workers} workers"
+            yield {"case": name}, partial(make_plan, graph, workers, planner)
+    for size in SIZES:
+        graph = random_graph(size)
+        for workers in (None, 2):
+            said = workers or "natural"
+            name = f"{graph.model}: linear clustering + merging, {said} workers"
+            told = {"case": name, "operators": size, "growth": said}
+            yield told, partial(make_plan, graph, workers, "merging")
+
+
 def main() -> None:
     """Time everything, print it, write it down."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--plot", type=Path)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    cases: dict[str, Callable[[], object]] = {
-        "densenet121: trace + plan + emit": lambda: densenet(len(host.cores())),
-    }
-    for size in SIZES:
-        graph = random_graph(size)
-        for workers in (None, 2, 16):
-            name = f"{graph.model}: plan, {workers or 'natural'} workers"
-            cases[name] = lambda graph=graph, workers=workers: make_plan(graph, workers)
     records: list[dict[str, Any]] = []
-    for name, work in cases.items():
+    for told, work in cases():
         times = seconds(work, options.repeats)
-        records.append({"case": name, "seconds": times, "median_s": statistics.median(times)})
-        print(f"{records[-1]['median_s']:7.3f} s  {name}")
+        records.append({**told, "seconds": times, "median_s": statistics.median(times)})
+        print(f"{records[-1]['median_s']:7.3f} s  {told['case']}", flush=True)
+    for said in ("natural", 2):
+        mine = [r for r in records if r.get("growth") == said]
+        slope = growth([r["operators"] for r in mine], [r["median_s"] for r in mine])
+        print(f"linear clustering + merging, {said} workers: grows as n^{slope:.2f}")
     if options.out:
         options.out.write_text(json.dumps({"host": host.facts(), "cases": records}, indent=1))
+    if options.plot:
+        plot(records, options.plot)
 
 
 if __name__ == "__main__":

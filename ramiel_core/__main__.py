@@ -44,6 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+_PLANNER_HELP = (
+    "ramiel (default), merging, linear, linear-anew, dsc, sarkar, heft, cpop, or exact for small "
+    "graphs"
+)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m ramiel_core", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -51,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     analyze = commands.add_parser("analyze", help="operators, clusters, T1, T∞, critical path")
     analyze.add_argument("model", help="a torchvision classification model, such as googlenet")
     analyze.add_argument("--cost", choices=("unit", "flops", "measured"), default="flops")
+    analyze.add_argument("--planner", metavar="NAME", help=_PLANNER_HELP)
     analyze.add_argument("--refresh", action="store_true", help="measure costs anew")
     analyze.add_argument("--json", action="store_true", help="print JSON")
     analyze.set_defaults(command=_analyze)
@@ -78,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     emit.add_argument("--out", type=Path, required=True, metavar="DIR")
     emit.add_argument("--workers", type=int, metavar="K", help="default: the natural fixpoint")
     emit.add_argument("--cost", choices=("unit", "flops", "measured"), default="flops")
+    emit.add_argument("--planner", metavar="NAME", help=_PLANNER_HELP)
     emit.set_defaults(command=_emit)
 
     models = commands.add_parser("models", help="every model by name")
@@ -92,17 +100,17 @@ def _parser() -> argparse.ArgumentParser:
 def _analyze(options: argparse.Namespace) -> int:
     from ramiel_core import pipeline
 
+    planner = pipeline.planner_named(options.planner)
     graph = pipeline.graph_of(options.model)
     if options.cost == "measured" and (options.refresh or not pipeline.is_measured(graph)):
         for _ in pipeline.finish(pipeline.start(Job(options.model, task="profile"))):
             pass
     graph = pipeline.weigh(graph, options.cost)
-    plan = pipeline.plan_of(graph)
-    found = pipeline.summary(graph, plan)
+    found = pipeline.summary(graph, pipeline.plan_of(graph, planner=planner))
     if options.json:
         print(json.dumps(found, indent=2))
     else:
-        _print_summary(found, pipeline.outlook(graph))
+        _print_summary(found, options.planner, pipeline.outlook(graph))
     return 0
 
 
@@ -173,9 +181,10 @@ def _tune(options: argparse.Namespace) -> int:
 def _emit(options: argparse.Namespace) -> int:
     from ramiel_core import pipeline
 
+    planner = pipeline.planner_named(options.planner)
     graph = pipeline.graph_of(options.model, cost=options.cost)
     plans = {
-        "parallel.py": pipeline.plan_of(graph, options.workers),
+        "parallel.py": pipeline.plan_of(graph, options.workers, planner),
         "sequential.py": pipeline.plan_of(graph, 1),
     }
     options.out.mkdir(parents=True, exist_ok=True)
@@ -208,7 +217,7 @@ def _progress() -> Progress:
     return Progress(*columns, console=Console(stderr=True))
 
 
-def _print_summary(found: dict[str, Any], outlook: str) -> None:
+def _print_summary(found: dict[str, Any], planner: str | None, outlook: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -217,7 +226,7 @@ def _print_summary(found: dict[str, Any], outlook: str) -> None:
     path = found["critical_path"]
     with_sends = f"{found['parallelism_send']:.2f} when every edge pays its send"
     parallelism = f"{found['parallelism']:.2f} ({with_sends})"
-    rows = (
+    rows = [
         ("operators", f"{found['operators']}"),
         ("parameters", f"{found['parameters']:,}"),
         ("clusters", f"{found['clusters_linear']} linear, {found['clusters_merged']} merged"),
@@ -225,7 +234,12 @@ def _print_summary(found: dict[str, Any], outlook: str) -> None:
         ("T∞, critical path", f"{found['tinf_ms']:.4g}{unit}"),
         ("parallelism T1/T∞", parallelism),
         ("critical path", f"{len(path)} operators: {path[0]} … {path[-1]}"),
-    )
+    ]
+    if planner:
+        workers = "1 worker" if found["workers"] == 1 else f"{found['workers']} workers"
+        proved = f"; proved: not below {found['proved_ms']:.4g}" if found["proved_ms"] else ""
+        said = f"{found['predicted_ms']:.4g}{unit} on {workers}{proved}"
+        rows.append((f"plan by {planner}", said))
     for row in rows:
         table.add_row(*row)
     console = Console()

@@ -294,6 +294,8 @@ class Plan:
     tinf_send_ms: float = 0.0  # critical path when every edge pays its send
     makespan_ms: float = 0.0  # predicted
     rejected_makespan_ms: float | None = None  # of the parallel plan that sequential replaced
+    planner: str = ""  # its name in `plan.planner.PLANNERS`; "" where none was asked
+    lower_bound_ms: float = 0.0  # that the exact planner proved for so many workers; 0: none
 
     def __post_init__(self) -> None:
         if not self.clusters or not all(self.clusters):

@@ -23,6 +23,7 @@ from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job, Parcel, Pla
 from ramiel_core.kernels import fused, onnx_runtime, open_vino
 from ramiel_core.kernels.segment import Family, segment
 from ramiel_core.pipeline import (
+    MOLDABLE,
     best_plan,
     parcel_of,
     plan_of,
@@ -57,7 +58,7 @@ TOLERANCE: Mapping[str, float] = {
 
 def tolerance_of(c: Configuration) -> float:
     """How far its outputs may be from eager's at one thread; 0 asks for equal bits."""
-    wide = c.planner == "moldable" and c.workers > 1
+    wide = c.planner == MOLDABLE and c.workers > 1
     exact = c.kernels == "eager" and c.threads == 1 and not wide
     return 0.0 if exact else TOLERANCE[c.kernels]
 
@@ -179,12 +180,12 @@ class Workshop:
         graph = self.weighed(c.kernels, c.threads)
         if c.workers == 1:
             plan = sequential_plan(graph)
-        elif c.planner == "moldable":
+        elif c.planner == MOLDABLE:
             most = min(len(host.cores()), c.workers * c.threads)
             wide = self.weighed(c.kernels, most)
             graph, plan = moldable_plan(graph, wide, c.workers, c.threads, most)
         else:
-            plan = plan_of(graph, c.workers)
+            plan = plan_of(graph, c.workers, c.planner)
         weights = self.family(c.kernels)[1]
         return Built(c, graph, plan, program_of(graph, plan), weights)
 
@@ -289,7 +290,7 @@ def _tune(workshop: Workshop, job: Job, tell: Tell) -> dict[str, Any]:
             made = workshop.build(c)
             if c.workers > 1 and made.plan.workers == 1:
                 continue  # not predicted to pay: it would be sequential under another name
-            if c.planner == "moldable" and not 0 < len(made.plan.wide) < len(made.graph):
+            if c.planner == MOLDABLE and not 0 < len(made.plan.wide) < len(made.graph):
                 continue  # all wide, or all side by side: the same as another candidate
             predicted_ms = made.plan.makespan_ms
         candidates.append(Candidate(str(c), opener(c), tolerance_of(c), predicted_ms))
@@ -341,7 +342,7 @@ def _configurations(cores: int) -> Iterator[Configuration]:
             yield Configuration(kernels, "ramiel", "processes", workers, count)
             if kernels in TORCH_KERNELS:
                 yield Configuration(kernels, "ramiel", "threads", workers, count)
-                yield Configuration(kernels, "moldable", "processes", workers, count)
+                yield Configuration(kernels, MOLDABLE, "processes", workers, count)
 
 
 def _row(standing: Standing, configuration: Configuration) -> dict[str, Any]:

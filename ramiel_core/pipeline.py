@@ -29,11 +29,14 @@ from ramiel_core.ir import AUTO, Graph, Job, Parcel, Plan, Program, Timeline, Tr
 from ramiel_core.kernels.fuse import fuse
 from ramiel_core.model import zoo
 from ramiel_core.model.trace import trace
-from ramiel_core.plan.planner import make_plan
+from ramiel_core.plan.planner import DEFAULT, known_planner, make_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.program.emit import emit
 from ramiel_core.report.verdict import expectation
 from ramiel_core.run import host, jobs
+
+MOLDABLE = "moldable"
+"""The planner that needs costs at two thread counts, so that only a launcher can ask for it."""
 
 FIVE = ("squeezenet1_0", "googlenet", "resnet50", "densenet121", "inception_v3")
 """The models of the published comparison; what `bench` runs when none is named."""
@@ -120,21 +123,40 @@ def is_measured(graph: Graph, threads: int = 1) -> bool:
     return cost_cache.load(graph, host.identity(), threads) is not None
 
 
-def plan_of(graph: Graph, workers: int | None = None) -> Plan:
-    """A checked plan for at most so many workers; None stops at the natural fixpoint."""
-    plan = make_plan(graph, workers)
+def plan_of(graph: Graph, workers: int | None = None, planner: str = DEFAULT) -> Plan:
+    """A checked plan for at most so many workers, by a planner of `plan.planner.PLANNERS`.
+
+    None is as many as the natural fixpoint of merging leaves.
+
+    Raises
+    ------
+    PlanError
+        For less than one worker, an unknown planner, or a graph too large for it.
+    """
+    plan = make_plan(graph, workers, planner)
     check_plan(graph, plan)
     return plan
 
 
-def best_plan(graph: Graph, threads: int = 1) -> Plan:
+def planner_named(name: str | None = None) -> str:
+    """A planner's name, checked before anything slow starts; None is the one usually taken.
+
+    Raises
+    ------
+    PlanError
+        Names the nearest.
+    """
+    return known_planner(name or DEFAULT)
+
+
+def best_plan(graph: Graph, threads: int = 1, planner: str = DEFAULT) -> Plan:
     """The plan of least predicted makespan, of all worker counts that have cores of their own."""
-    best = plan_of(graph, 1)
+    best = plan_of(graph, 1, planner)
     most = min(best.fixpoint, len(host.cores()) // threads)
     for workers in range(2, most + 1):
         if best.makespan_ms <= best.tinf_ms * NEAR_BOUND:
             break  # more workers can only add sends
-        best = min(best, plan_of(graph, workers), key=lambda plan: plan.makespan_ms)
+        best = min(best, plan_of(graph, workers, planner), key=lambda plan: plan.makespan_ms)
     return best
 
 
@@ -167,6 +189,8 @@ def summary(graph: Graph, plan: Plan) -> dict[str, Any]:
         "critical_path": list(plan.critical_path),
         "workers": plan.workers,
         "predicted_ms": plan.makespan_ms,
+        "planner": plan.planner,
+        "proved_ms": plan.lower_bound_ms or None,  # by the exact planner: nothing is shorter
     }
 
 
@@ -176,11 +200,15 @@ def outlook(graph: Graph) -> str:
 
 
 def analyze(
-    model: str | nn.Module, inputs: Inputs | None = None, *, cost: str = "flops"
+    model: str | nn.Module,
+    inputs: Inputs | None = None,
+    *,
+    cost: str = "flops",
+    planner: str = DEFAULT,
 ) -> dict[str, Any]:
     """Operators, clusters, T1, T-infinity and critical path of a model, as a dictionary."""
     graph = graph_of(model, inputs, cost=cost)
-    return summary(graph, plan_of(graph))
+    return summary(graph, plan_of(graph, planner=planner))
 
 
 # --- benchmarks: asked for anywhere, done in a launcher -------------------------------------
@@ -194,6 +222,8 @@ def start(job: Job, model: nn.Module | None = None, inputs: Inputs | None = None
     ModelError
         For a name that is not in the registry, or a module that cannot be traced.
     """
+    if job.planner != MOLDABLE:
+        known_planner(job.planner)
     if model is None:
         return jobs.start(replace(job, model=zoo.resolve(job.model)))
     with _tracing:

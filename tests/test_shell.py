@@ -65,6 +65,26 @@ def test_analyze_prints_a_table_for_people(capsys):
     assert "one chain of 431 operators" in " ".join(said.split())
 
 
+def test_analyze_tells_what_another_planner_predicts(capsys):
+    assert shell("analyze", "squeezenet1_0", "--planner", "exact") == 0
+    assert "plan by exact" in capsys.readouterr().out
+    assert shell("analyze", "squeezenet1_0", "--planner", "heft", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+
+    assert (found["planner"], found["workers"]) == ("heft", 2)
+    assert found["tinf_ms"] <= found["predicted_ms"] < found["t1_ms"]
+    assert found["proved_ms"] is None
+
+
+def test_emit_writes_the_plan_of_the_planner_that_was_asked_for(tmp_path: Path):
+    words = ("emit", "inception_v3", "--workers", "2", "--planner", "heft", "--out", str(tmp_path))
+    assert shell(*words) == 0
+    graph = pipeline.graph_of("inception_v3")
+    plan = pipeline.plan_of(graph, 2, "heft")
+
+    assert (tmp_path / "parallel.py").read_text() == pipeline.program_of(graph, plan).source
+
+
 def test_analyze_measures_where_it_has_not_and_remembers(capsys):
     assert shell("analyze", "squeezenet1_1", "--cost", "measured", "--json") == 0
     first = json.loads(capsys.readouterr().out)
@@ -165,6 +185,9 @@ BAD = {
     "a word for workers": (("bench", "googlenet", "--workers", "two"), "--workers", "two"),
     "no workers to emit for": (("emit", "googlenet", "--out", "x", "--workers", "0"), "0", "1"),
     "unknown cost model": (("analyze", "googlenet", "--cost", "gold"), "--cost", "gold"),
+    "unknown planner": (("analyze", "googlenet", "--planner", "hefd"), "Did you mean heft", "dsc"),
+    "unknown planner to emit": (("emit", "x", "--out", "x", "--planner", "?"), "Choose", "heft"),
+    "too large a graph": (("analyze", "googlenet", "--planner", "exact"), "at most 80", "197"),
     "unknown signals": (("bench", "googlenet", "--signals", "smoke"), "--signals", "smoke"),
     "no command": ((), "COMMAND", "help"),
     "unknown command": (("fly",), "fly", "help"),

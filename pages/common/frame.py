@@ -18,6 +18,7 @@ PAGES = (
     ("app.py", "Model", ":material/deployed_code:"),
     ("pages/graph.py", "Graph", ":material/account_tree:"),
     ("pages/merging.py", "Merging", ":material/merge:"),
+    ("pages/planners.py", "Planners", ":material/alt_route:"),
     ("pages/code.py", "Code", ":material/code:"),
     ("pages/benchmark.py", "Benchmark", ":material/speed:"),
 )

@@ -7,6 +7,7 @@ F5, a bookmark and a second tab show the same thing. Widgets mirror it (`mirror`
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -138,6 +139,14 @@ def graph_of(model: str, cost: str) -> Graph:
 def plan_of(graph: Graph, workers: int | None = None) -> Plan:
     """`pipeline.plan_of`."""
     return pipeline.plan_of(graph, workers)
+
+
+@st.cache_resource(max_entries=256, show_spinner="Planning…", hash_funcs=_BY_COST)
+def timed_plan(graph: Graph, workers: int | None, planner: str) -> tuple[Plan, float]:
+    """`pipeline.plan_of`, and the seconds that planning and checking took."""
+    start = time.perf_counter()
+    plan = pipeline.plan_of(graph, workers, planner)
+    return plan, time.perf_counter() - start
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_COST)

@@ -1,4 +1,4 @@
-"""What the kernel libraries share: tensors' memory handed to them, and taken from them, as it is."""
+"""What the kernel libraries share: tensors' memory, handed over and taken as it is."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import heapq
+import math
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,8 +13,9 @@ from ramiel_core.plan.simulate import Tables
 
 # Choosing a merge by prediction tries every pair. These bound the operators visited, hence the
 # time (a visit takes about 0.5 µs): all merges together, all recorded predictions.
-VISITS_TO_CHOOSE = 2_000_000
+VISITS_TO_CHOOSE = 1_000_000
 VISITS_TO_RECORD = 600_000
+_ROUNDING = 1 - 1e-9  # sums of the same costs in another order
 
 
 @dataclass
@@ -28,34 +29,42 @@ class Merging:
     distance : dict
         From `distance_to_end`, ms by operator name.
     linear : sequence of chains
-        From `linear_clusters`.
+        From `linear_clusters`, or any clusters by decreasing distance.
+    record : bool
+        False leaves out the predictions of steps that nobody will look at.
     """
 
     graph: Graph
     distance: Mapping[str, float]
     linear: Sequence[tuple[str, ...]]
+    record: bool = True
     tables: Tables = field(init=False)
     steps: list[Step] = field(init=False, default_factory=list)
     spans: dict[int, tuple[float, float]] = field(init=False)
-    members: dict[int, list[int]] = field(init=False)  # cluster -> its chains
+    members: dict[int, list[int]] = field(init=False)  # cluster -> its operators, by number
     iteration: int = field(init=False, default=0)
+    fixpoint: int = field(init=False, default=0)  # clusters left by `to_fixpoint`
 
     def __post_init__(self) -> None:
         self.tables = Tables.of(self.graph, dict(self.distance))
         self.spans = {i: self._span(chain) for i, chain in enumerate(self.linear)}
-        self.members = {i: [i] for i in range(len(self.linear))}
-        self._chain_of = {name: i for i, chain in enumerate(self.linear) for name in chain}
+        chain_of = {name: i for i, chain in enumerate(self.linear) for name in chain}
         rank = {name: i for i, name in enumerate(self.tables.names)}
-        self._ranks = [[rank[name] for name in chain] for chain in self.linear]
-        self._worker_of = [self._chain_of[name] for name in self.tables.names]
-        self._between: dict[int, Counter[int]] = {i: Counter() for i in self.members}
-        for producer, reader in self.graph.edges:
-            a, b = self._chain_of[producer], self._chain_of[reader]
-            if a != b:
-                self._between[a][b] += 1
-                self._between[b][a] += 1
-        self._cut = sum(sum(c.values()) for c in self._between.values()) // 2
-        self._record_all = len(self.linear) * len(self.graph) <= VISITS_TO_RECORD
+        self.members = {i: [rank[name] for name in chain] for i, chain in enumerate(self.linear)}
+        # Inside, the larger of two clusters gives the number to both, so that an operator changes
+        # its number a few times only; `_number` tells it from the cluster's name.
+        self._number = {i: i for i in self.members}
+        self._worker_of = [chain_of[name] for name in self.tables.names]
+        self._beyond: dict[int, list[int]] = {i: [] for i in self.members}  # ends of cut edges
+        self._cut = 0
+        for v, readers in enumerate(self.tables.consumers):
+            for r in readers:
+                a, b = self._worker_of[v], self._worker_of[r]
+                if a != b:
+                    self._beyond[a].append(r)
+                    self._beyond[b].append(v)
+                    self._cut += 1
+        self._predicts = self.record and len(self.linear) * len(self.graph) <= VISITS_TO_RECORD
 
     def to_fixpoint(self) -> None:
         """Merge clusters whose spans do not overlap, pass after pass, until none does.
@@ -91,6 +100,7 @@ class Merging:
                         f"both in turn."
                     )
                     self._merge(label, labels[j], why)
+        self.fixpoint = len(self.members)
 
     def to_workers(self, workers: int) -> None:
         """Go on merging until `workers` clusters are left, each time the best predicted pair.
@@ -99,7 +109,8 @@ class Merging:
         for balance, blind to which values they exchange.
         """
         self.iteration += 1
-        work = {c: sum(map(self._chain_ms, chains)) for c, chains in self.members.items()}
+        cost_ms = self.tables.cost_ms
+        work = {c: sum(cost_ms[v] for v in mine) for c, mine in self.members.items()}
         heap = [(ms, c) for c, ms in work.items()]
         heapq.heapify(heap)
         while len(self.members) > max(workers, self._affordable()):
@@ -114,8 +125,14 @@ class Merging:
         while len(self.members) > workers:
             labels = list(self.members)
             pairs = [(a, b) for i, a in enumerate(labels) for b in labels[i + 1 :]]
-            found = [(self._makespan_if(a, b), a, b) for a, b in pairs]
-            best_ms, kept, gone = min(found)
+            best_ms, kept, gone = math.inf, *pairs[0]
+            for a, b in pairs:
+                together_ms = work[a] + work[b]  # one worker does both: it cannot be faster
+                if together_ms * _ROUNDING < best_ms:
+                    predicted_ms = self._makespan_if(a, b)
+                    if predicted_ms < best_ms:
+                        best_ms, kept, gone = predicted_ms, a, b
+            work[kept] += work.pop(gone)
             self._merge(
                 kept,
                 gone,
@@ -129,8 +146,8 @@ class Merging:
 
     def worker_of(self) -> list[int]:
         """Number of the cluster, counted from 0, by number of the operator in `tables`."""
-        number = {label: i for i, label in enumerate(self.members)}
-        return [number[label] for label in self._worker_of]
+        number = {self._number[label]: i for i, label in enumerate(self.members)}
+        return [number[inside] for inside in self._worker_of]
 
     def clusters(self) -> tuple[tuple[str, ...], ...]:
         """The clusters, each in run order, the one with the earliest operator first."""
@@ -149,38 +166,44 @@ class Merging:
     def _merge(self, kept: int, gone: int, reason: str) -> None:
         spans = (self.spans[kept], self.spans.pop(gone))
         self.spans[kept] = (max(s[0] for s in spans), min(s[1] for s in spans))
-        for chain in self.members[gone]:
-            self._assign(chain, kept)
-        self.members[kept] += self.members.pop(gone)
-        self._cut -= self._between[kept].pop(gone, 0)
-        for other, count in self._between.pop(gone).items():
-            if other != kept:
-                del self._between[other][gone]
-                self._between[kept][other] += count
-                self._between[other][kept] += count
-        predicted = self.makespan_ms() if self._record_all else None
+        larger, smaller = self._by_size(kept, gone)
+        number = self._number[larger]
+        near, far = self._beyond[kept], self._beyond.pop(gone)
+        if len(near) < len(far):
+            self._cut -= sum(self._worker_of[v] == self._number[gone] for v in near)
+            near, far = far, near
+        else:
+            self._cut -= sum(self._worker_of[v] == self._number[kept] for v in far)
+        near += far  # what is no cut edge any more has the cluster's own number: never counted
+        self._beyond[kept] = near
+        self._assign(smaller, number)
+        self.members[larger] += self.members[smaller]
+        self.members[kept] = self.members[larger]
+        del self.members[gone]
+        self._number[kept] = number
+        del self._number[gone]
+        predicted = self.makespan_ms() if self._predicts else None
         count = len(self.members)
         self.steps.append(
             Step(self.iteration, kept, gone, spans, count, self._cut, predicted, reason)
         )
 
     def _makespan_if(self, kept: int, gone: int) -> float:
-        for chain in self.members[gone]:
-            self._assign(chain, kept)
+        larger, smaller = self._by_size(kept, gone)
+        self._assign(smaller, self._number[larger])
         predicted = self.makespan_ms()
-        for chain in self.members[gone]:
-            self._assign(chain, gone)
+        self._assign(smaller, self._number[smaller])
         return predicted
 
-    def _assign(self, chain: int, label: int) -> None:
-        for rank in self._ranks[chain]:
-            self._worker_of[rank] = label
+    def _by_size(self, a: int, b: int) -> tuple[int, int]:
+        return (a, b) if len(self.members[a]) >= len(self.members[b]) else (b, a)
+
+    def _assign(self, cluster: int, number: int) -> None:
+        for v in self.members[cluster]:
+            self._worker_of[v] = number
 
     def _span(self, chain: Sequence[str]) -> tuple[float, float]:
         return self.distance[chain[0]], self.distance[chain[-1]] - self.graph[chain[-1]].cost_ms
-
-    def _chain_ms(self, chain: int) -> float:
-        return sum(self.graph[name].cost_ms for name in self.linear[chain])
 
 
 class _Following:

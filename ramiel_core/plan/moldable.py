@@ -6,10 +6,8 @@ from dataclasses import replace
 
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan.distance import critical_path, distance_to_end
-from ramiel_core.plan.linear import linear_clusters
-from ramiel_core.plan.merge import Merging
+from ramiel_core.plan.planner import fixpoint_of, revalued
 from ramiel_core.plan.refine import refine
-from ramiel_core.plan.simulate import simulate
 
 
 def moldable_plan(
@@ -49,11 +47,7 @@ def moldable_plan(
     Good for chains of modules (Inception, GoogLeNet, ResNet). Where no value holds the graph
     together (NASNet, whose cells read the two before them) it is all wide or all side by side.
     """
-    distance = distance_to_end(narrow)
-    linear = linear_clusters(narrow, distance)
-    merging = Merging(narrow, distance, linear)
-    merging.to_fixpoint()
-    fixpoint = len(merging.members)
+    merging = fixpoint_of(narrow, record=True)
     merging.to_workers(workers)
     tables = merging.tables
     wide_ms = [wide[name].cost_ms for name in tables.names]
@@ -62,21 +56,16 @@ def moldable_plan(
     nodes = tuple(wide[n.name] if n.name in names else n for n in narrow.nodes)
     graph = replace(narrow, nodes=nodes)
     clusters = found.clusters(tables)
-    free = distance_to_end(graph, free_sends=True)
-    with_sends = distance_to_end(graph)
     plan = Plan(
-        clusters=clusters,
-        linear=linear,
+        clusters,
         steps=tuple(merging.steps),
+        planner="moldable",
         threads=threads,
         wide=tuple(n.name for n in graph.nodes if n.name in names),
         wide_threads=wide_threads,
         moves=found.moves,
-        fixpoint=fixpoint,
-        critical_path=critical_path(graph, with_sends),
-        t1_ms=graph.t1_ms,
-        tinf_ms=max(free.values(), default=0.0),
-        tinf_send_ms=max(with_sends.values(), default=0.0),
-        makespan_ms=simulate(graph, clusters).makespan_ms,
+        linear=tuple(merging.linear),
+        fixpoint=merging.fixpoint,
+        critical_path=critical_path(graph, distance_to_end(graph)),
     )
-    return graph, plan
+    return graph, revalued(plan, graph)

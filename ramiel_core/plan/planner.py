@@ -2,30 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import partial
+from types import MappingProxyType
 
 from ramiel_core.errors import PlanError
 from ramiel_core.ir import Graph, Plan
+from ramiel_core.plan.cpop import cpop
+from ramiel_core.plan.deal import deal, in_order
 from ramiel_core.plan.distance import critical_path, distance_to_end
-from ramiel_core.plan.linear import linear_clusters
+from ramiel_core.plan.dsc import dominant_sequence_clusters
+from ramiel_core.plan.exact import MOST_OPERATORS, exact
+from ramiel_core.plan.heft import heft
+from ramiel_core.plan.linear import linear_clusters, linear_clusters_anew
 from ramiel_core.plan.merge import Merging
 from ramiel_core.plan.refine import refine
-from ramiel_core.plan.simulate import simulate
+from ramiel_core.plan.sarkar import edge_zeroing
+from ramiel_core.plan.simulate import Tables, simulate
 
 PAYS = 1.01
 """Least predicted speedup for which a plan is kept: below it, waking the other workers and the
 noise of any host outweigh the gain."""
 
 
-def make_plan(graph: Graph, workers: int | None = None) -> Plan:
-    """Cluster, merge, predict, and keep the parallel plan only where it pays.
+DEFAULT = "ramiel"
+
+
+@dataclass(frozen=True)
+class Planner:
+    """One way to plan, as a user chooses it."""
+
+    says: str  # what it does, in a sentence
+    plan: Callable[[Graph, int | None], Plan]
+    most_operators: int | None = None  # it refuses larger graphs
+
+    def refuses(self, graph: Graph) -> bool:
+        """Whether `graph` is too large for it."""
+        return self.most_operators is not None and len(graph) > self.most_operators
+
+
+def make_plan(graph: Graph, workers: int | None = None, planner: str = DEFAULT) -> Plan:
+    """Plan, predict, and keep the parallel plan only where it pays.
 
     Parameters
     ----------
     graph : Graph
         Weighed.
     workers : int or None
-        At most so many workers; None stops at the natural fixpoint of merging.
+        At most so many workers; None for as many clusters as the natural fixpoint of merging
+        leaves, whatever the planner, so that all can be compared.
+    planner : str
+        A name in `PLANNERS`.
 
     Returns
     -------
@@ -36,43 +65,209 @@ def make_plan(graph: Graph, workers: int | None = None) -> Plan:
     Raises
     ------
     PlanError
-        Where `workers` is less than 1.
+        Where `workers` is less than 1, there is no such planner, or the graph is too large for
+        it.
     """
     if workers is not None and workers < 1:
         raise PlanError(
             f"a plan needs at least 1 worker, not {workers}; ask for --workers 1 or more."
         )
+    chosen = PLANNERS[known_planner(planner)]
+    if chosen.refuses(graph):
+        raise PlanError(
+            f"the planner {planner} takes at most {chosen.most_operators} operators, not "
+            f"{len(graph)}; choose another one, such as {DEFAULT}."
+        )
+    return chosen.plan(graph, workers)
+
+
+def known_planner(planner: str) -> str:
+    """`planner`, if there is one of that name.
+
+    Raises
+    ------
+    PlanError
+        Names the nearest.
+    """
+    if planner in PLANNERS:
+        return planner
+    near = get_close_matches(planner, PLANNERS, n=1)
+    meant = f"Did you mean {near[0]}? " if near else ""
+    raise PlanError(f"there is no planner {planner!r}. {meant}Choose {', '.join(PLANNERS)}.")
+
+
+def fixpoint_of(graph: Graph, *, record: bool = False) -> Merging:
+    """The chains of a graph, merged to the natural fixpoint: what every plan tells about it."""
     distance = distance_to_end(graph)
-    linear = linear_clusters(graph, distance)
-    merging = Merging(graph, distance, linear)
+    merging = Merging(graph, distance, linear_clusters(graph, distance), record)
     merging.to_fixpoint()
-    fixpoint = len(merging.members)
-    clusters, makespan_ms, moves = merging.clusters(), merging.makespan_ms(), 0
-    if workers is not None:
-        merging.to_workers(workers)
-        refined = refine(merging.tables, merging.worker_of(), len(merging.members))
-        clusters = refined.clusters(merging.tables)
-        makespan_ms, moves = refined.makespan_ms, refined.moves
-    rejected_ms = None
+    return merging
+
+
+def ended(plan: Plan, graph: Graph, natural: Merging) -> Plan:
+    """What all planners share: facts about the graph, and sequential where parallel loses.
+
+    Parameters
+    ----------
+    plan : Plan
+        With clusters, makespan and whatever is the planner's own.
+    graph : Graph
+        Weighed.
+    natural : Merging
+        From `fixpoint_of`.
+    """
+    clusters, makespan_ms, rejected_ms = plan.clusters, plan.makespan_ms, None
     if len(clusters) > 1 and makespan_ms * PAYS > graph.t1_ms:
         rejected_ms = makespan_ms
     if rejected_ms is not None or len(clusters) == 1:
         clusters = (tuple(node.name for node in graph.nodes),)
         makespan_ms = graph.t1_ms
     free = distance_to_end(graph, free_sends=True)
-    return Plan(
+    return replace(
+        plan,
         clusters=clusters,
-        linear=linear,
-        steps=tuple(merging.steps),
-        moves=moves,
-        fixpoint=fixpoint,
-        critical_path=critical_path(graph, distance),
-        t1_ms=graph.t1_ms,
-        tinf_ms=max(free.values(), default=0.0),
-        tinf_send_ms=max(distance.values(), default=0.0),
         makespan_ms=makespan_ms,
         rejected_makespan_ms=rejected_ms,
+        linear=tuple(natural.linear),
+        fixpoint=natural.fixpoint,
+        critical_path=critical_path(graph, dict(natural.distance)),
+        t1_ms=graph.t1_ms,
+        tinf_ms=max(free.values(), default=0.0),
+        tinf_send_ms=max(natural.distance.values(), default=0.0),
     )
+
+
+def _merged(graph: Graph, workers: int | None, *, refined: bool) -> Plan:
+    """Linear clustering and merging, recorded step by step; then perhaps refined."""
+    merging = fixpoint_of(graph, record=True)
+    clusters, makespan_ms, moves = merging.clusters(), merging.makespan_ms(), 0
+    if workers is not None:
+        merging.to_workers(workers)
+        clusters, makespan_ms = merging.clusters(), merging.makespan_ms()
+        if refined:
+            found = refine(merging.tables, merging.worker_of(), len(merging.members))
+            clusters, makespan_ms = found.clusters(merging.tables), found.makespan_ms
+            moves = found.moves
+    plan = Plan(
+        clusters,
+        steps=tuple(merging.steps),
+        moves=moves,
+        makespan_ms=makespan_ms,
+        planner="ramiel" if refined else "merging",
+    )
+    return ended(plan, graph, merging)
+
+
+def _placed(
+    name: str, place: Callable[[Graph, int], Sequence[tuple[str, ...]]]
+) -> Callable[[Graph, int | None], Plan]:
+    """A planner of one function, which returns clusters in run order."""
+
+    def plan(graph: Graph, workers: int | None) -> Plan:
+        natural = fixpoint_of(graph)
+        clusters = tuple(place(graph, workers or natural.fixpoint))
+        makespan_ms = simulate(graph, clusters).makespan_ms
+        return ended(Plan(clusters, makespan_ms=makespan_ms, planner=name), graph, natural)
+
+    return plan
+
+
+def _onto_workers(
+    cluster: Callable[[Graph], Sequence[tuple[str, ...]]],
+) -> Callable[[Graph, int], Sequence[tuple[str, ...]]]:
+    """Clusters of an algorithm that knows no limit, merged on by least predicted makespan."""
+
+    def place(graph: Graph, workers: int) -> Sequence[tuple[str, ...]]:
+        merging = Merging(graph, distance_to_end(graph), cluster(graph), record=False)
+        merging.to_workers(workers)
+        return merging.clusters()
+
+    return place
+
+
+def _dealt(
+    cluster: Callable[[Graph], Sequence[tuple[str, ...]]],
+) -> Callable[[Graph, int], Sequence[tuple[str, ...]]]:
+    """Clusters of an algorithm that knows no limit, dealt to workers by load."""
+
+    def place(graph: Graph, workers: int) -> Sequence[tuple[str, ...]]:
+        order = Tables.of(graph, distance_to_end(graph)).names
+        return in_order(order, deal(graph, cluster(graph), workers))
+
+    return place
+
+
+def _chains(graph: Graph) -> tuple[tuple[str, ...], ...]:
+    return linear_clusters(graph, distance_to_end(graph))
+
+
+def _exact(graph: Graph, workers: int | None) -> Plan:
+    """Begin at the best of the others, so that none of them is shorter."""
+    others = [p for p in PLANNERS.values() if p.most_operators is None]
+    start = min((p.plan(graph, workers) for p in others), key=lambda plan: plan.makespan_ms)
+    natural = fixpoint_of(graph)
+    found = exact(graph, workers or natural.fixpoint, start.clusters)
+    plan = Plan(
+        found.clusters,
+        makespan_ms=found.makespan_ms,
+        lower_bound_ms=found.lower_bound_ms,
+        planner="exact",
+    )
+    return ended(plan, graph, natural)
+
+
+PLANNERS: Mapping[str, Planner] = MappingProxyType(
+    {
+        "ramiel": Planner(
+            "Cuts the graph into chains along the critical path, merges chains that never run at "
+            "the same time, then tries who runs what, section by section.",
+            partial(_merged, refined=True),
+        ),
+        "merging": Planner(
+            "The same without the last step: chains along the critical path, merged down to the "
+            "number of workers (linear clustering and merging).",
+            partial(_merged, refined=False),
+        ),
+        "linear": Planner(
+            "Cuts the graph into chains along the critical path (linear clustering) and deals "
+            "them to the workers, the largest first, by load alone.",
+            _placed("linear", _dealt(_chains)),
+        ),
+        "linear-anew": Planner(
+            "The same, but each chain is the critical path of what the chains before it left "
+            "over (Kim and Browne).",
+            _placed("linear-anew", _dealt(linear_clusters_anew)),
+        ),
+        "dsc": Planner(
+            "Follows the longest path of the moment and puts each operator beside the input "
+            "that holds it up (dominant sequence clustering), then merges on to the workers.",
+            _placed("dsc", _onto_workers(dominant_sequence_clusters)),
+        ),
+        "sarkar": Planner(
+            "Takes the dearest sends first and puts both ends on one worker unless that makes "
+            "the whole longer (edge zeroing), then merges on to the workers.",
+            _placed("sarkar", _onto_workers(edge_zeroing)),
+        ),
+        "heft": Planner(
+            "Takes the operator with the longest way to the end next and puts it where it ends "
+            "first, into a gap if it fits.",
+            _placed("heft", heft),
+        ),
+        "cpop": Planner(
+            "Keeps the critical path on one worker and puts every other operator where it ends "
+            "first, the one on the longest path first.",
+            _placed("cpop", cpop),
+        ),
+        "exact": Planner(
+            "Starts from the best of the others and searches for anything shorter with a "
+            "constraint solver, which can prove that there is none: small graphs only.",
+            _exact,
+            MOST_OPERATORS,
+        ),
+    }
+)
+"""Every planner by name. A further one is a function `(graph, workers) -> Plan` that ends with
+`ended`; all are compared by the same `check_plan` and `simulate`."""
 
 
 def revalued(plan: Plan, graph: Graph) -> Plan:

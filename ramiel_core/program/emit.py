@@ -183,7 +183,8 @@ class _Cluster:
             yield line
             return
         inner = line[opening + 1 : -1]
-        if re.search(r"""(['"])[^'"]*\s[^'"]*\1""", inner):
+        strings = re.findall(r"'[^']*'|\"[^\"]*\"", inner)
+        if any(re.search(r"\s", string) for string in strings):
             yield line  # a break inside a string would change it
             return
         yield line[: opening + 1]

@@ -12,6 +12,7 @@ from ramiel_core.errors import ModelError
 from ramiel_core.graph.extract import extract, weights_of
 from ramiel_core.ir import Graph, Plan, TensorSpec
 from ramiel_core.model.trace import trace
+from ramiel_core.plan.planner import sequential_plan
 from ramiel_core.run.bench import same_bits
 from tests.graphs import any_order_plan, dealt_plan
 from tests.program.threads import run_in_threads
@@ -43,7 +44,7 @@ def test_any_order_and_any_split_of_the_operators_give_the_modules_own_bits(name
     weights, wanted = weights_of(traced, graph), expected(name)
     plans = [any_order_plan(graph, workers, seed) for seed in range(4) for workers in (1, 2, 3)]
 
-    for plan in [pipeline.sequential_plan(graph), dealt_plan(graph, 2), *plans]:
+    for plan in [sequential_plan(graph), dealt_plan(graph, 2), *plans]:
         program = pipeline.program_of(graph, plan)
         assert same_bits(run_in_threads(program, weights, inputs), wanted), program.source
 

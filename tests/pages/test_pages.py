@@ -6,11 +6,19 @@ import json
 
 import pytest
 
+from ramiel_core.plan.planner import PLANNERS
 from ramiel_core.run import jobs
 
 from .screen import button, metrics, texts
 
-PAGES = ("app.py", "pages/graph.py", "pages/merging.py", "pages/code.py", "pages/benchmark.py")
+PAGES = (
+    "app.py",
+    "pages/graph.py",
+    "pages/merging.py",
+    "pages/planners.py",
+    "pages/code.py",
+    "pages/benchmark.py",
+)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -217,3 +225,23 @@ def ended_job(folder, event, **settings):
     (home / "job.json").write_text(json.dumps({"model": "googlenet", **settings}))
     jobs.tell(home, event)
     return job_id
+
+
+def test_every_planner_is_compared_on_the_same_graph(visit):
+    app = visit("pages/planners.py", model="squeezenet1_0", workers="2")
+    rows = {row["planner"]: row for row in app.dataframe[0].value.to_dict("records")}
+
+    assert list(rows) == list(PLANNERS)
+    assert all(row["makespan"] >= rows["exact"]["makespan"] for row in rows.values())
+    assert rows["exact"]["remark"] == "proved optimal"
+    assert "cost model “flops”" in texts(app)
+    assert all(planner.says.split(",")[0] in texts(app) for planner in PLANNERS.values())
+
+
+def test_a_graph_too_large_for_the_exact_planner_is_said_to_be_so(visit):
+    app = visit("pages/planners.py", model="densenet121", cost="unit")
+    rows = {row["planner"]: row for row in app.dataframe[0].value.to_dict("records")}
+
+    assert rows["exact"]["remark"] == "not tried: 431 operators"
+    assert rows["heft"]["makespan"] == 431
+    assert "All planners agree: 431 units" in texts(app)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ramiel_core import pipeline
 from ramiel_core.check import check_program
 from ramiel_core.ir import CALLER, Graph, Program
-from ramiel_core.plan.planner import make_plan
+from ramiel_core.plan.planner import make_plan, sequential_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.program.emit import emit
 from tests.graphs import SHAPES, any_order_plan, computing, graphs, shape
@@ -80,7 +80,7 @@ def test_the_same_text_comes_from_every_process():
 def test_programs_of_named_shapes_compute_what_one_worker_computes(name: str, workers: int):
     graph = computing(shape(name))
     plans = [any_order_plan(graph, workers, seed) for seed in range(3)]
-    wanted = run_in_threads(emit(graph, pipeline.sequential_plan(graph)), {}, ())
+    wanted = run_in_threads(emit(graph, sequential_plan(graph)), {}, ())
 
     for plan in plans:
         found = run_in_threads(emit(graph, plan), {}, ())

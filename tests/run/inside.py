@@ -17,6 +17,7 @@ from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Channel, Plan, Program, TensorSpec
 from ramiel_core.model.trace import trace
+from ramiel_core.plan.planner import sequential_plan
 from ramiel_core.run import host
 from ramiel_core.run.bench import same_bits
 from ramiel_core.run.forked import Team
@@ -55,7 +56,7 @@ def _outcome(
         plan = dealt if seed is None else any_order_plan(graph, workers, seed)
         wanted = expected(name)
         if how.get("threads", 1) > 1:  # kernels may split their sums by threads: other bits
-            alone = pipeline.program_of(graph, pipeline.sequential_plan(graph))
+            alone = pipeline.program_of(graph, sequential_plan(graph))
             with Team(alone, parcel.weights, inputs, limit_s=20.0, **how) as team:
                 team.run()
                 wanted = team.output()
@@ -352,7 +353,7 @@ def _zoo_output(name: str, side: int) -> dict[str, Any]:
         "spread": float(own.std()) / (float(own.abs().mean()) or 1.0),
     }
     for label, plan in (
-        ("sequential", pipeline.sequential_plan(graph)),
+        ("sequential", sequential_plan(graph)),
         ("parallel", two_clusters(graph)),
     ):
         program = pipeline.program_of(graph, plan)

@@ -1,0 +1,179 @@
+"""Every planner on the same graph: what each one predicts, and how near it comes to the bound."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TypedDict
+
+import streamlit as st
+
+from pages.common import cards, frame, state
+from ramiel_core.ir import Graph, Plan
+from ramiel_core.plan.planner import PLANNERS
+from ramiel_core.run import host
+from ramiel_core.view import planners as figures
+
+BARS = {"displayModeBar": False}
+
+
+class Row(TypedDict):
+    """A line of the table."""
+
+    planner: str
+    makespan: float | None
+    over: str
+    speedup: float | None
+    workers: int | None
+    cut: int | None
+    time: float | None
+    remark: str
+
+
+def cut_edges(graph: Graph, plan: Plan) -> int:
+    """Edges between operators of different workers."""
+    worker_of = plan.worker_of()
+    return sum(worker_of[p] != worker_of[r] for p, r in graph.edges)
+
+
+def row(graph: Graph, name: str, plan: Plan, seconds: float, bound_ms: float) -> Row:
+    """What the table says of one plan."""
+    over = 100 * (plan.makespan_ms / bound_ms - 1) if bound_ms else 0.0
+    return {
+        "planner": name,
+        "makespan": plan.makespan_ms,
+        "over": f"{over:.1f} %",
+        "speedup": plan.t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0,
+        "workers": plan.workers,
+        "cut": cut_edges(graph, plan),
+        "time": 1000 * seconds,
+        "remark": remark(plan),
+    }
+
+
+def remark(plan: Plan) -> str:
+    """What is special about one plan."""
+    if plan.lower_bound_ms:
+        gap = 100 * (1 - plan.lower_bound_ms / plan.makespan_ms)
+        return "proved optimal" if gap < 0.1 else f"stopped; at most {gap:.1f} % above the optimum"
+    if plan.rejected_makespan_ms is not None:
+        return "its parallel plan does not pay: sequential"
+    return ""
+
+
+def untried(graph: Graph, name: str) -> Row:
+    """What the table says of a planner that does not take so large a graph."""
+    return {
+        "planner": name,
+        "makespan": None,
+        "over": "",
+        "speedup": None,
+        "workers": None,
+        "cut": None,
+        "time": None,
+        "remark": f"not tried: {cards.plural(len(graph), 'operator')}",
+    }
+
+
+def table(rows: list[Row], unit: str) -> None:
+    """Show all planners, one a line."""
+    st.dataframe(
+        rows,
+        hide_index=True,
+        placeholder="–",
+        height="content",
+        column_config={
+            "planner": "Planner",
+            "makespan": st.column_config.NumberColumn(
+                f"Makespan, {unit}", format="%.3f", help="Predicted time of one inference."
+            ),
+            "over": st.column_config.TextColumn(
+                "Over the bound", help="How much longer than max(T1/P, T∞)."
+            ),
+            "speedup": st.column_config.NumberColumn(
+                "Speedup", format="%.2f×", help="Over one worker, predicted."
+            ),
+            "workers": st.column_config.NumberColumn("Workers", help="That have work to do."),
+            "cut": st.column_config.NumberColumn(
+                "Cut edges", help="Values handed to another worker: copied and signalled."
+            ),
+            "time": st.column_config.NumberColumn(
+                "Planning, ms", format="%.0f", help="To plan and to check, on this host."
+            ),
+            "remark": st.column_config.TextColumn("Remark", width="medium"),
+        },
+    )
+
+
+def verdict(plans: dict[str, Plan], bound_ms: float, graph: Graph) -> None:
+    """Say which planner came out ahead, and by how much."""
+    best = min(plan.makespan_ms for plan in plans.values())
+    worst = max(plan.makespan_ms for plan in plans.values())
+    ahead = [n for n, p in plans.items() if p.makespan_ms <= best * (1 + figures.SAME)]
+    over = 100 * (best / bound_ms - 1) if bound_ms else 0.0
+    shown = cards.cost(best, graph.cost_model)
+    if worst <= best * (1 + figures.SAME):
+        cards.verdict(
+            f"All planners agree: {shown}, {over:.1f}\u00a0% over the bound. The shape of this "
+            f"graph decides, not the algorithm.",
+            good=True,
+        )
+        return
+    cards.verdict(
+        f"Shortest: {shown} by {named(ahead, list(plans))}, {over:.1f}\u00a0% over the bound; the "
+        f"longest plan takes {100 * (worst / best - 1):.1f}\u00a0% more.",
+        good=True,
+    )
+
+
+def named(some: list[str], everyone: list[str]) -> str:
+    """Name some planners, or those that are missing where that is shorter."""
+    others = [name for name in everyone if name not in some]
+    return f"all but {', '.join(others)}" if len(others) < len(some) else ", ".join(some)
+
+
+def explain() -> None:
+    """Say in plain words what each planner does."""
+    st.subheader("What they do")
+    for name, planner in PLANNERS.items():
+        st.html(f'<p class="rv-sub"><b>{escape(name)}</b> – {escape(planner.says)}</p>')
+
+
+def main() -> None:
+    """Draw the page."""
+    graph, chosen = frame.opened(
+        "Planners",
+        "There are many ways to decide which worker runs what. Here each one plans the same graph "
+        "for the same number of workers, and all are predicted by the same simulation.",
+    )
+    natural = state.plan_of(graph)
+    with st.columns([1, 2])[0]:
+        frame.workers_picker(natural, chosen, "Workers")
+    workers = chosen.workers or natural.fixpoint
+    bound_ms = max(natural.t1_ms / workers, natural.tinf_ms)
+    unit = "units" if graph.cost_model == "unit" else "ms"
+    plans, rows = {}, []
+    for name, planner in PLANNERS.items():
+        if planner.refuses(graph):
+            rows.append(untried(graph, name))
+            continue
+        plan, seconds = state.timed_plan(graph, workers, name)
+        plans[name] = plan
+        rows.append(row(graph, name, plan, seconds, bound_ms))
+    verdict(plans, bound_ms, graph)
+    st.plotly_chart(figures.compared(plans, bound_ms, unit), config=BARS, key="planners-chart")
+    table(rows, unit)
+    cards.sub(
+        f"{cards.COST_HELP[graph.cost_model]} The bound, max(T1/P, T∞), is what "
+        f"{cards.plural(workers, 'worker')} need at least: all the work shared out evenly "
+        f"(T1/P), and the critical path with sends for nothing (T∞)."
+    )
+    if workers > len(host.cores()):
+        cards.note(
+            f"{cards.plural(workers, 'worker')} on {cards.plural(len(host.cores()), 'core')}: the "
+            f"prediction gives each a core of its own.",
+            "warning",
+        )
+    explain()
+
+
+main()
