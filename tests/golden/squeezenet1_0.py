@@ -27,7 +27,9 @@ def cluster_0(w, receive, send, shared):
         (1, 1), 1
     )
     del features_2
-    features_3_squeeze_activation = torch.clamp_min(features_3_squeeze, 0, out=shared("features_3_squeeze_activation"))
+    features_3_squeeze_activation = torch.clamp_min(
+        features_3_squeeze, 0, out=shared("features_3_squeeze_activation")
+    )
     send("features_3_squeeze_activation", features_3_squeeze_activation)  # to cluster 1
     del features_3_squeeze
     features_3_expand3x3 = F.conv2d(
@@ -44,7 +46,9 @@ def cluster_0(w, receive, send, shared):
         cat, w["features.4.squeeze.weight"], w["features.4.squeeze.bias"], (1, 1), (0, 0), (1, 1), 1
     )
     del cat
-    features_4_squeeze_activation = torch.clamp_min(features_4_squeeze, 0, out=shared("features_4_squeeze_activation"))
+    features_4_squeeze_activation = torch.clamp_min(
+        features_4_squeeze, 0, out=shared("features_4_squeeze_activation")
+    )
     send("features_4_squeeze_activation", features_4_squeeze_activation)  # to cluster 1
     del features_4_squeeze
     features_4_expand3x3 = F.conv2d(
@@ -62,7 +66,9 @@ def cluster_0(w, receive, send, shared):
         1
     )
     del cat_1
-    features_5_squeeze_activation = torch.clamp_min(features_5_squeeze, 0, out=shared("features_5_squeeze_activation"))
+    features_5_squeeze_activation = torch.clamp_min(
+        features_5_squeeze, 0, out=shared("features_5_squeeze_activation")
+    )
     send("features_5_squeeze_activation", features_5_squeeze_activation)  # to cluster 1
     del features_5_squeeze
     features_5_expand3x3 = F.conv2d(
@@ -82,7 +88,9 @@ def cluster_0(w, receive, send, shared):
         (1, 1), 1
     )
     del features_6
-    features_7_squeeze_activation = torch.clamp_min(features_7_squeeze, 0, out=shared("features_7_squeeze_activation"))
+    features_7_squeeze_activation = torch.clamp_min(
+        features_7_squeeze, 0, out=shared("features_7_squeeze_activation")
+    )
     send("features_7_squeeze_activation", features_7_squeeze_activation)  # to cluster 1
     del features_7_squeeze
     features_7_expand3x3 = F.conv2d(
@@ -100,7 +108,9 @@ def cluster_0(w, receive, send, shared):
         1
     )
     del cat_3
-    features_8_squeeze_activation = torch.clamp_min(features_8_squeeze, 0, out=shared("features_8_squeeze_activation"))
+    features_8_squeeze_activation = torch.clamp_min(
+        features_8_squeeze, 0, out=shared("features_8_squeeze_activation")
+    )
     send("features_8_squeeze_activation", features_8_squeeze_activation)  # to cluster 1
     del features_8_squeeze
     features_8_expand3x3 = F.conv2d(
@@ -118,7 +128,9 @@ def cluster_0(w, receive, send, shared):
         1
     )
     del cat_4
-    features_9_squeeze_activation = torch.clamp_min(features_9_squeeze, 0, out=shared("features_9_squeeze_activation"))
+    features_9_squeeze_activation = torch.clamp_min(
+        features_9_squeeze, 0, out=shared("features_9_squeeze_activation")
+    )
     send("features_9_squeeze_activation", features_9_squeeze_activation)  # to cluster 1
     del features_9_squeeze
     features_9_expand3x3 = F.conv2d(
@@ -136,7 +148,9 @@ def cluster_0(w, receive, send, shared):
         1), 1
     )
     del cat_5
-    features_10_squeeze_activation = torch.clamp_min(features_10_squeeze, 0, out=shared("features_10_squeeze_activation"))
+    features_10_squeeze_activation = torch.clamp_min(
+        features_10_squeeze, 0, out=shared("features_10_squeeze_activation")
+    )
     send("features_10_squeeze_activation", features_10_squeeze_activation)  # to cluster 1
     del features_10_squeeze
     features_10_expand3x3 = F.conv2d(
@@ -156,7 +170,9 @@ def cluster_0(w, receive, send, shared):
         (1, 1), 1
     )
     del features_11
-    features_12_squeeze_activation = torch.clamp_min(features_12_squeeze, 0, out=shared("features_12_squeeze_activation"))
+    features_12_squeeze_activation = torch.clamp_min(
+        features_12_squeeze, 0, out=shared("features_12_squeeze_activation")
+    )
     send("features_12_squeeze_activation", features_12_squeeze_activation)  # to cluster 1
     del features_12_squeeze
     features_12_expand3x3 = F.conv2d(
@@ -196,7 +212,9 @@ def cluster_1(w, receive, send, shared):
         w["features.3.expand1x1.bias"], (1, 1), (0, 0), (1, 1), 1
     )
     del features_3_squeeze_activation
-    features_3_expand1x1_activation = torch.clamp_min(features_3_expand1x1, 0, out=shared("features_3_expand1x1_activation"))
+    features_3_expand1x1_activation = torch.clamp_min(
+        features_3_expand1x1, 0, out=shared("features_3_expand1x1_activation")
+    )
     send("features_3_expand1x1_activation", features_3_expand1x1_activation)  # to cluster 0
     del features_3_expand1x1, features_3_expand1x1_activation
     features_4_squeeze_activation = receive("features_4_squeeze_activation")  # from cluster 0
@@ -205,7 +223,9 @@ def cluster_1(w, receive, send, shared):
         w["features.4.expand1x1.bias"], (1, 1), (0, 0), (1, 1), 1
     )
     del features_4_squeeze_activation
-    features_4_expand1x1_activation = torch.clamp_min(features_4_expand1x1, 0, out=shared("features_4_expand1x1_activation"))
+    features_4_expand1x1_activation = torch.clamp_min(
+        features_4_expand1x1, 0, out=shared("features_4_expand1x1_activation")
+    )
     send("features_4_expand1x1_activation", features_4_expand1x1_activation)  # to cluster 0
     del features_4_expand1x1, features_4_expand1x1_activation
     features_5_squeeze_activation = receive("features_5_squeeze_activation")  # from cluster 0
@@ -214,7 +234,9 @@ def cluster_1(w, receive, send, shared):
         w["features.5.expand1x1.bias"], (1, 1), (0, 0), (1, 1), 1
     )
     del features_5_squeeze_activation
-    features_5_expand1x1_activation = torch.clamp_min(features_5_expand1x1, 0, out=shared("features_5_expand1x1_activation"))
+    features_5_expand1x1_activation = torch.clamp_min(
+        features_5_expand1x1, 0, out=shared("features_5_expand1x1_activation")
+    )
     send("features_5_expand1x1_activation", features_5_expand1x1_activation)  # to cluster 0
     del features_5_expand1x1, features_5_expand1x1_activation
     features_7_squeeze_activation = receive("features_7_squeeze_activation")  # from cluster 0
@@ -223,7 +245,9 @@ def cluster_1(w, receive, send, shared):
         w["features.7.expand1x1.bias"], (1, 1), (0, 0), (1, 1), 1
     )
     del features_7_squeeze_activation
-    features_7_expand1x1_activation = torch.clamp_min(features_7_expand1x1, 0, out=shared("features_7_expand1x1_activation"))
+    features_7_expand1x1_activation = torch.clamp_min(
+        features_7_expand1x1, 0, out=shared("features_7_expand1x1_activation")
+    )
     send("features_7_expand1x1_activation", features_7_expand1x1_activation)  # to cluster 0
     del features_7_expand1x1, features_7_expand1x1_activation
     features_8_squeeze_activation = receive("features_8_squeeze_activation")  # from cluster 0
@@ -232,7 +256,9 @@ def cluster_1(w, receive, send, shared):
         w["features.8.expand1x1.bias"], (1, 1), (0, 0), (1, 1), 1
     )
     del features_8_squeeze_activation
-    features_8_expand1x1_activation = torch.clamp_min(features_8_expand1x1, 0, out=shared("features_8_expand1x1_activation"))
+    features_8_expand1x1_activation = torch.clamp_min(
+        features_8_expand1x1, 0, out=shared("features_8_expand1x1_activation")
+    )
     send("features_8_expand1x1_activation", features_8_expand1x1_activation)  # to cluster 0
     del features_8_expand1x1, features_8_expand1x1_activation
     features_9_squeeze_activation = receive("features_9_squeeze_activation")  # from cluster 0
@@ -241,7 +267,9 @@ def cluster_1(w, receive, send, shared):
         w["features.9.expand1x1.bias"], (1, 1), (0, 0), (1, 1), 1
     )
     del features_9_squeeze_activation
-    features_9_expand1x1_activation = torch.clamp_min(features_9_expand1x1, 0, out=shared("features_9_expand1x1_activation"))
+    features_9_expand1x1_activation = torch.clamp_min(
+        features_9_expand1x1, 0, out=shared("features_9_expand1x1_activation")
+    )
     send("features_9_expand1x1_activation", features_9_expand1x1_activation)  # to cluster 0
     del features_9_expand1x1, features_9_expand1x1_activation
     features_10_squeeze_activation = receive("features_10_squeeze_activation")  # from cluster 0
@@ -250,7 +278,9 @@ def cluster_1(w, receive, send, shared):
         w["features.10.expand1x1.bias"], (1, 1), (0, 0), (1, 1), 1
     )
     del features_10_squeeze_activation
-    features_10_expand1x1_activation = torch.clamp_min(features_10_expand1x1, 0, out=shared("features_10_expand1x1_activation"))
+    features_10_expand1x1_activation = torch.clamp_min(
+        features_10_expand1x1, 0, out=shared("features_10_expand1x1_activation")
+    )
     send("features_10_expand1x1_activation", features_10_expand1x1_activation)  # to cluster 0
     del features_10_expand1x1, features_10_expand1x1_activation
     features_12_squeeze_activation = receive("features_12_squeeze_activation")  # from cluster 0
@@ -259,7 +289,9 @@ def cluster_1(w, receive, send, shared):
         w["features.12.expand1x1.bias"], (1, 1), (0, 0), (1, 1), 1
     )
     del features_12_squeeze_activation
-    features_12_expand1x1_activation = torch.clamp_min(features_12_expand1x1, 0, out=shared("features_12_expand1x1_activation"))
+    features_12_expand1x1_activation = torch.clamp_min(
+        features_12_expand1x1, 0, out=shared("features_12_expand1x1_activation")
+    )
     send("features_12_expand1x1_activation", features_12_expand1x1_activation)  # to cluster 0
     del features_12_expand1x1, features_12_expand1x1_activation
 
