@@ -94,7 +94,8 @@ def refine(
         homes[first : last + 1] = [swap.get(worker, worker) for worker in found.worker_of]
         order += [first + v for v in found.order[1:]]
         moves += found.moves
-    wide |= {0} & {v - 1 for v in wide}
+    if wide_ms is not None and count and wide_ms[0] < tables.cost_ms[0]:
+        wide.add(0)  # the very first operator stands before all sections
     mixed = tables if wide_ms is None else tables.with_costs(wide, wide_ms)
     found = Placement(
         order, homes, mixed.makespan_ms(homes, workers, order), moves, frozenset(wide)
