@@ -138,7 +138,7 @@ def build(name: str, device: str = "cpu") -> tuple[nn.Module, tuple[torch.Tensor
         else:
             with _SkipRandom():
                 module = models.get_model(name, weights=None, **options)
-            _draw_weights(module)
+            draw_weights(module)
     side = getattr(module, "image_size", None) or _crop_size(name)
     generator = torch.Generator().manual_seed(SEED)
     example = torch.randn(1, 3, side, side, generator=generator)
@@ -163,7 +163,7 @@ def _crop_size(name: str) -> int:
     return min(int(weights.transforms().crop_size[0]) for weights in published)
 
 
-def _draw_weights(module: nn.Module) -> None:
+def draw_weights(module: nn.Module) -> None:
     """Random weights under which every layer's output keeps about the size of its input.
 
     In eval mode batch norm does not rescale, so under torchvision's own initialisation deep
