@@ -62,7 +62,7 @@ def build(name: str) -> Built:
         import timm
 
         timm_name, side = TIMM[name]
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), zoo.SkipRandom():
             warnings.simplefilter("ignore")  # timm's notes on names that it changed
             module = timm.create_model(timm_name, pretrained=False)
         inputs = (torch.randn(1, 3, side, side, generator=_seeded()),)
