@@ -28,9 +28,9 @@ from ramiel_core.run import host
 from ramiel_core.run.forked import Team
 from ramiel_core.run.host import LAUNCHER_ENVIRONMENT
 
-SIZES = {"4 KB": 4096, "4 MB": 4 << 20}
+SIZES = {"4 KB": 4096, "4 MB": 4 << 20, "4 KB to one awake": 4096}
 EMPTY_US, SMALL_SEND_US, LARGE_SEND_RATIO = 60.0, 15.0, 1.3  # the targets
-PAUSE_S = 0.001  # of computing before each copy: a receiver that waits that long is asleep
+PAUSES_S = (0.001, 0.001, 0.0)  # of computing before each: who waits so long for it is asleep
 GAP_S = 0.001  # between inferences: workers are asleep then, as between a user's
 ONE = TensorSpec((1,), (1,), "float32")
 
@@ -101,8 +101,10 @@ def empty_inferences(repeats: int) -> list[Row]:
         cases: dict[str, tuple[Callable[[], Any], float]] = {
             "empty, two workers, 1 ms apart": (lambda: _result(first), GAP_S),
             "empty, two workers, back to back": (lambda: _result(first), 0.0),
-            "the same with one edge, 1 ms apart": (lambda: _result(second), GAP_S),
-            "the same with one edge, back to back": (lambda: _result(second), 0.0),
+            "the same but for its output, 1 ms apart": (first.run, GAP_S),
+            "the same but for its output, back to back": (first.run, 0.0),
+            "one edge between them, 1 ms apart": (lambda: _result(second), GAP_S),
+            "one edge between them, back to back": (lambda: _result(second), 0.0),
         }
         times: dict[str, list[float]] = {what: [] for what in cases}
         for _ in range(repeats):
@@ -153,10 +155,11 @@ def sends(repeats: int) -> list[Row]:
                 seen = at[1, "wait", f"v{number}"]
                 times[f"send of {size}, sender's time"].append(sent.end_ms - sent.start_ms)
                 times[f"send of {size}, until seen"].append(seen.end_ms - sent.start_ms)
-                times[f"memcpy of {size}"].append(copied.end_ms - copied.start_ms)
+                if PAUSES_S[number]:
+                    times[f"memcpy of {size}"].append(copied.end_ms - copied.start_ms)
     found = []
     for what, values in times.items():
-        small = what == "send of 4 KB, sender's time"
+        small = what.startswith("send of 4 KB") and what.endswith("sender's time")
         found.append(row(what, [v * 1e3 for v in values], "µs", SMALL_SEND_US if small else None))
     pairs = zip(times["send of 4 MB, sender's time"], times["memcpy of 4 MB"], strict=True)
     ratios = [sent / copied for sent, copied in pairs]
@@ -185,7 +188,7 @@ def _sending() -> tuple[Program, dict[str, Any]]:
 
     def make(i: int) -> torch.Tensor:
         """Compute a while, then write the value, as an operator would just have."""
-        work, ends = torch.ones(128, 128), time.perf_counter() + PAUSE_S
+        work, ends = torch.ones(128, 128), time.perf_counter() + PAUSES_S[i]
         while time.perf_counter() < ends:
             work = work @ work
         return values[i].fill_(1.0)
