@@ -85,7 +85,8 @@ def refine(
         part = tables.part(first, last)
         found = _anneal(part, worker_of[first : last + 1], workers, VISITS // count, draw)
         # Workers are alike: two change names where the section before ended on another one.
-        if wide_ms is not None and sum(wide_ms[first + 1 : last + 1]) < found.makespan_ms:
+        beside_ms = found.makespan_ms - part.cost_ms[0]  # which the section before has paid
+        if wide_ms is not None and sum(wide_ms[first + 1 : last + 1]) < beside_ms:
             homes[first + 1 : last + 1] = [homes[first]] * (last - first)
             wide.update(range(first + 1, last + 1))
             order += range(first + 1, last + 1)

@@ -306,6 +306,15 @@ def fork_with_threads() -> list[str]:
     return ["forked", ""]
 
 
+def threads_after_tracing(names: list[str]) -> dict[str, int]:
+    """Threads of this process once it has traced and run a model; more than one may not fork."""
+    found = {}
+    for name in names:
+        pipeline.parcel_of(trace(*make(name), name))
+        found[name] = len(list(Path("/proc/self/task").iterdir()))
+    return found
+
+
 # --- whole models ---------------------------------------------------------------------------
 
 
@@ -344,6 +353,18 @@ def _zoo_output(name: str, side: int) -> dict[str, Any]:
     if side:
         generator = torch.Generator().manual_seed(0)
         inputs = (torch.randn(1, 3, side, side, generator=generator),)
+    return compared(module, inputs, name)
+
+
+def benchmark_output(name: str) -> dict[str, Any]:
+    """The same of a model of the benchmarks, at its own size."""
+    from benchmarks import models
+
+    return compared(*models.build(name), name)
+
+
+def compared(module: Any, inputs: tuple[torch.Tensor, ...], name: str) -> dict[str, Any]:
+    """Model, one worker and two workers, and what the outputs are like."""
     parcel = pipeline.parcel_of(trace(module, inputs, name))
     graph = pipeline.weigh(parcel.graph, "flops")
     with torch.no_grad():

@@ -110,7 +110,7 @@ def test_a_tolerance_lets_a_small_difference_pass():
     assert found.max_difference == pytest.approx(5e-5, rel=0.01)
 
 
-@pytest.mark.parametrize("dies_at", [1, 5, 9, 14])
+@pytest.mark.parametrize("dies_at", [1, 5, 9, 12])
 def test_one_that_dies_is_out_at_whatever_time(dies_at: int):
     found = by_name(race({"a": 1.01}, mortal=lambda: Runner("mortal", 1.0, dies_at=dies_at)))
 
@@ -133,7 +133,7 @@ def test_if_nothing_runs_the_error_says_why():
     def broken() -> Runner:
         raise RamielError("no memory.")
 
-    with pytest.raises(RamielError, match="no configuration could run: no memory."):
+    with pytest.raises(RamielError, match=r"no configuration could run: no memory\."):
         race({}, a=broken, b=broken)
 
 
