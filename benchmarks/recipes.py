@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from benchmarks import models
+from ramiel_core.ir import KERNELS
 from ramiel_core.run import host
 from ramiel_core.run.bench import largest_difference
 from ramiel_core.run.worker import die_with
@@ -30,6 +31,7 @@ from ramiel_core.run.worker import die_with
 Infer = Callable[[], Any]
 WARM_UPS = 5
 WARM_UP_S = 2.0
+TUNE_S = 60.0
 TOLERANCE = 1e-3  # of the largest output
 
 
@@ -162,44 +164,39 @@ def openvino(task: Task) -> Infer:
     return lambda: list(request.infer(feed, share_inputs=True).values())
 
 
-def ramiel_eager(task: Task) -> Infer:
-    """Ramiel with torch's own kernels: its plan, or all threads in one worker if that is faster."""
-    from ramiel_core import pipeline
-    from ramiel_core.graph.costs import SendLine, weigh_measured
-    from ramiel_core.run.forked import Team
-    from ramiel_core.run.profile import operator_costs, send_line
+def ramiel(task: Task, kernels: tuple[str, ...]) -> Infer:
+    """Ramiel as its tuner sets it, within some families of kernels."""
+    from ramiel_core import launcher, pipeline
+    from ramiel_core.ir import AUTO, Configuration
 
-    parcel = pipeline.parcel_of(pipeline.traced(task.module, task.inputs))
-    sequential = pipeline.program_of(parcel.graph, pipeline.sequential_plan(parcel.graph))
-    with Team(sequential, parcel.weights, task.inputs) as alone:
-        costs = operator_costs(alone)
-    graph = weigh_measured(parcel.graph, costs, SendLine(*send_line()))
-    plan = pipeline.best_plan(graph)
-    parallel = pipeline.program_of(graph, plan)
-    candidates = {f"{plan.workers} workers x 1 thread": (parallel, 1)}
-    if task.cores > 1:
-        candidates[f"1 worker x {task.cores} threads"] = (sequential, task.cores)
-    teams = {
-        label: task.open.enter_context(Team(program, parcel.weights, task.inputs, threads=threads))
-        for label, (program, threads) in candidates.items()
-    }
-    times: dict[str, list[float]] = {label: [] for label in teams}
-    for _ in range(7):
-        for label, team in teams.items():
-            times[label].append(team.run())
-            time.sleep(0.003)
-    task.note = min(times, key=lambda label: sorted(times[label])[3])
-    chosen = teams[task.note]
-    for team in teams.values():
-        if team is not chosen:
-            team.close()
+    parcel = pipeline.parcel_of(pipeline.traced(task.module, task.inputs), AUTO)
+    workshop = launcher.Workshop(parcel, lambda *_, **__: None)
+    best, *_ = launcher.race(workshop, TUNE_S, lambda *_, **__: None, kernels)
+    task.note = best["label"]
+    built = workshop.build(Configuration(**best["configuration"]))
+    team = task.open.enter_context(workshop.team(built))
 
     def infer() -> Any:
-        chosen.set_inputs(task.inputs)  # the others read theirs where they lie
-        chosen.run()
-        return chosen.output()
+        team.set_inputs(task.inputs)  # the others read theirs where they lie
+        team.run()
+        return team.output()
 
     return infer
+
+
+def ramiel_eager(task: Task) -> Infer:
+    """With torch's own eager kernels."""
+    return ramiel(task, ("eager",))
+
+
+def ramiel_torch(task: Task) -> Infer:
+    """With everything that torch alone can run."""
+    return ramiel(task, ("eager", "fused"))
+
+
+def ramiel_auto(task: Task) -> Infer:
+    """With every family of kernels."""
+    return ramiel(task, KERNELS)
 
 
 RECIPES: dict[str, Callable[[Task], Infer]] = {
@@ -211,12 +208,14 @@ RECIPES: dict[str, Callable[[Task], Infer]] = {
     "ort_parallel": ort_parallel,
     "openvino": openvino,
     "ramiel_eager": ramiel_eager,
+    "ramiel_torch": ramiel_torch,
+    "ramiel_auto": ramiel_auto,
     "export": export,
 }
 TORCH_NATIVE = ("eager", "folded", "inductor", "torchscript")
 READ_ONNX = ("onnxruntime", "ort_parallel", "openvino")
-LAUNCHERS = ("ramiel_eager",)
-"""Ramiel's own: their processes fork, and so start with one thread. Add "ramiel_auto" here."""
+LAUNCHERS = ("ramiel_eager", "ramiel_torch", "ramiel_auto")
+"""Ramiel's own: their processes fork, and so start with one thread."""
 
 
 def serve(name: str, model: str, cache: Path, say: Callable[[dict[str, Any]], None]) -> None:

@@ -71,6 +71,9 @@ def fuse(model: TracedModel) -> TracedModel:
     not otherwise wait for the other summand, it is not: that would lengthen the critical path.
     """
     module: Any = fold_batch_norm(model.module, no_trace=True)
+    torch.hub.tqdm.monitor_interval = (
+        0  # fx runs a hidden progress bar, whose thread forbids a fork
+    )
     ShapeProp(module).propagate(*(tensor.clone() for tensor in model.inputs))
     _Rewriter(module).rewrite()
     module.recompile()
