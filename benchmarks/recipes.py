@@ -168,12 +168,16 @@ def ramiel(task: Task, kernels: tuple[str, ...]) -> Infer:
     """Ramiel as its tuner sets it, within some families of kernels."""
     from ramiel_core import launcher, pipeline
     from ramiel_core.ir import AUTO, Configuration
+    from ramiel_core.run.local import Local
 
     parcel = pipeline.parcel_of(pipeline.traced(task.module, task.inputs), AUTO)
     workshop = launcher.Workshop(parcel, lambda *_, **__: None)
     best, *_ = launcher.race(workshop, TUNE_S, lambda *_, **__: None, kernels)
     task.note = best["label"]
     built = workshop.build(Configuration(**best["configuration"]))
+    if built.plan.workers == 1:
+        local = Local(built.program, built.weights, threads=built.configuration.threads)
+        return lambda: local(*task.inputs)
     team = task.open.enter_context(workshop.team(built))
 
     def infer() -> Any:

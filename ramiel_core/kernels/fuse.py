@@ -71,9 +71,7 @@ def fuse(model: TracedModel) -> TracedModel:
     not otherwise wait for the other summand, it is not: that would lengthen the critical path.
     """
     module: Any = fold_batch_norm(model.module, no_trace=True)
-    torch.hub.tqdm.monitor_interval = (
-        0  # fx runs a hidden progress bar, whose thread forbids a fork
-    )
+    torch.hub.tqdm.monitor_interval = 0  # of a hidden bar whose thread would forbid forking
     ShapeProp(module).propagate(*(tensor.clone() for tensor in model.inputs))
     _Rewriter(module).rewrite()
     module.recompile()
