@@ -21,8 +21,9 @@ from ramiel_core.graph import cost_cache
 from ramiel_core.graph.costs import SendLine, reweigh, weigh_measured
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job, Parcel, Plan, Program, Report
 from ramiel_core.kernels import fused, onnx_runtime, open_vino
-from ramiel_core.kernels.segment import Family, segment
+from ramiel_core.kernels.segment import segment
 from ramiel_core.pipeline import (
+    LIBRARIES,
     MOLDABLE,
     best_plan,
     parcel_of,
@@ -45,10 +46,6 @@ from ramiel_core.run.tune import Candidate, Standing, fastest
 Tell = Callable[..., None]
 PLANNERS_TRIED = ("ramiel", "heft")
 TORCH_KERNELS = ("eager", "fused")  # whose operators run one by one
-LIBRARIES: Mapping[str, Family] = {
-    "onnxruntime": onnx_runtime.recipe,
-    "openvino": open_vino.recipe,
-}
 TOLERANCE: Mapping[str, float] = {
     "eager": 1e-5,  # only with several threads, which split sums in other places
     "fused": fused.TOLERANCE,
@@ -129,6 +126,7 @@ class Workshop:
     def __init__(self, parcel: Parcel, tell: Tell, signals: Any = "fast") -> None:
         self.parcel, self.tell, self.signals = parcel, tell, signals
         self._weighed: dict[tuple[str, int], Graph] = {}
+        self.calls: dict[str, dict[str, str]] = {}  # chosen, by family and threads, by operator
 
     @cached_property
     def send(self) -> SendLine:
@@ -163,6 +161,7 @@ class Workshop:
             best = min(range(1 + len(node.others)), key=lambda i: costs[i][node.name])
             chosen[node.name], cost_ms[node.name] = best, costs[best][node.name]
         nodes = tuple(_with_call(node, chosen[node.name]) for node in bare.nodes)
+        self.calls[f"{kernels} {threads}"] = {n.name: n.call for n in nodes}
         if kernels == "eager" and self.signals == "fast":
             cost_cache.save(bare, host.identity(), threads, cost_ms, self.send)
         return weigh_measured(replace(bare, nodes=nodes), cost_ms, self.send)
@@ -296,6 +295,7 @@ def _tune(workshop: Workshop, job: Job, tell: Tell) -> dict[str, Any]:
         "winner": rows[0]["configuration"],
         "standings": rows,
         "steps": tuned.gains(rows),
+        "calls": workshop.calls,
         "budget_s": job.budget_s,
         "host": host.facts(),
     }
