@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -77,6 +79,15 @@ class BoundSession:
     @abstractmethod
     def _run(self) -> None:
         """Compute, from what is bound into what is bound."""
+
+
+def give_back_memory() -> None:
+    """Return what was freed to the kernel: a session is built from copies of all its weights.
+
+    A launcher's settings keep freed pages, which is right between two inferences.
+    """
+    with suppress(AttributeError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _contiguous(spec: TensorSpec) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Recipe, TensorSpec
-from ramiel_core.kernels.bound import BoundSession
+from ramiel_core.kernels.bound import BoundSession, give_back_memory
 from ramiel_core.kernels.segment import Segment
 from ramiel_core.kernels.to_onnx import to_onnx
 
@@ -65,6 +65,7 @@ class _Recipe(Recipe):
             raise RamielError(
                 f"ONNX Runtime cannot compute this model ({said}); use --kernels fused or eager."
             ) from cause
+        give_back_memory()
         return _Session(session, self.inputs, self.outputs)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Recipe, TensorSpec
-from ramiel_core.kernels.bound import BoundSession
+from ramiel_core.kernels.bound import BoundSession, give_back_memory
 from ramiel_core.kernels.segment import Segment
 from ramiel_core.kernels.to_onnx import to_onnx
 
@@ -65,6 +65,7 @@ class _Recipe(Recipe):
             raise RamielError(
                 f"OpenVINO cannot compute this model ({said}); use --kernels fused or eager."
             ) from cause
+        give_back_memory()
         return _Session(openvino, compiled, self.inputs, self.outputs)
 
 
@@ -93,6 +94,8 @@ class _Session(BoundSession):
         self._set(self._outputs[k], tensor)
 
     def _set(self, port: Any, tensor: torch.Tensor) -> None:
+        if not tensor.numel():
+            return  # refused where OpenVINO takes an empty constant for one of unknown size
         wrapped = self._tensor(tensor.numpy(), shared_memory=True)
         self._held[port.get_any_name()] = (wrapped, tensor)
         self._request.set_tensor(port, wrapped)

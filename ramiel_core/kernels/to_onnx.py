@@ -52,8 +52,9 @@ def to_onnx(segment: Segment, weights: Mapping[str, Any]) -> bytes:
             torch.onnx.export(
                 module,
                 examples,
-                written,  # type: ignore[arg-type] - this exporter takes files as well
+                written,  # type: ignore[arg-type]  # this exporter takes files as well
                 dynamo=False,
+                do_constant_folding=False,  # the libraries do, and keep outputs that are constant
                 opset_version=OPSET,
                 input_names=[f"i{k}" for k in range(len(examples))],
                 output_names=[f"o{k}" for k in range(len(segment.outputs))],
