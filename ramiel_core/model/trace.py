@@ -58,6 +58,7 @@ def trace(module: nn.Module, inputs: tuple[torch.Tensor, ...], name: str) -> Tra
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep torch's logs of a failed export to itself; the error says what matters of them."""
+    torch.hub.tqdm.monitor_interval = 0  # its bar's thread would keep a launcher from forking
     log = logging.getLogger("torch")
     level = log.level
     log.setLevel(logging.CRITICAL)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
 
 from ramiel_core import pipeline
+from ramiel_core.errors import RamielError
 from ramiel_core.ir import Parcel
 from ramiel_core.kernels.segment import segment
 from ramiel_core.model.trace import trace
@@ -29,6 +31,22 @@ def zoo_output(family: str, name: str, workers: int, threads: int) -> str:
     """The same for a model of the registry."""
     parcel = pipeline.parcel_of(pipeline.traced(name, device="cpu"))
     return _compared(parcel, family, f"{workers} dealt", threads)
+
+
+def without(library: str) -> str:
+    """What building a session says where its library is not installed."""
+    family = {"onnxruntime": "onnx_runtime", "openvino": "open_vino"}[library]
+    kernels = importlib.import_module(f"ramiel_core.kernels.{family}")
+    module, inputs = make("branches")
+    parcel = pipeline.parcel_of(trace(module, inputs, "branches"))
+    plan = pipeline.sequential_plan(parcel.graph)
+    recipes = segment(parcel.graph, plan, parcel.weights, kernels.recipe)[2]
+    sys.modules[library] = None  # type: ignore[assignment] - `import` raises ImportError then
+    try:
+        recipes["segment_0"].build(1)
+    except RamielError as error:
+        return str(error)
+    return "nothing"
 
 
 def _outcome(family: str, name: str, plan: str) -> str:
