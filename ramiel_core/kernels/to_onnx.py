@@ -132,7 +132,7 @@ def _quietly() -> Iterator[None]:
 
 
 @symbolic_helper.parse_args("v", "v", "v", "v", "v", "f", "f")
-def _batch_norm(  # noqa: PLR0917 - the operator's own signature
+def _batch_norm(
     g: Any, x: Any, weight: Any, bias: Any, mean: Any, var: Any, momentum: float, eps: float
 ) -> Any:
     """`torch.export` writes batch norm so; the other two results are empty in inference."""
