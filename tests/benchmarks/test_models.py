@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
+import torch
 
 from benchmarks import models
 from ramiel_core.model import zoo
+from ramiel_core.run.bench import largest_difference
 from tests.run import fresh, inside
 
 SLOW = {"inception_v4", "nasnetalarge", "pnasnet5large"}
@@ -32,3 +36,14 @@ def test_two_workers_and_one_return_the_models_own_bits(name: str):
     assert found["parallel"]["workers"] == 2
     assert found["parallel"]["crossing"] >= 1
     assert found["parallel"]["equal"]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_rounding_is_not_amplified_so_that_peers_can_be_checked_against_eager(name: str):
+    module, inputs = models.build(name)
+    exact = copy.deepcopy(module).double()
+    with torch.no_grad():
+        found = module(*inputs)
+        wide = exact(*(t.double() if t.is_floating_point() else t for t in inputs))
+
+    assert largest_difference(found, wide) < 1e-5
