@@ -129,8 +129,8 @@ def _result(team: Team) -> Any:
 def _program(first: str, second: str) -> Program:
     edge = (1, CALLER) if 'receive("a")' in second else (CALLER,)
     source = (
-        f'def cluster_0(w, receive, send):\n    """First."""\n{first}\n\n'
-        f'def cluster_1(w, receive, send):\n    """Second."""\n{second}\n\n'
+        f'def cluster_0(w, receive, send, shared):\n    """First."""\n{first}\n\n'
+        f'def cluster_1(w, receive, send, shared):\n    """Second."""\n{second}\n\n'
         f'def result(a, b):\n    """Both."""\n    return a, b\n'
     )
     channels = (Channel("a", 0, edge, (ONE,)), Channel("b", 1, (CALLER,), (ONE,)))
@@ -178,8 +178,8 @@ def _sending() -> tuple[Program, dict[str, Any]]:
         )
         second += f'    v{i} = receive("v{i}")\n    read{i} = v{i}.sum()\n'
     source = (
-        f'def cluster_0(w, receive, send):\n    """Sends."""\n{first}\n\n'
-        f'def cluster_1(w, receive, send):\n    """Receives."""\n{second}\n\n'
+        f'def cluster_0(w, receive, send, shared):\n    """Sends."""\n{first}\n\n'
+        f'def cluster_1(w, receive, send, shared):\n    """Receives."""\n{second}\n\n'
         f'def result():\n    """Nothing."""\n'
     )
     channels = tuple(Channel(f"v{i}", 0, (1,), (spec,)) for i, spec in enumerate(specs))
