@@ -32,6 +32,7 @@ from ramiel_core.model.trace import trace
 from ramiel_core.plan.planner import DEFAULT, known_planner, make_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.program.emit import emit
+from ramiel_core.report import tuned
 from ramiel_core.report.verdict import expectation
 from ramiel_core.run import host, jobs
 
@@ -197,6 +198,14 @@ def summary(graph: Graph, plan: Plan) -> dict[str, Any]:
 def outlook(graph: Graph) -> str:
     """A sentence on what to expect of a model on this host."""
     return expectation(graph, best_plan(graph), len(host.cores()))
+
+
+def tuned_for(model: str) -> dict[str, Any] | None:
+    """What a tuner found for a model of the registry on this host, or None.
+
+    The record of a "tune" `Job`, with `found_at`: when that was, as ISO 8601 in UTC.
+    """
+    return tuned.load(_zoo_graph(zoo.resolve(model)), host.identity())
 
 
 def analyze(

@@ -1,15 +1,29 @@
-"""What a tuner found: kept on disk for `auto`, and told as what each choice bought."""
+"""What a tuner found: kept on disk for `auto`, and told in words, choice by choice."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ramiel_core.cache import cache_dir
 from ramiel_core.ir import Graph
+
+MOLDABLE = "moldable"
+SAME = 1.02  # steps nearer to each other than this are told as equal
+KERNEL_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "eager": "eager kernels",
+        "fused": "fused kernels",
+        "onnxruntime": "ONNX Runtime",
+        "openvino": "OpenVINO",
+    }
+)
 
 
 def gains(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -52,11 +66,87 @@ def _is(configuration: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     return all(configuration[key] == value for key, value in wanted.items())
 
 
+def in_words(configuration: Mapping[str, Any]) -> str:
+    """A configuration as a sentence names it.
+
+    >>> in_words({"kernels": "openvino", "workers": 1, "threads": 2})
+    'OpenVINO, 2 threads'
+    """
+    c = configuration
+    kernels = KERNEL_NAMES.get(c["kernels"], c["kernels"])
+    threads = _count(c["threads"], "thread")
+    if c["workers"] == 1:
+        return f"{kernels}, {threads}"
+    workers = f"{kernels}, {c['workers']} workers × {threads}"
+    if c["planner"] == MOLDABLE:
+        return f"{workers}, moldable plan"
+    apart = " in one process" if c["runtime"] == "threads" else ""
+    return f"{workers}{apart}, {c['planner']} plan"
+
+
+def verdict(found: Mapping[str, Any]) -> str:
+    """Which configuration is fastest, by how much, and why, for a reader in a hurry."""
+    rows, steps = found["standings"], found["steps"]
+    best = rows[0]
+    said = (
+        f"{found['model']} runs fastest here with {in_words(best['configuration'])}: "
+        f"{best['median_ms']:.1f} ms"
+    )
+    first = steps[0]["ms"] if steps else best["median_ms"]
+    if len(steps) > 1:
+        times = first / best["median_ms"]
+        said += f", {times:.2f}× as fast as {steps[0]['choice']} ({first:.1f} ms)"
+    return f"{said}. {_why(rows, steps)}".strip()
+
+
+def _why(rows: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]) -> str:
+    """What each choice did, what lost, and what nobody could tell apart from the winner."""
+    best, told = rows[0]["configuration"], []
+    if len(steps) == 1:
+        told.append("Nothing that was tried is faster than that.")
+    gained = [
+        f"{step['choice']}: {_change(before['ms'], step['ms'])}"
+        for before, step in itertools.pairwise(steps)
+    ]
+    if len(gained) > 1:
+        told.append(f"Choice by choice: {'; '.join(gained)}.")
+    near = [in_words(r["configuration"]) for r in rows[1:] if _level(r)]
+    if near:
+        told.append(f"Not told apart from it beyond noise: {'; '.join(near)}.")
+    rivals = [r for r in rows[1:] if r["ratio"] is not None and not _level(r)]
+    other = [r for r in rivals if (r["configuration"]["workers"] == 1) != (best["workers"] == 1)]
+    if other:
+        rival = min(other, key=lambda row: row["ratio"])
+        words = in_words(rival["configuration"])
+        kind = "one worker" if best["workers"] > 1 else "several workers"
+        told.append(f"The best with {kind} ({words}) takes {rival['ratio']:.2f}× as long.")
+    return " ".join(told)
+
+
+def _level(row: Mapping[str, Any]) -> bool:
+    """Whether a row that was timed to the end may be as fast as the winner."""
+    return row["state"] == "finalist" and (row["ratio_ci"] or [2.0])[0] <= 1
+
+
+def _change(before_ms: float, after_ms: float) -> str:
+    if before_ms > after_ms * SAME:
+        return f"{before_ms / after_ms:.2f}× as fast"
+    if after_ms > before_ms * SAME:
+        return f"{after_ms / before_ms:.2f}× as slow"
+    return "no difference"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def load(graph: Graph, host: Mapping[str, str]) -> dict[str, Any] | None:
-    """What was found for a model on this host, or None."""
+    """What was found for a model on this host, with `found_at` (ISO, UTC), or None."""
     path = _path(graph, host)
-    found: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
-    return found
+    if not path.exists():
+        return None
+    found_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return {**json.loads(path.read_text()), "found_at": found_at.isoformat(timespec="seconds")}
 
 
 def save(graph: Graph, host: Mapping[str, str], found: Mapping[str, Any]) -> None:
