@@ -20,8 +20,8 @@ SIGNALS = {"fast": "semaphore", "queue": "queue"}
 LIBRARIES = ("onnxruntime", "openvino")
 PLAIN = {"displayModeBar": False}
 KERNELS_SAY = {
-    "eager": "torch's own operators, one by one, as the model's code calls them. Outputs are equal "
-    "bit for bit.",
+    "eager": "torch's own operators, one by one, as the model's code calls them. With one "
+    "thread each, outputs are equal bit for bit.",
     "fused": "torch's operators with batch norms folded into convolutions, activations and "
     "additions fused into them, and weights packed for the thread count.",
     "onnxruntime": "what a worker does between two messages is one ONNX graph, run by ONNX "

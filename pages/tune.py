@@ -66,6 +66,7 @@ def outcome(last: jobs.Event) -> None:
 def show(found: dict[str, Any]) -> None:
     """Show what a tuner found, the winner first."""
     cards.verdict(tuned.verdict(found), good=True)
+    cards.sub(tuned.why(found))
     _onward(found)
     rows = found["standings"]
     st.subheader("Leaderboard")

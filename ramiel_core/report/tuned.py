@@ -15,6 +15,7 @@ from ramiel_core.cache import cache_dir
 from ramiel_core.ir import Graph
 
 MOLDABLE = "moldable"
+EAGER = "eager, one thread"  # the first step of all
 SAME = 1.02  # steps nearer to each other than this are told as equal
 KERNEL_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -44,7 +45,7 @@ def gains(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     winner = rows[0]["configuration"]
     first = {"kernels": "eager", "workers": 1, "threads": 1}
     steps = [
-        ("eager, one thread", first),
+        (EAGER, first),
         (f"{winner['kernels']} kernels", {**first, "kernels": winner["kernels"]}),
     ]
     cores = winner["workers"] * winner["threads"]
@@ -85,25 +86,24 @@ def in_words(configuration: Mapping[str, Any]) -> str:
 
 
 def verdict(found: Mapping[str, Any]) -> str:
-    """Which configuration is fastest, by how much, and why, for a reader in a hurry."""
-    rows, steps = found["standings"], found["steps"]
-    best = rows[0]
+    """Which configuration is fastest, and by how much, for a reader in a hurry."""
+    best, steps = found["standings"][0], found["steps"]
     said = (
         f"{found['model']} runs fastest here with {in_words(best['configuration'])}: "
         f"{best['median_ms']:.1f} ms"
     )
-    first = steps[0]["ms"] if steps else best["median_ms"]
-    if len(steps) > 1:
-        times = first / best["median_ms"]
-        said += f", {times:.2f}× as fast as {steps[0]['choice']} ({first:.1f} ms)"
-    return f"{said}. {_why(rows, steps)}".strip()
-
-
-def _why(rows: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]) -> str:
-    """What each choice did, what lost, and what nobody could tell apart from the winner."""
-    best, told = rows[0]["configuration"], []
     if len(steps) == 1:
-        told.append("Nothing that was tried is faster than that.")
+        return f"{said}; nothing that was tried is faster."
+    if len(steps) > 1 and steps[0]["choice"] == EAGER:
+        times = steps[0]["ms"] / best["median_ms"]
+        said += f", {times:.2f}× as fast as eager on one thread ({steps[0]['ms']:.1f} ms)"
+    return f"{said}."
+
+
+def why(found: Mapping[str, Any]) -> str:
+    """What each choice did, what lost, and what nobody could tell apart from the winner."""
+    rows, steps = found["standings"], found["steps"]
+    best, told = rows[0]["configuration"], []
     gained = [
         f"{step['choice']}: {_change(before['ms'], step['ms'])}"
         for before, step in itertools.pairwise(steps)
@@ -125,7 +125,7 @@ def _why(rows: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]) 
 
 def _level(row: Mapping[str, Any]) -> bool:
     """Whether a row that was timed to the end may be as fast as the winner."""
-    return row["state"] == "finalist" and (row["ratio_ci"] or [2.0])[0] <= 1
+    return row["state"] == "finalist" and bool((row["ratio_ci"] or [2.0])[0] <= 1)
 
 
 def _change(before_ms: float, after_ms: float) -> str:
