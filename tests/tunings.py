@@ -42,7 +42,7 @@ def standing(
         "max_difference": 0.0 if median_ms is None else 2e-7,
         "memory_bytes": 0 if median_ms is None else 210_000_000,
         "reason": "",
-        "against": "",
+        "against": "fused, moldable, 2 workers × 1 thread",
         "configuration": asdict(configuration),
         **more,
     }

@@ -19,6 +19,9 @@ STATES = {
 }
 
 
+WORDS_PX = 320  # the longest configuration
+
+
 class Row(TypedDict):
     """A line of the table."""
 
@@ -30,28 +33,30 @@ class Row(TypedDict):
     predicted: float | None
     rounds: int
     memory: float | None
-    difference: float | None
+    difference: str
 
 
-def row(standing: Mapping[str, Any], *, over: bool) -> Row:
-    """What the table says of one standing; `over` once the race is."""
+def row(standing: Mapping[str, Any], winner: Mapping[str, Any] | None) -> Row:
+    """What the table says of one standing; the winner is known once the race is over."""
     timed = standing["rounds"] > 0
     low, high = standing["ratio_ci"] or (1.0, 1.0)
     name = STATES.get(standing["state"], standing["state"])
-    if over and standing["state"] == "finalist":
-        name = "as fast, within noise" if low <= 1 else "slower, to the end"
+    if winner and standing["state"] == "finalist":
+        level = tuned.is_level(standing, winner)
+        name = "as fast, within noise" if level else "in the race to the end"
     elif standing["state"] == "failed":
         name = f"failed: {standing['reason']}"
+    comparable = winner is None or standing["against"] == winner["label"]
     return {
         "configuration": tuned.in_words(standing["configuration"]),
         "state": name,
         "median": standing["median_ms"],
         "ratio": standing["ratio"],
-        "interval": f"{low:.2f} to {high:.2f}" if high > low else "",
+        "interval": f"{low:.2f} to {high:.2f}" if high > low and comparable else "",
         "predicted": standing["predicted_ms"],
         "rounds": standing["rounds"],
         "memory": standing["memory_bytes"] / 1e6 or None,
-        "difference": standing["max_difference"] if timed else None,
+        "difference": f"{standing['max_difference']:.1g}" if timed else "",
     }
 
 
@@ -69,12 +74,13 @@ def table(rows: Sequence[Mapping[str, Any]], key: str, *, over: bool = False) ->
     """
     number = st.column_config.NumberColumn
     st.dataframe(
-        [row(standing, over=over) for standing in rows],
+        [row(standing, rows[0] if over else None) for standing in rows],
         key=key,
         hide_index=True,
+        height="content",
         column_config={
             "configuration": st.column_config.TextColumn(
-                "Configuration", width="medium", pinned=True
+                "Configuration", width=WORDS_PX, pinned=True
             ),
             "state": st.column_config.TextColumn(
                 "State", help="Slower ones leave the race early; who fails says why."
@@ -88,7 +94,7 @@ def table(rows: Sequence[Mapping[str, Any]], key: str, *, over: bool = False) ->
             ),
             "interval": st.column_config.TextColumn(
                 "95 %",
-                help="Where that ratio lies with 95 % certainty, against whoever led at the time.",
+                help="Where that ratio lies with 95 % certainty; for those that met the fastest.",
             ),
             "predicted": number(
                 "Predicted, ms",
@@ -100,9 +106,8 @@ def table(rows: Sequence[Mapping[str, Any]], key: str, *, over: bool = False) ->
             "memory": number(
                 "Memory, MB", format="%.0f", help="Of all its workers, shared pages counted once."
             ),
-            "difference": number(
+            "difference": st.column_config.TextColumn(
                 "Largest difference",
-                format="%.1e",
                 help="Of its outputs from eager's at one thread, as a share of the largest value; "
                 "0 means none. More than the kernels' tolerance counts as failed.",
             ),

@@ -110,10 +110,10 @@ def why(found: Mapping[str, Any]) -> str:
     ]
     if len(gained) > 1:
         told.append(f"Choice by choice: {'; '.join(gained)}.")
-    near = [in_words(r["configuration"]) for r in rows[1:] if _level(r)]
+    near = [in_words(r["configuration"]) for r in rows[1:] if is_level(r, rows[0])]
     if near:
         told.append(f"Not told apart from it beyond noise: {'; '.join(near)}.")
-    rivals = [r for r in rows[1:] if r["ratio"] is not None and not _level(r)]
+    rivals = [r for r in rows[1:] if r["ratio"] is not None and not is_level(r, rows[0])]
     other = [r for r in rivals if (r["configuration"]["workers"] == 1) != (best["workers"] == 1)]
     if other:
         rival = min(other, key=lambda row: row["ratio"])
@@ -123,9 +123,10 @@ def why(found: Mapping[str, Any]) -> str:
     return " ".join(told)
 
 
-def _level(row: Mapping[str, Any]) -> bool:
-    """Whether a row that was timed to the end may be as fast as the winner."""
-    return row["state"] == "finalist" and bool((row["ratio_ci"] or [2.0])[0] <= 1)
+def is_level(row: Mapping[str, Any], winner: Mapping[str, Any]) -> bool:
+    """Whether a row that ran beside the winner to the end may be as fast."""
+    met = row["state"] == "finalist" and row["against"] == winner["label"]
+    return met and bool((row["ratio_ci"] or [2.0])[0] <= 1)
 
 
 def _change(before_ms: float, after_ms: float) -> str:

@@ -84,9 +84,10 @@ def waterfall(steps: Sequence[Mapping[str, Any]]) -> go.Figure:
         f"<b>{plain(step['choice'])}</b><br>{plain(step['label'])}: {_ms(step['ms'])}"
         for step in steps
     ]
+    names = [*(plain(step["choice"]) for step in steps), "fastest"]
     figure = go.Figure(
         go.Waterfall(
-            x=[*(plain(step["choice"]) for step in steps), "fastest"],
+            x=names,
             y=[times[0], *changes, 0],
             measure=["absolute", *["relative"] * len(changes), "total"],
             text=texts,
@@ -101,7 +102,8 @@ def waterfall(steps: Sequence[Mapping[str, Any]]) -> go.Figure:
         )
     )
     figure.update_yaxes(title_text="one inference, ms", range=[0, max(times) * MARGIN])
-    figure.update_xaxes(showgrid=False)
+    broken = [name.replace(" ", "<br>", 1) for name in names]  # rather than tilted
+    figure.update_xaxes(showgrid=False, tickangle=0, tickvals=names, ticktext=broken)
     return quiet(figure, 400).update_layout(showlegend=False)
 
 

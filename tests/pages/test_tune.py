@@ -6,7 +6,7 @@ import pytest
 
 from ramiel_core import pipeline
 from ramiel_core.report import tuned
-from ramiel_core.run import host
+from ramiel_core.run import host, jobs
 from tests.tunings import ROWS, tuning
 
 from .recorded import ended_job
@@ -32,7 +32,7 @@ def test_a_tuning_shows_its_winner_and_everybody_else(visit, tmp_path):
     assert [row["state"] for row in rows[:3]] == [
         "fastest",
         "as fast, within noise",
-        "slower, to the end",
+        "in the race to the end",
     ]
     assert rows[0]["memory"] == 210
     assert rows[-1]["state"] == "failed: no such <b>operator</b>."
@@ -105,3 +105,23 @@ def test_a_race_without_gains_or_predictions_is_shown_all_the_same(visit, tmp_pa
     assert not app.exception
     assert "nothing that was tried is faster" in texts(app)
     assert "No choice bought anything" in texts(app)
+
+
+def test_a_running_tuning_shows_who_leads_and_can_be_cancelled(visit, tmp_path, monkeypatch):
+    rows = [dict(row) for row in ROWS]
+    rows[0]["state"], rows[4]["state"] = "finalist", "measuring"
+    rows[5] |= {"state": "waiting", "median_ms": None, "ratio": None, "ratio_ci": None, "rounds": 0}
+    said = [
+        {"kind": "stage", "text": "Racing 9 configurations"},
+        {"kind": "standings", "rows": rows},
+    ]
+    monkeypatch.setattr(jobs, "events", lambda job_id: said)
+
+    app = visit("pages/tune.py", job=ended_tuning(tmp_path))
+
+    assert not app.exception
+    assert [row["state"] for row in leaderboard(app)][4:6] == ["being timed", "waiting"]
+    assert button(app, "Cancel")
+    assert button(app, "Tune").disabled
+    there = visit("pages/benchmark.py", job="00112233aabbccdd")
+    assert "A job of googlenet is running; the page Tune shows it." in texts(there)
