@@ -19,7 +19,7 @@ STATES = {
 }
 
 
-WORDS_PX = 320  # the longest configuration
+WORDS_PX, STATE_PX, INTERVAL_PX = 350, 165, 105  # fixed: the first rows are seldom the longest
 
 
 class Row(TypedDict):
@@ -83,7 +83,9 @@ def table(rows: Sequence[Mapping[str, Any]], key: str, *, over: bool = False) ->
                 "Configuration", width=WORDS_PX, pinned=True
             ),
             "state": st.column_config.TextColumn(
-                "State", help="Slower ones leave the race early; who fails says why."
+                "State",
+                width=STATE_PX,
+                help="Slower ones leave the race early; who fails says why.",
             ),
             "median": number("Median, ms", format="%.2f", help="Of all its rounds."),
             "ratio": number(
@@ -94,6 +96,7 @@ def table(rows: Sequence[Mapping[str, Any]], key: str, *, over: bool = False) ->
             ),
             "interval": st.column_config.TextColumn(
                 "95 %",
+                width=INTERVAL_PX,
                 help="Where that ratio lies with 95 % certainty; for those that met the fastest.",
             ),
             "predicted": number(

@@ -14,7 +14,7 @@ from typing import Any
 from ramiel_core.cache import cache_dir
 from ramiel_core.ir import Graph
 
-MOLDABLE = "moldable"
+USUAL = "ramiel"  # the planner that goes without saying
 EAGER = "eager, one thread"  # the first step of all
 SAME = 1.02  # steps nearer to each other than this are told as equal
 KERNEL_NAMES: Mapping[str, str] = MappingProxyType(
@@ -79,10 +79,9 @@ def in_words(configuration: Mapping[str, Any]) -> str:
     if c["workers"] == 1:
         return f"{kernels}, {threads}"
     workers = f"{kernels}, {c['workers']} workers × {threads}"
-    if c["planner"] == MOLDABLE:
-        return f"{workers}, moldable plan"
     apart = " in one process" if c["runtime"] == "threads" else ""
-    return f"{workers}{apart}, {c['planner']} plan"
+    planner = "" if c["planner"] == USUAL else f", {c['planner']} plan"
+    return f"{workers}{apart}{planner}"
 
 
 def verdict(found: Mapping[str, Any]) -> str:

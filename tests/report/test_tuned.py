@@ -50,7 +50,7 @@ def test_every_configuration_has_words():
     words = [tuned.in_words(row["configuration"]) for row in ROWS]
 
     assert len(set(words)) == len(ROWS)
-    assert words[3] == "fused kernels, 2 workers × 1 thread in one process, ramiel plan"
+    assert words[3] == "fused kernels, 2 workers × 1 thread in one process"
 
 
 def test_what_is_loaded_says_when_it_was_found():
