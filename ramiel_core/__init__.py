@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ramiel_core.pipeline import analyze, bench
+    from ramiel_core.pipeline import analyze, bench, load
 
-__all__ = ["analyze", "bench"]
+__all__ = ["analyze", "bench", "load"]
 
 
 def __getattr__(name: str) -> Any:

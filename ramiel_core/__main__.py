@@ -256,24 +256,21 @@ def _print_standings(found: dict[str, Any]) -> None:
     table = Table(
         title=f"{found['model']} on {host['processor']}, {host['cores']} cores, "
         f"load {host['load_1min']}",
-        caption="Times of the last rounds of each, and as multiples of the fastest one's in the "
-        "same rounds.",
+        caption="Milliseconds. × fastest: against the winner in the same rounds, which counts: the "
+        "host's speed changes between rounds.",
         box=box.SIMPLE_HEAD,
     )
-    for title in ("configuration", "predicted", "median ms", "of fastest", "rounds", ""):
-        words = title in ("configuration", "")
-        table.add_column(title, justify="left" if words else "right", no_wrap=bool(title))
+    for title in ("configuration", "predicted", "median", "× fastest"):
+        table.add_column(title, justify="left" if title == "configuration" else "right")
     for row in found["standings"]:
-        table.add_row(
-            row["label"],
-            _ms(row["predicted_ms"]),
-            _ms(row["median_ms"]),
-            "" if row["ratio"] is None else f"{row['ratio']:.2f}",
-            str(row["rounds"]),
-            row["reason"] or row["state"],
-        )
+        if row["state"] != "failed":
+            against = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
+            table.add_row(row["label"], _ms(row["predicted_ms"]), _ms(row["median_ms"]), against)
     console = Console()
     console.print(table)
+    for row in found["standings"]:
+        if row["state"] == "failed":
+            console.print(f"{row['label']} is out: {row['reason']}")
     console.print(" → ".join(f"{step['choice']} {step['ms']:.1f} ms" for step in found["steps"]))
 
 

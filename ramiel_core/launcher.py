@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from ramiel_core.graph import cost_cache
 from ramiel_core.graph.costs import SendLine, reweigh, weigh_measured
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job, Parcel, Plan, Program, Report
 from ramiel_core.kernels import fused, onnx_runtime, open_vino
-from ramiel_core.kernels.segment import Family, segment
+from ramiel_core.kernels.segment import segment
 from ramiel_core.pipeline import (
+    LIBRARIES,
     MOLDABLE,
     best_plan,
     parcel_of,
@@ -43,11 +44,8 @@ from ramiel_core.run.profile import operator_costs, send_line
 from ramiel_core.run.tune import Candidate, Standing, fastest
 
 Tell = Callable[..., None]
+PLANNERS_TRIED = ("ramiel", "heft")
 TORCH_KERNELS = ("eager", "fused")  # whose operators run one by one
-LIBRARIES: Mapping[str, Family] = {
-    "onnxruntime": onnx_runtime.recipe,
-    "openvino": open_vino.recipe,
-}
 TOLERANCE: Mapping[str, float] = {
     "eager": 1e-5,  # only with several threads, which split sums in other places
     "fused": fused.TOLERANCE,
@@ -128,6 +126,7 @@ class Workshop:
     def __init__(self, parcel: Parcel, tell: Tell, signals: Any = "fast") -> None:
         self.parcel, self.tell, self.signals = parcel, tell, signals
         self._weighed: dict[tuple[str, int], Graph] = {}
+        self.calls: dict[str, dict[str, str]] = {}  # chosen, by family and threads, by operator
 
     @cached_property
     def send(self) -> SendLine:
@@ -162,6 +161,7 @@ class Workshop:
             best = min(range(1 + len(node.others)), key=lambda i: costs[i][node.name])
             chosen[node.name], cost_ms[node.name] = best, costs[best][node.name]
         nodes = tuple(_with_call(node, chosen[node.name]) for node in bare.nodes)
+        self.calls[f"{kernels} {threads}"] = {n.name: n.call for n in nodes}
         if kernels == "eager" and self.signals == "fast":
             cost_cache.save(bare, host.identity(), threads, cost_ms, self.send)
         return weigh_measured(replace(bare, nodes=nodes), cost_ms, self.send)
@@ -188,6 +188,20 @@ class Workshop:
             plan = plan_of(graph, c.workers, c.planner)
         weights = self.family(c.kernels)[1]
         return Built(c, graph, plan, program_of(graph, plan), weights)
+
+    def build_if_sensible(self, c: Configuration) -> Built | None:
+        """What `build` makes, unless that is another configuration under this one's name."""
+        try:
+            built = self.build(c)
+        except RamielError:
+            if c.workers == 1:
+                raise
+            return None  # such a plan cannot be cut for this library; the whole model can
+        if c.workers > 1 and built.plan.workers == 1:
+            return None
+        if c.planner == MOLDABLE and not 0 < len(built.plan.wide) < len(built.graph):
+            return None
+        return built
 
     def _build_segments(self, c: Configuration) -> Built:
         """Plan over eager costs, then let a kernel library compute what lies between messages."""
@@ -275,49 +289,67 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
 def _tune(workshop: Workshop, job: Job, tell: Tell) -> dict[str, Any]:
     """Find the fastest configuration of a model; kept for `auto`."""
     model = workshop.parcel.graph
-    found = list(_configurations(len(host.cores())))
-
-    def opener(c: Configuration) -> Callable[[], Team]:
-        def open_team() -> Team:
-            return workshop.team(workshop.build(c))
-
-        return open_team
-
-    candidates = []
-    for c in found:
-        predicted_ms = None
-        if c.kernels in TORCH_KERNELS:
-            made = workshop.build(c)
-            if c.workers > 1 and made.plan.workers == 1:
-                continue  # not predicted to pay: it would be sequential under another name
-            if c.planner == MOLDABLE and not 0 < len(made.plan.wide) < len(made.graph):
-                continue  # all wide, or all side by side: the same as another candidate
-            predicted_ms = made.plan.makespan_ms
-        candidates.append(Candidate(str(c), opener(c), tolerance_of(c), predicted_ms))
-    by_label = {str(c): c for c in found}
-
-    def standings(now: Sequence[Standing]) -> None:
-        rows = [_row(standing, by_label[standing.label]) for standing in now]
-        tell("standings", rows=rows)
-
-    tell("stage", text=f"Racing {len(candidates)} configurations")
-    ranked = fastest(
-        sorted(candidates, key=lambda c: c.predicted_ms or 0.0),
-        workshop.parcel.reference,
-        job.budget_s,
-        standings,
-    )
-    rows = [_row(standing, by_label[standing.label]) for standing in ranked]
-    found_now = {
+    rows = race(workshop, job.budget_s, tell)
+    found = {
         "model": model.model,
         "winner": rows[0]["configuration"],
         "standings": rows,
         "steps": tuned.gains(rows),
+        "calls": workshop.calls,
         "budget_s": job.budget_s,
         "host": host.facts(),
     }
-    tuned.save(model, host.identity(), found_now)
-    return found_now
+    tuned.save(model, host.identity(), found)
+    return found
+
+
+def race(
+    workshop: Workshop, budget_s: float, tell: Tell, kernels: Sequence[str] = KERNELS
+) -> list[dict[str, Any]]:
+    """Time all configurations of some kernel families that could be fastest; the fastest first.
+
+    Predictions leave out what cannot win, and of several planners keep the best for each split of
+    the cores; measurements decide among the rest. Every family alone with every thread count is
+    always among them, so that the winner is never slower than any of these.
+    """
+    candidates: dict[str, tuple[Configuration, Candidate]] = {}
+    for options in _configurations(len(host.cores()), kernels):
+        built = [b for b in map(workshop.build_if_sensible, options) if b is not None]
+        if not built:
+            continue
+        best = min(built, key=lambda b: b.plan.makespan_ms)
+        c = best.configuration
+        known_ms = best.plan.makespan_ms if c.kernels in TORCH_KERNELS else None
+        opened = partial(workshop.team, best)
+        candidates[str(c)] = c, Candidate(str(c), opened, tolerance_of(c), known_ms)
+
+    def row(standing: Standing) -> dict[str, Any]:
+        return {**asdict(standing), "configuration": asdict(candidates[standing.label][0])}
+
+    tell("stage", text=f"Racing {len(candidates)} configurations")
+    ranked = fastest(
+        sorted((c for _, c in candidates.values()), key=lambda c: c.predicted_ms or 0.0),
+        workshop.parcel.reference,
+        budget_s,
+        lambda now: tell("standings", rows=list(map(row, now))),
+    )
+    return list(map(row, ranked))
+
+
+def _configurations(cores: int, kernels: Sequence[str]) -> Iterator[list[Configuration]]:
+    """What a tuner may try; each list holds what differs in its planner only."""
+    threads = [t for t in (1, 2, 4, 8, 16, 32, 64) if t < cores] + [cores]
+    for family in kernels:
+        for count in threads:
+            yield [Configuration(family, threads=count)]
+    for workers in threads[1:]:
+        count = max(1, cores // workers)
+        for family in kernels:
+            splits = [Configuration(family, p, "processes", workers, count) for p in PLANNERS_TRIED]
+            yield splits
+            if family in TORCH_KERNELS:
+                yield [replace(c, runtime="threads") for c in splits]
+                yield [Configuration(family, MOLDABLE, "processes", workers, count)]
 
 
 def _settled(workshop: Workshop, job: Job, tell: Tell) -> Job:
@@ -325,28 +357,6 @@ def _settled(workshop: Workshop, job: Job, tell: Tell) -> Job:
     known = tuned.load(workshop.parcel.graph, host.identity())
     found = known or _tune(workshop, job, tell)
     return replace(job, **found["winner"])
-
-
-def _configurations(cores: int) -> Iterator[Configuration]:
-    """What a tuner tries: every family alone with every thread count, and every split of the cores.
-
-    Sequential ones are always among them, so that the winner is never slower than any of them.
-    """
-    threads = [t for t in (1, 2, 4, 8, 16, 32, 64) if t < cores] + [cores]
-    for kernels in KERNELS:
-        for count in threads:
-            yield Configuration(kernels, threads=count)
-    for workers in threads[1:]:
-        count = max(1, cores // workers)
-        for kernels in KERNELS:
-            yield Configuration(kernels, "ramiel", "processes", workers, count)
-            if kernels in TORCH_KERNELS:
-                yield Configuration(kernels, "ramiel", "threads", workers, count)
-                yield Configuration(kernels, MOLDABLE, "processes", workers, count)
-
-
-def _row(standing: Standing, configuration: Configuration) -> dict[str, Any]:
-    return {**asdict(standing), "configuration": asdict(configuration)}
 
 
 def _warnings(job: Job, plan: Plan) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -26,18 +26,26 @@ from ramiel_core.graph.costs import (
 )
 from ramiel_core.graph.extract import extract, weights_of
 from ramiel_core.ir import AUTO, Graph, Job, Parcel, Plan, Program, Timeline, TracedModel
+from ramiel_core.kernels import onnx_runtime, open_vino
 from ramiel_core.kernels.fuse import fuse
+from ramiel_core.kernels.segment import Family, segment
 from ramiel_core.model import zoo
 from ramiel_core.model.trace import trace
-from ramiel_core.plan.planner import DEFAULT, known_planner, make_plan
+from ramiel_core.plan.planner import DEFAULT, known_planner, make_plan, sequential_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.program.emit import emit
 from ramiel_core.report import tuned
 from ramiel_core.report.verdict import expectation
 from ramiel_core.run import host, jobs
+from ramiel_core.run.local import Local
 
 MOLDABLE = "moldable"
 """The planner that needs costs at two thread counts, so that only a launcher can ask for it."""
+
+LIBRARIES: Mapping[str, Family] = {
+    "onnxruntime": onnx_runtime.recipe,
+    "openvino": open_vino.recipe,
+}
 
 FIVE = ("squeezenet1_0", "googlenet", "resnet50", "densenet121", "inception_v3")
 """The models of the published comparison; what `bench` runs when none is named."""
@@ -241,6 +249,48 @@ def start(job: Job, model: nn.Module | None = None, inputs: Inputs | None = None
     packed = io.BytesIO()
     torch.save(parcel, packed)
     return jobs.start(job, packed.getvalue())
+
+
+def load(model: str | nn.Module, inputs: Inputs | None = None, *, budget_s: float = 60.0) -> Local:
+    """A model as it was found to be fastest on this host with one worker, to be called here.
+
+    Parameters
+    ----------
+    model : str or nn.Module
+        A name of torchvision's registry, or a module in eval mode.
+    inputs : tuple of torch.Tensor
+        Example inputs, for a module; it can be called with inputs of the same shapes.
+    budget_s : float
+        For the tuner, where nothing is known of the model on this host.
+
+    Returns
+    -------
+    Local
+        Called with tensors, it returns what the model returns. Plans of several workers need
+        processes of their own; `bench` runs them.
+    """
+    own = None if isinstance(model, str) else model
+    with _tracing:
+        traced_model = traced(model, inputs, device="cpu")
+        parcel = parcel_of(traced_model, AUTO)
+    found = tuned.load(parcel.graph, host.identity())
+    if found is None:
+        job = Job(traced_model.name, task="tune", budget_s=budget_s)
+        events = list(finish(start(job, own, inputs)))
+        found = events[-1]["record"]
+    alone = [row for row in found["standings"] if row["configuration"]["workers"] == 1]
+    best = min(alone, key=lambda row: row["ratio"] or float("inf"))["configuration"]
+    kernels, threads = best["kernels"], best["threads"]
+    graph, weights = (
+        parcel.fused if kernels == "fused" and parcel.fused else (parcel.graph, parcel.weights)
+    )
+    calls = found["calls"].get(f"{kernels} {threads}", {})
+    nodes = (replace(n, call=calls.get(n.name, n.call), others=()) for n in graph.nodes)
+    graph = replace(graph, nodes=tuple(nodes))
+    plan = sequential_plan(graph)
+    if kernels in LIBRARIES:
+        graph, plan, weights = segment(graph, plan, weights, LIBRARIES[kernels])
+    return Local(program_of(graph, plan), weights, threads=threads)
 
 
 def parcel_of(model: TracedModel, kernels: str = "eager") -> Parcel:

@@ -99,9 +99,20 @@ def test_torch_fx_is_read_by_the_stages_that_rewrite_models_only(name: str):
 
 @pytest.mark.parametrize("name", FILES)
 def test_onnx_is_read_in_one_file_only(name: str):
-    found = [m for m in imports(FILES[name]) if m.split(".")[0] in ("onnx", "onnxruntime")]
+    found = [m for m in imports(FILES[name]) if m.split(".")[0] == "onnx"]
 
     assert not found or name in ("model/from_onnx.py", "kernels/onnx_runtime.py")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_kernel_library_is_used_in_one_file_only(name: str):
+    homes = {
+        "onnxruntime": "kernels/onnx_runtime.py",
+        "openvino": "kernels/open_vino.py",
+    }
+
+    for module in imports(FILES[name]):
+        assert homes.get(module.split(".")[0], name) == name
 
 
 @pytest.mark.parametrize("name", FILES)

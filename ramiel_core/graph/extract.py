@@ -53,10 +53,10 @@ def extract(traced: TracedModel) -> Graph:
     ModelError
         Where the model writes into a slice of a tensor, which has no single producer.
     """
-    record = _Recorder(traced.module)
+    recorder = _Recorder(traced.module)
     with torch.no_grad():
-        record.run(*traced.inputs)
-    return _Builder(traced, record).build()
+        recorder.record(*traced.inputs)
+    return _Builder(traced, recorder).build()
 
 
 @dataclass
@@ -79,13 +79,16 @@ class _Recorder(fx.Interpreter):
         self.seen: dict[fx.Node, _Seen] = {}
         self._counter = FlopCounterMode(display=False)
 
-    def run(self, *args: Any, **kwargs: Any) -> Any:
-        # fx makes a progress bar even where it shows none; where tqdm is installed that starts a
-        # thread to watch it, and a launcher with two threads may not fork.
-        torch.hub.tqdm.monitor_interval = 0
+    def record(self, *args: torch.Tensor) -> None:
+        """Run everything once, as `run` would, but for its progress bar.
+
+        That one starts a thread where tqdm is installed, and a process with two may not fork.
+        """
+        # A model may write over its inputs; the caller's stay as they are.
+        self.args_iter = iter(self.graph.process_inputs(*(a.clone() for a in args)))
         with self._counter:
-            # A model may write over its inputs; the caller's stay as they are.
-            return super().run(*(a.clone() for a in args), **kwargs)
+            for node in self.graph.nodes:
+                self.env[node] = self.run_node(node)
 
     def get_attr(self, *args: Any) -> Any:
         value = super().get_attr(*args)

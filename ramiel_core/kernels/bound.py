@@ -1,15 +1,18 @@
-"""What the kernel libraries share: tensors' memory, handed over and taken as it is."""
+"""What the kernel libraries share: torch's memory, which they read and write where it lies."""
 
 from __future__ import annotations
 
+import ctypes
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
 
 from ramiel_core.ir import TensorSpec
 
+UNBOUND = -1  # no address; that of an empty tensor is 0
 Out = torch.Tensor | Sequence[torch.Tensor | None] | None
 
 
@@ -17,8 +20,8 @@ class BoundSession:
     """A session of a kernel library that reads and writes torch tensors in place.
 
     Called with tensors of fixed shapes in any layout, it returns a tensor, or a tuple where there
-    are several outputs. They lie in `out` where that is given, else in memory of the session's
-    own, which its next call writes over.
+    are several outputs. They lie in `out` (contiguous) where that is given, else in memory of the
+    session's own, which its next call writes over.
 
     Most calls find every tensor where the last call found it, since inputs and channels do not
     move: then nothing is bound anew, and a call costs what the library itself costs.
@@ -27,8 +30,8 @@ class BoundSession:
     def __init__(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
         self._copies = [_contiguous(spec) for spec in inputs]
         self._own = tuple(_contiguous(spec) for spec in outputs)
-        self._read = [0] * len(self._copies)  # addresses that are bound now
-        self._written = [0] * len(self._own)
+        self._read = [UNBOUND] * len(self._copies)  # addresses that are bound now
+        self._written = [UNBOUND] * len(self._own)
         self._single = len(self._own) == 1
         self._nothing = (None,) * len(self._own)
 
@@ -57,17 +60,13 @@ class BoundSession:
             self._bind_input(k, tensor)
             self._read[k] = tensor.data_ptr()
 
-    def _run_into(self, wanted: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    def _run_into(self, wanted: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         for k, tensor in enumerate(wanted):
-            target = tensor if tensor.is_contiguous() else self._own[k]
-            if target.data_ptr() != self._written[k]:
-                self._bind_output(k, target)
-                self._written[k] = target.data_ptr()
+            if tensor.data_ptr() != self._written[k]:
+                self._bind_output(k, tensor)
+                self._written[k] = tensor.data_ptr()
         self._run()
-        for tensor, own in zip(wanted, self._own, strict=True):
-            if not tensor.is_contiguous():
-                tensor.copy_(own)
-        return tuple(wanted)
+        return wanted
 
     @abstractmethod
     def _bind_input(self, k: int, tensor: torch.Tensor) -> None:
@@ -80,6 +79,15 @@ class BoundSession:
     @abstractmethod
     def _run(self) -> None:
         """Compute, from what is bound into what is bound."""
+
+
+def give_back_memory() -> None:
+    """Return what was freed to the kernel: a session is built from copies of all its weights.
+
+    A launcher's settings keep freed pages, which is right between two inferences.
+    """
+    with suppress(AttributeError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _contiguous(spec: TensorSpec) -> torch.Tensor:

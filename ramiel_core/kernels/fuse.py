@@ -17,7 +17,6 @@ from torch import fx, nn
 from torch.fx.experimental.optimization import fuse as fold_batch_norm
 from torch.fx.passes.shape_prop import ShapeProp
 
-from ramiel_core.errors import ModelError
 from ramiel_core.ir import Recipe, TracedModel
 from ramiel_core.kernels import fused
 
@@ -46,6 +45,7 @@ ACTIVATION_FUNCTIONS: Mapping[Any, str] = {
 }
 ACTIVATION_METHODS: Mapping[str, str] = {"relu": "relu", "relu_": "relu", "sigmoid": "sigmoid"}
 ADDITIONS = (operator.add, operator.iadd, torch.add)
+IDLE = frozenset({nn.Identity, nn.Dropout})  # in eval mode, which tracing has made sure of
 AFTER_ADD = ("none", "relu")  # what oneDNN does after an add
 FEW_ROWS = 2  # of a matrix product: with fewer, reading the weight decides, and packing is idle
 
@@ -70,9 +70,8 @@ def fuse(model: TracedModel) -> TracedModel:
     flattened are not recognised. Where a residual add could be fused into a convolution that does
     not otherwise wait for the other summand, it is not: that would lengthen the critical path.
     """
-    module = fold_batch_norm(model.module, no_trace=True)
-    if not isinstance(module, fx.GraphModule):
-        raise ModelError(f"{model.name} is not a traced graph; trace it first.")
+    module: Any = fold_batch_norm(model.module, no_trace=True)
+    torch.hub.tqdm.monitor_interval = 0  # of a hidden bar whose thread would forbid forking
     ShapeProp(module).propagate(*(tensor.clone() for tensor in model.inputs))
     _Rewriter(module).rewrite()
     module.recompile()
@@ -92,9 +91,11 @@ class _Rewriter:
 
     def rewrite(self) -> None:
         """One sweep; a node is looked at after everything that it reads."""
-        for node in list(self.graph.nodes):
-            if node.op != "call_module":
-                continue
+        layers = [node for node in self.graph.nodes if node.op == "call_module"]
+        for node in layers:
+            if type(self.layers[str(node.target)]) in IDLE:
+                node.replace_all_uses_with(node.all_input_nodes[0])
+        for node in layers:
             layer = self.layers[str(node.target)]
             if type(layer) is nn.Conv2d and _is_plain(layer) and _is_float(node):
                 self._convolution(node, layer)

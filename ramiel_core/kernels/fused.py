@@ -197,6 +197,8 @@ def _slide(
     for offset in range(-padding, kernel - padding):
         low = max(0, -(offset // stride))  # first and last window for which it lies inside
         high = min(size, (length - 1 - offset) // stride + 1)
+        if high <= low:
+            continue
         part = x.narrow(dim, low * stride + offset, (high - low - 1) * stride + 1)
         part = part[(slice(None),) * dim + (slice(None, None, stride),)]
         if high - low == size:

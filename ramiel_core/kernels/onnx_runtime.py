@@ -10,15 +10,14 @@ import torch
 
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Recipe, TensorSpec
-from ramiel_core.kernels.bound import BoundSession
+from ramiel_core.kernels.bound import BoundSession, give_back_memory
 from ramiel_core.kernels.segment import Segment
 from ramiel_core.kernels.to_onnx import to_onnx
 
 TOLERANCE = 1e-3
 """Of the largest value: batch norm is folded into weights, and sums run in another order."""
 
-WARNING = 2  # of ONNX Runtime's severities; what it warns of is how it optimizes
-ERROR = 3
+ERROR = 3  # of ONNX Runtime's severities; what it warns of is how it optimizes
 
 
 def recipe(segment: Segment, weights: Mapping[str, Any]) -> Recipe:
@@ -57,9 +56,16 @@ class _Recipe(Recipe):
         options.log_severity_level = ERROR
         # Between two calls other sessions need the cores that a spinning pool would hold.
         options.add_session_config_entry("session.force_spinning_stop", "1")
-        session = onnxruntime.InferenceSession(
-            self.model, options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            session = onnxruntime.InferenceSession(
+                self.model, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as cause:
+            said = str(cause).strip().partition("\n")[0].rstrip(".")
+            raise RamielError(
+                f"ONNX Runtime cannot compute this model ({said}); use --kernels fused or eager."
+            ) from cause
+        give_back_memory()
         return _Session(session, self.inputs, self.outputs)
 
 
@@ -90,4 +96,5 @@ class _Session(BoundSession):
 def _place(tensor: torch.Tensor) -> tuple[Any, ...]:
     """Device, its number, type, shape and address, as ONNX Runtime takes them."""
     dtype = tensor.new_empty(0).numpy().dtype.type
-    return ("cpu", 0, dtype, list(tensor.shape), tensor.data_ptr())
+    address = tensor.data_ptr() or 1  # an empty tensor has none, and 0 is refused
+    return ("cpu", 0, dtype, list(tensor.shape), address)

@@ -10,7 +10,7 @@ import torch
 
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Recipe, TensorSpec
-from ramiel_core.kernels.bound import BoundSession
+from ramiel_core.kernels.bound import BoundSession, give_back_memory
 from ramiel_core.kernels.segment import Segment
 from ramiel_core.kernels.to_onnx import to_onnx
 
@@ -48,17 +48,24 @@ class _Recipe(Recipe):
                 "the kernel family openvino needs the package: pip install openvino."
             ) from cause
         core = openvino.Core()
-        compiled = core.compile_model(
-            core.read_model(self.model),
-            "CPU",
-            {
-                "INFERENCE_NUM_THREADS": threads,
-                "PERFORMANCE_HINT": "LATENCY",
-                "NUM_STREAMS": 1,
-                "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the processor has it
-                "ENABLE_CPU_PINNING": False,  # the worker is pinned, and its threads with it
-            },
-        )
+        try:
+            compiled = core.compile_model(
+                core.read_model(self.model),
+                "CPU",
+                {
+                    "INFERENCE_NUM_THREADS": threads,
+                    "PERFORMANCE_HINT": "LATENCY",
+                    "NUM_STREAMS": 1,
+                    "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the processor has it
+                    "ENABLE_CPU_PINNING": False,  # the worker is pinned, and its threads with it
+                },
+            )
+        except Exception as cause:
+            said = str(cause).strip().rpartition("\n")[2].rstrip(".")
+            raise RamielError(
+                f"OpenVINO cannot compute this model ({said}); use --kernels fused or eager."
+            ) from cause
+        give_back_memory()
         return _Session(openvino, compiled, self.inputs, self.outputs)
 
 
@@ -76,7 +83,7 @@ class _Session(BoundSession):
         self._inputs = {name: p for p in compiled.inputs for name in p.get_names()}
         self._outputs = compiled.outputs
         # `infer` of the class above makes a dictionary of results on every call.
-        self._compute = super(type(self._request), self._request).infer
+        self._compute = super(type(self._request), self._request).infer  # type: ignore[misc]
         self._held: dict[Any, Any] = {}  # what is bound, so that it lives
 
     def _bind_input(self, k: int, tensor: torch.Tensor) -> None:
@@ -87,6 +94,8 @@ class _Session(BoundSession):
         self._set(self._outputs[k], tensor)
 
     def _set(self, port: Any, tensor: torch.Tensor) -> None:
+        if not tensor.numel():
+            return  # refused where OpenVINO takes an empty constant for one of unknown size
         wrapped = self._tensor(tensor.numpy(), shared_memory=True)
         self._held[port.get_any_name()] = (wrapped, tensor)
         self._request.set_tensor(port, wrapped)

@@ -309,7 +309,7 @@ class _Writer:
     def _tensors(self) -> list[tuple[str, int, TensorSpec]]:
         """Every tensor that the segment makes: value, part of it, spec."""
         return [
-            (value, i, spec)
+            (value, i, _contiguous(spec))
             for value in self._values
             for i, spec in enumerate(self.graph[value].outputs)
             if spec
@@ -335,8 +335,17 @@ class _Writer:
                 inputs=(self.name,),
                 send_ms=node.send_ms,
                 call=f"({', '.join(taken)},)" if node.returns_tuple else taken[0],
-                outputs=node.outputs,
+                outputs=tuple(_contiguous(spec) if spec else None for spec in node.outputs),
                 returns_tuple=node.returns_tuple,
                 is_view=True,
                 module=node.module,
             )
+
+
+def _contiguous(spec: TensorSpec) -> TensorSpec:
+    """The same tensor as kernel libraries write it."""
+    stride, step = [], 1
+    for size in reversed(spec.shape):
+        stride.append(step)
+        step *= max(size, 1)
+    return replace(spec, stride=tuple(reversed(stride)))

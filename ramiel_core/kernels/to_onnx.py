@@ -25,6 +25,7 @@ from ramiel_core.ir import TensorSpec
 from ramiel_core.kernels.segment import Segment
 
 OPSET = 18
+NO_BUFFER = frozenset({"bfloat16", "complex64"})  # numpy has no bfloat16, ONNX no complex numbers
 LARGEST_BYTES = 2**31 - 1  # of a protobuf message
 
 
@@ -36,6 +37,12 @@ def to_onnx(segment: Segment, weights: Mapping[str, Any]) -> bytes:
     RamielError
         Where the exporter does not know an operator, or the result would be too large.
     """
+    kinds = {spec.dtype for _, spec in (*segment.inputs, *segment.outputs)} & NO_BUFFER
+    if kinds:
+        raise RamielError(
+            f"{segment.name} takes or returns {' and '.join(sorted(kinds))}, which these libraries "
+            f"cannot share with torch; use --kernels fused or eager."
+        )
     size = sum(w.nbytes for w in weights.values() if isinstance(w, torch.Tensor))
     written = io.BytesIO()
     module = _Statements(segment, weights).eval()
@@ -45,8 +52,9 @@ def to_onnx(segment: Segment, weights: Mapping[str, Any]) -> bytes:
             torch.onnx.export(
                 module,
                 examples,
-                written,
+                written,  # type: ignore[arg-type]  # this exporter takes files as well
                 dynamo=False,
+                do_constant_folding=False,  # the libraries do, and keep outputs that are constant
                 opset_version=OPSET,
                 input_names=[f"i{k}" for k in range(len(examples))],
                 output_names=[f"o{k}" for k in range(len(segment.outputs))],

@@ -57,14 +57,20 @@ def trace(module: nn.Module, inputs: tuple[torch.Tensor, ...], name: str) -> Tra
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep torch's logs of a failed export to itself; the error says what matters of them."""
-    log = logging.getLogger("torch")
-    level = log.level
+    """Keep torch's logs of a failed export to itself; the error says what matters of them.
+
+    And no thread of tqdm's, which torch's passes start where it is installed: a launcher traces
+    and forks afterwards, which a process with two threads must not.
+    """
+    log, bar = logging.getLogger("torch"), torch.hub.tqdm
+    level, interval = log.level, getattr(bar, "monitor_interval", 0)
     log.setLevel(logging.CRITICAL)
+    bar.monitor_interval = 0
     try:
         yield
     finally:
         log.setLevel(level)
+        bar.monitor_interval = interval
 
 
 def _where(error: BaseException) -> str:

@@ -91,7 +91,7 @@ def resolve(name: str) -> str:
     raise ModelError(f"there is no torchvision classification model called {name!r}. {hint}")
 
 
-class _SkipRandom(TorchFunctionMode):
+class SkipRandom(TorchFunctionMode):
     """Writes zeros where fresh weights would be drawn: 600 million random numbers take seconds.
 
     Zeros, not nothing: truncated distributions are drawn again until every number fits.
@@ -136,9 +136,9 @@ def build(name: str, device: str = "cpu") -> tuple[nn.Module, tuple[torch.Tensor
         if device == "meta":
             module = _without_numbers(name, options)
         else:
-            with _SkipRandom():
+            with SkipRandom():
                 module = models.get_model(name, weights=None, **options)
-            _draw_weights(module)
+            draw_weights(module)
     side = getattr(module, "image_size", None) or _crop_size(name)
     generator = torch.Generator().manual_seed(SEED)
     example = torch.randn(1, 3, side, side, generator=generator)
@@ -152,7 +152,7 @@ def _without_numbers(name: str, options: dict[str, bool]) -> nn.Module:
         with torch.device("meta"):
             module = models.get_model(name, weights=None, **options)
     except NotImplementedError:  # RegNet computes its widths with tensors, which meta lacks
-        with _SkipRandom():
+        with SkipRandom():
             module = models.get_model(name, weights=None, **options).to("meta")
     return module
 
@@ -163,7 +163,7 @@ def _crop_size(name: str) -> int:
     return min(int(weights.transforms().crop_size[0]) for weights in published)
 
 
-def _draw_weights(module: nn.Module) -> None:
+def draw_weights(module: nn.Module) -> None:
     """Random weights under which every layer's output keeps about the size of its input.
 
     In eval mode batch norm does not rescale, so under torchvision's own initialisation deep

@@ -85,7 +85,8 @@ def refine(
         part = tables.part(first, last)
         found = _anneal(part, worker_of[first : last + 1], workers, VISITS // count, draw)
         # Workers are alike: two change names where the section before ended on another one.
-        if wide_ms is not None and sum(wide_ms[first + 1 : last + 1]) < found.makespan_ms:
+        beside_ms = found.makespan_ms - part.cost_ms[0]  # which the section before has paid
+        if wide_ms is not None and sum(wide_ms[first + 1 : last + 1]) < beside_ms:
             homes[first + 1 : last + 1] = [homes[first]] * (last - first)
             wide.update(range(first + 1, last + 1))
             order += range(first + 1, last + 1)
@@ -94,7 +95,8 @@ def refine(
         homes[first : last + 1] = [swap.get(worker, worker) for worker in found.worker_of]
         order += [first + v for v in found.order[1:]]
         moves += found.moves
-    wide |= {0} & {v - 1 for v in wide}
+    if wide_ms is not None and count and wide_ms[0] < tables.cost_ms[0]:
+        wide.add(0)  # the very first operator stands before all sections
     mixed = tables if wide_ms is None else tables.with_costs(wide, wide_ms)
     found = Placement(
         order, homes, mixed.makespan_ms(homes, workers, order), moves, frozenset(wide)

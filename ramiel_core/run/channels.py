@@ -129,20 +129,30 @@ class Port:
         # An expanded value holds each item once and shows it many times: write it once.
         once = [tuple(map(_once, b.stride())) if b is not None else () for b in self.buffers]
         self._once = [index if slice(0, 1) in index else None for index in once]
+        self._posts = tuple(signal.post for signal in self.signals.values())
+        # Most values are one dense tensor, and a small send is little more than its bookkeeping.
+        plain = not self.channel.is_tuple and self._once == [None]
+        self._only = self.buffers[0] if plain else None
 
     def send(self, value: Any, number: int) -> None:
         """Copy `value` in, unless it was computed there, and tell every receiver."""
+        if self._only is None:
+            self._copy(value)
+        elif value is not self._only:
+            self._only.copy_(value)
+        self.published[0] = number
+        for post in self._posts:
+            post(number)
+
+    def _copy(self, value: Any) -> None:
         values = value if self.channel.is_tuple else (value,)
         for buffer, part, once in zip(self.buffers, values, self._once, strict=True):
-            if part is buffer:
+            if buffer is None or part is buffer:
                 continue
-            if buffer is not None and once is None:
+            if once is None:
                 buffer.copy_(part)
-            elif buffer is not None:
+            else:
                 buffer[once].copy_(part[once])
-        self.published[0] = number
-        for signal in self.signals.values():
-            signal.post(number)
 
     def receive(self, receiver: int, number: int) -> Any:
         """Wait for the value of this inference; it is read where it lies, not copied.

@@ -22,7 +22,7 @@ from typing import Any, Literal, Self
 import torch
 
 from ramiel_core.errors import RunError, WorkerDiedError
-from ramiel_core.ir import CALLER, Bar, Program, Timeline
+from ramiel_core.ir import Bar, Program, Timeline
 from ramiel_core.run import host, weave
 from ramiel_core.run.channels import (
     SPINS,
@@ -93,6 +93,8 @@ class Team:
         self.runtime = runtime
         self._weights, self._inputs, self._limit_s = weights, inputs, limit_s
         self._result = weave.result_of(program)
+        code = self._result.__code__
+        self._wanted = code.co_varnames[: code.co_argcount]
         self._statements = [weave.statements(program, w) for w in range(program.workers)]
         self._workers: list[_Worker] = []
         self._open()
@@ -132,14 +134,17 @@ class Team:
 
     def output(self) -> Any:
         """What the model returns, of the last inference; copied out of shared memory."""
-        found: dict[str, Any] = {n: t.clone() for n, t in self._shared.inputs.items()}
-        found["w"] = self._weights
-        for name, port in self._shared.ports.items():
-            if CALLER in port.channel.receivers:
-                copies = tuple(b.clone() if b is not None else None for b in port.buffers)
-                found[name] = copies if port.channel.is_tuple else copies[0]
-        code = self._result.__code__
-        return self._result(*(found[name] for name in code.co_varnames[: code.co_argcount]))
+        return self._result(*map(self._copied, self._wanted))
+
+    def _copied(self, name: str) -> Any:
+        """A value that the result is made of, in memory of its own."""
+        if name == "w":
+            return self._weights
+        if name in self._shared.inputs:
+            return self._shared.inputs[name].clone()
+        port = self._shared.ports[name]
+        copies = tuple(b.clone() if b is not None else None for b in port.buffers)
+        return copies if port.channel.is_tuple else copies[0]
 
     def set_inputs(self, inputs: tuple[torch.Tensor, ...]) -> None:
         """Replace the inputs of the inferences from now on; same shapes and types."""

@@ -44,6 +44,12 @@ def weave_stamps(program: Program, worker: int, stamps: Any, clock: Callable[[],
     return _weave(program, worker, "_stamps[{i} + 1] = _clock()", before=False, names=names)
 
 
+def plain(program: Program) -> tuple[Callable[..., None], Callable[..., Any]]:
+    """The first cluster's function and `result`, exactly as they are shown."""
+    scope = _compiled(ast.parse(program.source), program, {})
+    return scope["cluster_0"], scope["result"]
+
+
 def result_of(program: Program) -> Callable[..., Any]:
     """The program's `result` function: the model's own output structure."""
     found: Callable[..., Any] = _compiled(ast.parse(program.source), program, {})["result"]

@@ -178,3 +178,10 @@ def test_a_process_with_threads_refuses_to_fork_and_says_what_to_do():
     assert kind == "RunError"
     assert "this process has 2 threads, and a child forked from it would hang" in said
     assert "`python -m ramiel_core bench MODEL`, or ramiel_core.bench() from Python" in said
+
+
+def test_tracing_and_running_a_model_start_no_thread_that_would_forbid_to_fork():
+    """torch's passes draw progress bars, whose monitor is a thread where tqdm is installed."""
+    found = fresh.call(inside.threads_after_tracing, ["branches", "branch_on_shape"])
+
+    assert found == {"branches": 1, "branch_on_shape": 1}

@@ -1,0 +1,257 @@
+"""Is Ramiel as fast as the best thing a user could pick?  `python -m benchmarks.peers`.
+
+Every contender has a process of its own; they take turns, inference by inference, so that
+whatever disturbs the host disturbs all of them, and each turn begins when the one before has
+stopped spinning. `--models googlenet,bert_like --peers eager,onnxruntime --out peers.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.contenders import Child, Contender, ContenderError
+from benchmarks.models import NAMES
+from benchmarks.recipes import LAUNCHERS, READ_ONNX, RECIPES, TORCH_NATIVE
+from ramiel_core.run import host
+
+PEERS = tuple(name for name in RECIPES if name != "export")
+HUGE = {"nasnetalarge": 5, "pnasnet5large": 5}  # at most so many rounds: half a second each
+BUILD_LIMIT_S = 300.0  # inductor takes longer over NASNet on two busy cores
+RESAMPLES = 1000
+LIBRARIES = ("onnx", "onnxruntime", "openvino", "timm")
+
+
+def main() -> None:
+    """Compare, print, write down."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", type=_names(NAMES), default=NAMES)
+    parser.add_argument("--peers", type=_names(PEERS), default=PEERS)
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--cache", type=Path, help="keep exported models and kernels here")
+    parser.add_argument("--build-limit", type=float, default=BUILD_LIMIT_S, metavar="SECONDS")
+    parser.add_argument("--neighbours", action="store_true", help="also time each one alone")
+    options = parser.parse_args()
+    # As Ctrl-C would, so that children and the temporary folder go.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    records = []
+    with ExitStack() as stack:
+        cache = options.cache or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        )
+        cache.mkdir(parents=True, exist_ok=True)
+        for model in options.models:
+            contenders = [
+                Child(name, cache.resolve(), options.build_limit, launcher=name in LAUNCHERS)
+                for name in options.peers
+            ]
+            needs_export = bool(set(options.peers) & set(READ_ONNX))
+            notes = _export(model, cache) if needs_export else {}
+            repeats = min(options.repeats, HUGE.get(model, options.repeats))
+            record = compare(model, contenders, repeats, neighbours=options.neighbours)
+            records.append(record | notes)
+            print(_line(record), flush=True)
+            if options.out:  # after each model: an hour's work is not lost to the last one
+                told = {"host": facts(), "records": records}
+                options.out.write_text(json.dumps(told, indent=1))
+    print_table(records)
+
+
+def _names(known: Sequence[str]) -> Any:
+    def parse(text: str) -> tuple[str, ...]:
+        found = tuple(part.strip() for part in text.split(",") if part.strip())
+        if unknown := [name for name in found if name not in known]:
+            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}.")
+        return found
+
+    return parse
+
+
+def _export(model: str, cache: Path) -> dict[str, Any]:
+    """Write the ONNX file once, and check it against eager."""
+    if (cache / f"{model}.onnx").exists():
+        return {"export": {"note": "kept from an earlier run"}}
+    child = Child("export", cache.resolve(), BUILD_LIMIT_S)
+    try:
+        child.start(model)
+        return {"export": dict(child.ready())}
+    except ContenderError as error:
+        return {"export": {"failed": str(error)}}  # its readers will say that there is no file
+    finally:
+        child.stop()
+
+
+def compare(
+    model: str, contenders: Sequence[Contender], repeats: int, *, neighbours: bool = False
+) -> dict[str, Any]:
+    """Let contenders take turns at one model.
+
+    Parameters
+    ----------
+    model : str
+    contenders : sequence of Contender
+        Not started. One that fails is left out from then on, with its reason.
+    repeats : int
+        Rounds; in each, every contender does one inference to warm its caches and a timed one.
+    neighbours : bool
+        Time each one alone too, while the others sleep: a ratio away from 1 says that turns
+        disturb each other.
+    """
+    found: dict[str, dict[str, Any]] = {c.name: {"times_ms": []} for c in contenders}
+    load = os.getloadavg()[0]
+    try:
+        running = _start_all(model, contenders, found)
+        for _ in range(repeats):
+            for contender in list(running):
+                try:
+                    contender.infer()
+                    time_ms = contender.infer()
+                    contender.settle()
+                except ContenderError as error:
+                    found[contender.name]["failed"] = str(error)
+                    running.remove(contender)
+                    continue
+                found[contender.name]["times_ms"].append(time_ms)
+        for contender in running if neighbours else ():
+            times = []
+            for _ in range(repeats):
+                contender.infer()
+                times.append(contender.infer())
+                contender.settle()
+            found[contender.name]["alone_ms"] = statistics.median(times)
+    finally:
+        for contender in contenders:
+            contender.stop()
+    for record in found.values():
+        if record["times_ms"] and "failed" not in record:
+            record["median_ms"] = statistics.median(record["times_ms"])
+    return {
+        "model": model,
+        "repeats": repeats,
+        "load_before": round(load, 2),
+        "load_after": round(os.getloadavg()[0], 2),
+        "contenders": found,
+        "ratios": ratios(found),
+    }
+
+
+def _start_all(
+    model: str, contenders: Sequence[Contender], found: Mapping[str, dict[str, Any]]
+) -> list[Contender]:
+    """Build side by side those that do not mind, then the others one by one."""
+    running = []
+    together = [c for c in contenders if not c.alone]
+    for batch in (together, *([c] for c in contenders if c.alone)):
+        for contender in batch:
+            contender.start(model)
+        for contender in batch:
+            try:
+                found[contender.name].update(contender.ready())
+                contender.settle()
+                running.append(contender)
+            except ContenderError as error:
+                found[contender.name]["failed"] = str(error)
+                contender.stop()
+    return [c for c in contenders if c in running]
+
+
+def ratios(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Best peer's median / Ramiel's: above 1, Ramiel is faster. Against torch's, and all."""
+    timed = {name: r["times_ms"] for name, r in found.items() if "median_ms" in r}
+    result: dict[str, Any] = {}
+    for ours in (name for name in timed if name.startswith("ramiel")):
+        for label, among in (("torch", TORCH_NATIVE), ("all", (*TORCH_NATIVE, *READ_ONNX))):
+            rivals = [name for name in timed if name in among]
+            if not rivals:
+                continue
+            best = min(rivals, key=lambda name: statistics.median(timed[name]))
+            low, ratio, high = _ratio(timed[best], timed[ours])
+            result[f"{ours} / {label}"] = {"best": best, "ratio": ratio, "ci": [low, high]}
+    return result
+
+
+def _ratio(theirs: Sequence[float], ours: Sequence[float]) -> tuple[float, float, float]:
+    """Ratio of medians with its 95 % interval: bootstrap over rounds, both of the same rounds."""
+    draw, count = random.Random(0), min(len(theirs), len(ours))  # noqa: S311 - not a secret
+    drawn = []
+    for _ in range(RESAMPLES):
+        rounds = [draw.randrange(count) for _ in range(count)]
+        medians = (statistics.median(times[i] for i in rounds) for times in (theirs, ours))
+        drawn.append(next(medians) / next(medians))
+    drawn.sort()
+    middle = statistics.median(theirs) / statistics.median(ours)
+    return drawn[RESAMPLES // 40], middle, drawn[-RESAMPLES // 40]
+
+
+def facts() -> dict[str, Any]:
+    """The host, and versions of everything that was compared."""
+    versions = {}
+    for name in LIBRARIES:
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return {**host.facts(), **versions, "at": time.strftime("%Y-%m-%d %H:%M:%S")}
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    parts = [
+        f"{name} {r['median_ms']:.2f}" if "median_ms" in r else f"{name} FAILED ({r['failed']})"
+        for name, r in record["contenders"].items()
+    ]
+    return f"{record['model']}: {', '.join(parts)}"
+
+
+def print_table(records: Sequence[Mapping[str, Any]]) -> None:
+    """Median ms of each contender; failures below, each with its reason."""
+    names = list(dict.fromkeys(name for r in records for name in r["contenders"]))
+    labels = list(dict.fromkeys(label for r in records for label in r["ratios"]))
+    told = facts()
+    host_line = f"{told['processor']}, {told['cores']} cores, load {told['load_1min']}"
+    table = Table(title=f"Median ms at batch 1; {host_line}", title_justify="left")
+    for column in ("model", *names, *(f"best / {label}" for label in labels)):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    failures = []
+    for record in records:
+        medians = {n: r["median_ms"] for n, r in record["contenders"].items() if "median_ms" in r}
+        fastest = min(medians.values(), default=0.0)
+        cells = [record["model"]]
+        for name in names:
+            if name in medians:
+                text = f"{medians[name]:.2f}"
+                cells.append(f"[bold]{text}[/]" if medians[name] == fastest else text)
+            else:
+                cells.append("failed")
+                why = record["contenders"].get(name, {}).get("failed", "not run")
+                failures.append(f"{record['model']}, {name}: {why}")
+        for label in labels:
+            found = record["ratios"].get(label)
+            cells.append(
+                f"{found['ratio']:.2f} ({found['ci'][0]:.2f}-{found['ci'][1]:.2f})" if found else ""
+            )
+        table.add_row(*cells)
+    console = Console(width=max(200, Console().width))
+    console.print(table)
+    for label in labels:
+        found = [r["ratios"][label]["ratio"] for r in records if label in r["ratios"]]
+        console.print(f"best / {label}: geometric mean {statistics.geometric_mean(found):.3f}")
+    for failure in failures:
+        console.print(failure, markup=False)
+
+
+if __name__ == "__main__":
+    main()

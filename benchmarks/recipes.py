@@ -1,0 +1,291 @@
+"""How each contender builds its model: one function a contender, run in a child process.
+
+Each is at its own best standard settings for the latency of one sample on all cores. A recipe
+returns a function that does one inference and returns the outputs.
+`python -m benchmarks.recipes NAME MODEL CACHE PARENT` is what `benchmarks.contenders` starts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks import models
+from ramiel_core.ir import KERNELS
+from ramiel_core.run import host
+from ramiel_core.run.bench import largest_difference
+from ramiel_core.run.worker import die_with
+
+Infer = Callable[[], Any]
+WARM_UPS = 5
+WARM_UP_S = 2.0
+TUNE_S = 60.0
+TOLERANCE = 1e-3  # of the largest output
+
+
+@dataclass
+class Task:
+    """What a recipe is given, and what it says about itself."""
+
+    model: str
+    module: nn.Module
+    inputs: tuple[torch.Tensor, ...]
+    cache: Path
+    open: ExitStack  # what must be closed at the end
+    cores: int = field(default_factory=lambda: len(host.cores()))
+    note: str = ""
+
+    @property
+    def onnx(self) -> Path:
+        """Where `export` leaves the model for ONNX's readers."""
+        return self.cache / f"{self.model}.onnx"
+
+
+def eager(task: Task) -> Infer:
+    """The module as it is."""
+    return lambda: task.module(*task.inputs)
+
+
+def folded(task: Task) -> Infer:
+    """Batch norm folded into convolutions, channels_last: what a user does by hand."""
+    from torch import fx
+    from torch.fx.experimental.optimization import fuse
+
+    class Tracer(fx.Tracer):
+        """Calls layers that pad by the size of their input (NASNet's) as they are."""
+
+        def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+            same = type(m).__name__.endswith("Same")
+            return same or super().is_leaf_module(m, module_qualified_name)
+
+    traced = fx.GraphModule(task.module, Tracer().trace(task.module))
+    fused = fuse(traced, no_trace=True)
+    left = sum(isinstance(m, nn.BatchNorm2d) for m in _called(fused))
+    task.note = f"{left} batch norms left" if left else ""
+    image = all(tensor.dim() == 4 for tensor in task.inputs)
+    if image:
+        fused = fused.to(memory_format=torch.channels_last)
+    inputs = [t.contiguous(memory_format=torch.channels_last) if image else t for t in task.inputs]
+    return lambda: fused(*inputs)
+
+
+def _called(module: Any) -> list[nn.Module]:
+    layers = dict(module.named_modules())
+    return [layers[str(n.target)] for n in module.graph.nodes if n.op == "call_module"]
+
+
+def inductor(task: Task) -> Infer:
+    """torch.compile with weights frozen into the kernels."""
+    if not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")):
+        raise RuntimeError("skipped: no C++ compiler on this machine")
+    import torch._inductor.config as settings
+
+    settings.freezing = True
+    compiled = torch.compile(task.module)
+    return lambda: compiled(*task.inputs)
+
+
+def torchscript(task: Task) -> Infer:
+    """torch.jit traced, frozen and optimised for inference."""
+    traced = torch.jit.trace(task.module, task.inputs, check_trace=False)
+    frozen = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
+    return lambda: frozen(*task.inputs)
+
+
+def export(task: Task) -> Infer:
+    """Not a contender: writes the ONNX file that three contenders read."""
+    began = time.perf_counter()
+    tried = []
+    for dynamo in (True, False):
+        try:
+            torch.onnx.export(
+                task.module, task.inputs, str(task.onnx), dynamo=dynamo, verbose=False
+            )
+        except Exception as error:  # noqa: BLE001 - the other exporter may manage
+            tried.append(f"dynamo={dynamo}: {one_line(error)}")
+            continue
+        took = time.perf_counter() - began
+        task.note = "; ".join([*tried, f"dynamo={dynamo} in {took:.0f} s"])
+        return onnxruntime(task)
+    raise RuntimeError("; ".join(tried))
+
+
+def onnxruntime(task: Task, *, parallel: bool = False) -> Infer:
+    """ONNX Runtime, its pool asleep between runs."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = task.cores
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # Its threads spin inside a run, as they should, and no longer than that.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    if parallel:
+        options.execution_mode = ort.ExecutionMode.ORT_PARALLEL
+        options.inter_op_num_threads = task.cores
+    session = ort.InferenceSession(str(task.onnx), options, providers=["CPUExecutionProvider"])
+    names = [found.name for found in session.get_inputs()]
+    feed = {n: t.numpy() for n, t in zip(names, task.inputs, strict=True)}
+    return lambda: session.run(None, feed)
+
+
+def ort_parallel(task: Task) -> Infer:
+    """ONNX Runtime's own execution of branches side by side."""
+    return onnxruntime(task, parallel=True)
+
+
+def openvino(task: Task) -> Infer:
+    """OpenVINO with its latency hint, float32."""
+    import openvino as ov
+
+    core = ov.Core()
+    compiled = core.compile_model(
+        core.read_model(task.onnx),
+        "CPU",
+        {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": task.cores,
+        },
+    )
+    request = compiled.create_infer_request()
+    feed = [tensor.numpy() for tensor in task.inputs]
+    return lambda: list(request.infer(feed, share_inputs=True).values())
+
+
+def ramiel(task: Task, kernels: tuple[str, ...]) -> Infer:
+    """Ramiel as its tuner sets it, within some families of kernels."""
+    from ramiel_core import launcher, pipeline
+    from ramiel_core.ir import AUTO, Configuration
+    from ramiel_core.run.local import Local
+
+    parcel = pipeline.parcel_of(pipeline.traced(task.module, task.inputs), AUTO)
+    workshop = launcher.Workshop(parcel, lambda *_, **__: None)
+    best, *_ = launcher.race(workshop, TUNE_S, lambda *_, **__: None, kernels)
+    task.note = best["label"]
+    built = workshop.build(Configuration(**best["configuration"]))
+    if built.plan.workers == 1:
+        local = Local(built.program, built.weights, threads=built.configuration.threads)
+        return lambda: local(*task.inputs)
+    team = task.open.enter_context(workshop.team(built))
+
+    def infer() -> Any:
+        team.set_inputs(task.inputs)  # the others read theirs where they lie
+        team.run()
+        return team.output()
+
+    return infer
+
+
+def ramiel_eager(task: Task) -> Infer:
+    """With torch's own eager kernels."""
+    return ramiel(task, ("eager",))
+
+
+def ramiel_torch(task: Task) -> Infer:
+    """With everything that torch alone can run."""
+    return ramiel(task, ("eager", "fused"))
+
+
+def ramiel_auto(task: Task) -> Infer:
+    """With every family of kernels."""
+    return ramiel(task, KERNELS)
+
+
+RECIPES: dict[str, Callable[[Task], Infer]] = {
+    "eager": eager,
+    "folded": folded,
+    "inductor": inductor,
+    "torchscript": torchscript,
+    "onnxruntime": onnxruntime,
+    "ort_parallel": ort_parallel,
+    "openvino": openvino,
+    "ramiel_eager": ramiel_eager,
+    "ramiel_torch": ramiel_torch,
+    "ramiel_auto": ramiel_auto,
+    "export": export,
+}
+TORCH_NATIVE = ("eager", "folded", "inductor", "torchscript")
+READ_ONNX = ("onnxruntime", "ort_parallel", "openvino")
+LAUNCHERS = ("ramiel_eager", "ramiel_torch", "ramiel_auto")
+"""Ramiel's own: their processes fork, and so start with one thread."""
+
+
+def serve(name: str, model: str, cache: Path, say: Callable[[dict[str, Any]], None]) -> None:
+    """Build, warm up, and then one inference for each line that comes in."""
+    began = time.perf_counter()
+    torch.set_num_threads(1)  # launchers fork; and references are made at one thread
+    with torch.no_grad(), ExitStack() as stack:
+        module, inputs = models.build(model)
+        task = Task(model, module, inputs, cache, stack)
+        reference = list(_flat(module(*inputs)))
+        if name not in LAUNCHERS:
+            torch.set_num_threads(task.cores)
+        infer = RECIPES[name](task)
+        output = list(_flat(infer()))
+        difference = largest_difference(output, reference)
+        if not difference <= TOLERANCE:
+            raise RuntimeError(f"wrong: its outputs differ by {difference:.2g} from eager's")
+        ends = time.perf_counter() + WARM_UP_S
+        for _ in range(WARM_UPS):
+            infer()
+            if time.perf_counter() > ends:
+                break
+        took = round(time.perf_counter() - began, 1)
+        say({"difference": difference, "note": task.note, "build_s": took})
+        for _ in sys.stdin:
+            start = time.perf_counter_ns()
+            infer()
+            say({"ms": (time.perf_counter_ns() - start) / 1e6})
+
+
+def _flat(value: Any) -> Any:
+    """All tensors in a nested output, as torch's."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _flat(part)
+    else:
+        yield torch.as_tensor(value).clone()
+
+
+def one_line(error: BaseException) -> str:
+    """What went wrong, short enough for a table."""
+    said = (str(error).strip().splitlines() or [""])[0]
+    kind = type(error).__name__
+    return (said if kind == "RuntimeError" and said else f"{kind}: {said}")[:160]
+
+
+def main() -> None:
+    """Speak JSON on what was stdout; whatever libraries print there goes to stderr."""
+    name, model, cache, parent = sys.argv[1:]
+    pipe = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    die_with(int(parent))
+    warnings.simplefilter("ignore")
+
+    def say(what: dict[str, Any]) -> None:
+        pipe.write(json.dumps(what) + "\n")
+
+    try:
+        serve(name, model, Path(cache), say)
+    except Exception as error:  # noqa: BLE001 - the parent shows it
+        say({"error": one_line(error)})
+    finally:
+        pipe.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Contenders take turns, a failing one is told apart, and nothing of them is left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks import overhead, peers
+from benchmarks.contenders import Child, ContenderError
+from tests.run import fresh
+
+
+class Fake:
+    """Takes `ms` an inference; breaks at start, or after so many inferences."""
+
+    alone = False
+
+    def __init__(self, name: str, ms: float, log: list[str], breaks_after: int = 99):
+        self.name, self.ms, self.log, self.left = name, ms, log, breaks_after
+
+    def start(self, model):
+        self.log.append(f"start {self.name}")
+
+    def ready(self):
+        if not self.left:
+            raise ContenderError("no such kernel")
+        return {"note": "fake"}
+
+    def infer(self):
+        self.left -= 1
+        if self.left < 0:
+            raise ContenderError("ended by SIGSEGV")
+        self.log.append(self.name)
+        return self.ms
+
+    def settle(self):
+        return 0.0
+
+    def stop(self):
+        self.log.append(f"stop {self.name}")
+
+
+def test_contenders_take_turns_and_the_best_peer_is_compared_with_ramiel():
+    log: list[str] = []
+    fakes = [Fake("eager", 30.0, log), Fake("openvino", 10.0, log), Fake("ramiel_eager", 20.0, log)]
+    record = peers.compare("m", fakes, 3)
+
+    turn = ["eager", "eager", "openvino", "openvino", "ramiel_eager", "ramiel_eager"]
+    assert log[3:-3] == turn * 3
+    assert log[-3:] == ["stop eager", "stop openvino", "stop ramiel_eager"]
+    assert record["ratios"] == {
+        "ramiel_eager / torch": {"best": "eager", "ratio": 1.5, "ci": [1.5, 1.5]},
+        "ramiel_eager / all": {"best": "openvino", "ratio": 0.5, "ci": [0.5, 0.5]},
+    }
+
+
+@pytest.mark.parametrize(("after", "why"), [(0, "no such kernel"), (3, "ended by SIGSEGV")])
+def test_a_contender_that_fails_is_shown_with_its_reason_and_the_others_go_on(
+    after: int, why: str, capsys: pytest.CaptureFixture[str]
+):
+    log: list[str] = []
+    record = peers.compare("m", [Fake("eager", 5.0, log), Fake("inductor", 1.0, log, after)], 4)
+    peers.print_table([record])
+
+    assert record["contenders"]["eager"]["median_ms"] == 5.0
+    assert record["contenders"]["inductor"]["failed"] == why
+    assert "median_ms" not in record["contenders"]["inductor"]
+    assert f"m, inductor: {why}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["folded", "ramiel_eager"])
+def test_a_child_answers_single_inferences_and_takes_everything_with_it(name: str, tmp_path: Path):
+    child = Child(name, tmp_path, 60.0, launcher=name == "ramiel_eager")
+    child.start("mobilenet_v3_small")
+    try:
+        assert child.ready()["difference"] < 1e-3
+        assert child.infer() > 0
+        assert child.settle() < 1.0
+        own = psutil.Process(child._running.pid)
+        family = [own, *own.children(recursive=True)]
+    finally:
+        child.stop()
+
+    assert not psutil.wait_procs(family, timeout=3)[1]
+
+
+def test_a_child_without_its_onnx_file_says_so(tmp_path: Path):
+    child = Child("onnxruntime", tmp_path, 60.0)
+    child.start("mobilenet_v3_small")
+    try:
+        with pytest.raises(ContenderError, match=r"mobilenet_v3_small\.onnx"):
+            child.ready()
+    finally:
+        child.stop()
+
+
+def test_overhead_measures_every_row():
+    empty, sends = fresh.call(overhead.empty_inferences, 3), fresh.call(overhead.sends, 3)
+
+    assert {row["unit"] for row in empty} == {"µs"}
+    assert sum("target" in row for row in (*empty, *sends)) == 5
+    assert all(low > 0 for row in (*empty, *sends) for low in row["quartiles"][:1])

@@ -1,0 +1,102 @@
+"""What the tests of the kernel libraries do inside a fresh process; each returns facts."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from ramiel_core import pipeline
+from ramiel_core.errors import RamielError
+from ramiel_core.ir import Parcel
+from ramiel_core.kernels.segment import segment
+from ramiel_core.model.trace import trace
+from ramiel_core.run.bench import largest_difference
+from ramiel_core.run.forked import Team
+from tests.graphs import any_order_plan, dealt_plan
+from tests.run.modules import make
+
+INFERENCES = 3
+
+
+def outputs_of(family: str, names: list[str], plans: list[str]) -> dict[str, dict[str, str]]:
+    """For each module and plan "equal", or what went wrong."""
+    return {n: {p: _outcome(family, n, p) for p in plans} for n in names}
+
+
+def zoo_output(family: str, name: str, workers: int, threads: int) -> str:
+    """The same for a model of the registry."""
+    parcel = pipeline.parcel_of(pipeline.traced(name, device="cpu"))
+    return _compared(parcel, family, f"{workers} dealt", threads)
+
+
+def without(library: str) -> str:
+    """What building a session says where its library is not installed."""
+    family = {"onnxruntime": "onnx_runtime", "openvino": "open_vino"}[library]
+    kernels = importlib.import_module(f"ramiel_core.kernels.{family}")
+    module, inputs = make("branches")
+    parcel = pipeline.parcel_of(trace(module, inputs, "branches"))
+    plan = pipeline.sequential_plan(parcel.graph)
+    recipes = segment(parcel.graph, plan, parcel.weights, kernels.recipe)[2]
+    sys.modules[library] = None  # type: ignore[assignment] - `import` raises ImportError then
+    try:
+        recipes["segment_0"].build(1)
+    except RamielError as error:
+        return str(error)
+    return "nothing"
+
+
+def _outcome(family: str, name: str, plan: str) -> str:
+    module, inputs = make(name)
+    try:
+        parcel = pipeline.parcel_of(trace(module, tuple(t.clone() for t in inputs), name))
+        return _compared(parcel, family, plan)
+    except Exception as error:  # noqa: BLE001 - the test shows it
+        return f"{type(error).__name__}: {error}"
+
+
+def _compared(parcel: Parcel, family: str, plan: str, threads: int = 1) -> str:
+    kernels = importlib.import_module(f"ramiel_core.kernels.{family}")
+    graph = pipeline.weigh(parcel.graph, "flops")
+    count, _, order = plan.partition(" ")
+    planned = (
+        any_order_plan(graph, int(count), seed=5)
+        if order == "any order"
+        else dealt_plan(graph, int(count))
+    )
+    rewritten = segment(graph, planned, parcel.weights, kernels.recipe)
+    pipeline.check_plan(*rewritten[:2])
+    program = pipeline.program_of(*rewritten[:2])
+    with Team(program, rewritten[2], parcel.inputs, threads=threads, limit_s=60.0) as team:
+        for inference in range(INFERENCES):
+            team.run()
+            said = _difference(team.output(), parcel.reference, kernels.TOLERANCE)
+            if said:
+                return f"inference {inference}: {said}"
+        other = tuple(_other(tensor) for tensor in parcel.inputs)
+        team.set_inputs(other)
+        team.run()
+        alone = pipeline.program_of(graph, pipeline.sequential_plan(graph))
+        found = team.output()
+    with Team(alone, parcel.weights, other) as reference:
+        reference.run()
+        return _difference(found, reference.output(), kernels.TOLERANCE) or "equal"
+
+
+def _other(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.flip(0) * 0.5 if tensor.is_floating_point() else tensor.flip(-1)
+
+
+def _difference(found: Any, wanted: Any, tolerance: float) -> str:
+    leaves, shape = pytree.tree_flatten(found)
+    wanted_leaves, wanted_shape = pytree.tree_flatten(wanted)
+    if shape != wanted_shape:
+        return f"structure {shape} instead of {wanted_shape}"
+    for a, b in zip(leaves, wanted_leaves, strict=True):
+        if isinstance(b, torch.Tensor) and (a.shape, a.dtype) != (b.shape, b.dtype):
+            return f"{a.dtype}{list(a.shape)} instead of {b.dtype}{list(b.shape)}"
+    difference = largest_difference(found, wanted)
+    return "" if difference <= tolerance else f"off by {difference:.2g}"

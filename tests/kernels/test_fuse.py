@@ -1,0 +1,250 @@
+"""The fused family computes what the model computes, by fewer and other calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import fx, nn
+
+from ramiel_core.graph.extract import extract, weights_of
+from ramiel_core.ir import Graph, Recipe
+from ramiel_core.kernels.fuse import fuse
+from ramiel_core.kernels.fused import THEN, TOLERANCE, max_pool
+from ramiel_core.model.trace import trace
+from ramiel_core.pipeline import parcel_of, program_of
+from ramiel_core.plan.planner import sequential_plan
+from ramiel_core.run.bench import largest_difference
+from tests.program.threads import run_in_threads
+
+IMAGE = (1, 8, 12, 12)
+
+
+def conv(i: int, o: int, kernel: int, **how) -> list[nn.Module]:
+    """Convolution and batch norm with statistics that are not the identity."""
+    norm = nn.BatchNorm2d(o)
+    norm.running_mean.uniform_(-1, 1)
+    norm.running_var.uniform_(0.5, 2)
+    nn.init.uniform_(norm.weight, 0.5, 2)
+    nn.init.uniform_(norm.bias, -1, 1)
+    return [nn.Conv2d(i, o, kernel, bias=False, **how), norm]
+
+
+class Residual(nn.Module):
+    """A block with a skip, and one whose skip is a convolution of its own."""
+
+    def __init__(self, *, projected: bool):
+        super().__init__()
+        self.body = nn.Sequential(*conv(8, 8, 3, padding=1), nn.ReLU(), *conv(8, 8, 3, padding=1))
+        self.skip = nn.Sequential(*conv(8, 8, 1)) if projected else nn.Identity()
+
+    def forward(self, x):
+        y = self.body(x)
+        y += self.skip(x)
+        return F.relu(y)
+
+
+class Shuffle(nn.Module):
+    """Channels that are shuffled lose channels_last on the way."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Conv2d(8, 16, 1), nn.Conv2d(16, 8, 1)
+
+    def forward(self, x):
+        y = self.one(x).view(1, 2, 8, 12, 12).transpose(1, 2).contiguous().view(1, 16, 12, 12)
+        return self.two(y)
+
+
+class Twice(nn.Module):
+    """A convolution whose value has two readers keeps its activation apart."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 1)
+
+    def forward(self, x):
+        y = self.conv(x)
+        return F.relu(y) + y
+
+
+MODELS: dict[str, Callable[[], nn.Module]] = {
+    "batch norm and relu": lambda: nn.Sequential(*conv(8, 16, 3, padding=1), nn.ReLU(inplace=True)),
+    "pointwise": lambda: nn.Sequential(*conv(8, 16, 1), nn.ReLU()),
+    "pointwise without bias": lambda: nn.Conv2d(8, 16, 1, bias=False),
+    "pointwise with stride": lambda: nn.Sequential(*conv(8, 16, 1, stride=2), nn.ReLU()),
+    "depthwise": lambda: nn.Sequential(*conv(8, 8, 3, padding=1, groups=8), nn.Hardswish()),
+    "dilated": lambda: nn.Conv2d(8, 4, 3, dilation=2),
+    "even padding": lambda: nn.Conv2d(8, 4, (1, 7), padding=(0, 3)),
+    "padding of another kind": lambda: nn.Conv2d(8, 4, 3, padding=1, padding_mode="reflect"),
+    "padding by name": lambda: nn.Conv2d(8, 4, 3, padding="same"),
+    "residual": lambda: Residual(projected=False),
+    "projected residual": lambda: Residual(projected=True),
+    "shuffle": Shuffle,
+    "two readers": Twice,
+    "pool": lambda: nn.Sequential(nn.Conv2d(8, 8, 1), nn.MaxPool2d(3, 2, 1, ceil_mode=True)),
+    "linear": lambda: nn.Sequential(nn.Linear(12, 20), nn.GELU(), nn.Linear(20, 5)),
+    "tanh gelu": lambda: nn.Sequential(nn.Linear(12, 5), nn.GELU(approximate="tanh")),
+    **{
+        f"conv and {name}": lambda name=name: nn.Sequential(nn.Conv2d(8, 8, 1), ACTIVATIONS[name]())
+        for name in ("relu", "relu6", "silu", "hardswish", "hardsigmoid", "sigmoid", "gelu")
+    },
+}
+ACTIVATIONS = {
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "silu": nn.SiLU,
+    "hardswish": nn.Hardswish,
+    "hardsigmoid": nn.Hardsigmoid,
+    "sigmoid": nn.Sigmoid,
+    "gelu": nn.GELU,
+}
+
+
+def choices(graph: Graph) -> list[Graph]:
+    """The graph with each operator's first call, with its second, and so on."""
+    most = 1 + max(len(node.others) for node in graph.nodes)
+
+    def chosen(i: int) -> Graph:
+        calls = [(n, (n.call, *n.others)) for n in graph.nodes]
+        return replace(
+            graph,
+            nodes=tuple(replace(n, call=c[min(i, len(c) - 1)], others=()) for n, c in calls),
+        )
+
+    return [chosen(i) for i in range(most)]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_choice_of_calls_computes_what_the_model_computes(name: str):
+    torch.manual_seed(0)
+    parcel = parcel_of(trace(MODELS[name]().eval(), (torch.randn(IMAGE),), name), "fused")
+    graph, recipes = parcel.fused
+    weights = {k: v.build(1) if isinstance(v, Recipe) else v for k, v in recipes.items()}
+
+    for choice in choices(graph):
+        program = program_of(choice, sequential_plan(choice))
+        output = run_in_threads(program, weights, parcel.inputs)
+        assert largest_difference(output, parcel.reference) <= TOLERANCE
+        assert output.shape == parcel.reference.shape
+
+
+def fused_calls(name: str) -> list[str]:
+    """What is called for each operator of a model."""
+    torch.manual_seed(0)
+    graph = extract(fuse(trace(MODELS[name]().eval(), (torch.randn(IMAGE),), name)))
+    return [node.call.partition("(")[0] for node in graph.nodes]
+
+
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [
+        ("batch norm and relu", ["conv2d"]),
+        ("residual", ["conv2d", "conv2d_add"]),
+        ("projected residual", ["conv2d", "conv2d", "conv2d", "body_3 + skip_0", "F.relu"]),
+        ("two readers", ["conv2d", "F.relu", "relu + conv"]),
+        ("linear", ["packed_linear", "packed_linear"]),
+        ("padding of another kind", ["F.pad", "torch.conv2d"]),
+    ],
+)
+def test_what_is_fused_and_what_stays_apart(name: str, calls: list[str]):
+    """A projected skip stays an add: fused, one convolution would have to wait for the other."""
+    assert fused_calls(name) == calls
+
+
+def test_operators_keep_the_names_of_the_layers_that_they_come_from():
+    model = nn.Sequential(*conv(8, 16, 3, padding=1), nn.ReLU())
+    traced = trace(model.eval(), (torch.randn(IMAGE),), "named")
+
+    assert [node.name for node in extract(fuse(traced)).nodes] == ["_0"]
+    assert extract(traced).nodes[0].name == "_0"
+
+
+def test_the_model_itself_is_left_as_it_was():
+    model = nn.Sequential(*conv(8, 16, 3, padding=1), nn.ReLU()).eval()
+    traced = trace(model, (torch.randn(IMAGE),), "kept")
+    before = traced.module(*traced.inputs).clone()
+    graph = str(traced.module.graph)
+
+    fuse(traced)
+
+    assert str(traced.module.graph) == graph
+    assert torch.equal(traced.module(*traced.inputs), before)
+
+
+def test_pointwise_convolutions_have_three_calls_to_choose_from():
+    traced = trace(MODELS["pointwise"]().eval(), (torch.randn(IMAGE),), "pointwise")
+    rewritten = fuse(traced)
+    (node,) = extract(rewritten).nodes
+
+    assert [c.partition("(")[0] for c in (node.call, *node.others)] == [
+        "conv2d",
+        "packed_gemm",
+        "gemm",
+    ]
+    assert set(weights_of(rewritten, extract(rewritten))) == {
+        "0.conv2d",
+        "0.gemm",
+        "0.packed_gemm",
+    }
+
+
+@given(
+    kernel=st.integers(1, 4),
+    stride=st.integers(1, 3),
+    half=st.integers(0, 2),
+    height=st.integers(3, 9),
+    width=st.integers(3, 9),
+    ceil=st.booleans(),
+    last=st.booleans(),
+)
+def test_max_pooling_by_slices_is_exact(kernel, stride, half, height, width, ceil, last):
+    padding = min(half, kernel // 2)
+    if min(height, width) + 2 * padding < kernel:
+        return
+    layout = torch.channels_last if last else torch.contiguous_format
+    x = torch.randn(1, 3, height, width).to(memory_format=layout)
+    x[0, 0, 0, 0] = float("-inf")
+    wanted = F.max_pool2d(x, kernel, stride, padding, ceil_mode=ceil)
+    size = tuple(wanted.shape[2:])
+    if any((n - 1) * stride >= g for n, g in zip(size, (height, width), strict=True)):
+        return  # the last window has its middle outside: fuse leaves such pools alone
+
+    found = max_pool(x, (kernel, kernel), (stride, stride), (padding, padding), size)
+
+    assert torch.equal(found, wanted)
+
+
+def test_not_a_number_passes_through_pooling():
+    x = torch.full((1, 1, 4, 4), 1.0)
+    x[0, 0, 1, 1] = float("nan")
+
+    assert max_pool(x, (3, 3), (1, 1), (1, 1), (4, 4)).isnan().sum() == 9
+
+
+def test_every_activation_is_known_to_both_libraries():
+    x = torch.linspace(-4, 8, 25)
+    known = {
+        "none": lambda v: v,
+        "relu": F.relu,
+        "relu6": F.relu6,
+        "silu": F.silu,
+        "hardswish": F.hardswish,
+        "hardsigmoid": F.hardsigmoid,
+        "sigmoid": torch.sigmoid,
+        "gelu": F.gelu,
+    }
+
+    for name, (_, function) in THEN.items():
+        assert torch.equal(function(x.clone()), known[name](x))
+
+
+def test_fx_can_still_read_what_was_rewritten():
+    traced = trace(MODELS["residual"]().eval(), (torch.randn(IMAGE),), "residual")
+
+    assert isinstance(fuse(traced).module, fx.GraphModule)

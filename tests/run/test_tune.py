@@ -1,0 +1,144 @@
+"""The race that a tuner runs, with runners that take the time they are told to."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from ramiel_core.errors import RamielError, RunError
+from ramiel_core.run import tune
+from ramiel_core.run.tune import Candidate, Standing, fastest
+
+REFERENCE = torch.tensor([1.0, 2.0])
+open_now: list[str] = []
+
+
+class Runner:
+    """Takes `ms` an inference, times whatever the host's speed is at that moment."""
+
+    def __init__(self, name: str, ms: float, output=REFERENCE, dies_at: int = -1):
+        self.name, self.ms, self._output, self.left = name, ms, output, dies_at
+        open_now.append(name)
+
+    def run(self) -> float:
+        self.left -= 1
+        if self.left == 0:
+            raise RunError("cluster 0 was killed by SIGKILL.")
+        return self.ms * Runner.speed()
+
+    speed: Callable[[], float] = staticmethod(lambda: 1.0)
+
+    def output(self):
+        return self._output
+
+    def memory_bytes(self) -> int:
+        return 1000
+
+    def close(self) -> None:
+        open_now.remove(self.name)
+
+
+@pytest.fixture(autouse=True)
+def no_gaps(monkeypatch):
+    monkeypatch.setattr(tune, "GAP_S", 0)
+    open_now.clear()
+    yield
+    assert open_now == [], "every runner is closed at the end"
+
+
+def race(times: dict[str, float], budget_s: float = 5.0, **more: Callable[[], Runner]):
+    """Standings after a race of runners with these times, and of any others."""
+    told: list[list[str]] = []
+    candidates = [
+        *(Candidate(n, lambda n=n, ms=ms: Runner(n, ms), 0.0, ms) for n, ms in times.items()),
+        *(Candidate(n, opened, 0.0) for n, opened in more.items()),
+    ]
+    found = fastest(
+        candidates, REFERENCE, budget_s, lambda rows: told.append([r.state for r in rows])
+    )
+    assert told[0].count("waiting") >= len(candidates) - 1
+    return found
+
+
+def by_name(standings: list[Standing]) -> dict[str, Standing]:
+    return {standing.label: standing for standing in standings}
+
+
+def test_the_fastest_comes_first_whatever_was_predicted():
+    found = race({"a": 3.0, "b": 2.0, "c": 2.2, "d": 9.0})
+
+    assert [s.label for s in found] == ["b", "c", "a", "d"]
+    assert found[0].state == "best"
+    assert by_name(found)["d"].state == "slower"
+
+
+def test_ratios_are_against_the_best_even_of_those_that_never_met_it():
+    """a is closed when b leads, long before c beats b."""
+    found = by_name(race({"a": 8.0, "b": 4.0, "c": 3.0}))
+
+    assert found["a"].ratio == pytest.approx(8 / 3)
+    assert found["b"].ratio == pytest.approx(4 / 3)
+    assert found["c"].ratio == 1
+
+
+def test_a_host_that_doubles_its_speed_midway_misleads_nobody(monkeypatch):
+    """Each inference is timed at the speed of the moment; b is always a tenth faster than a."""
+    steps = itertools.count()
+    monkeypatch.setattr(Runner, "speed", staticmethod(lambda: 2.0 if next(steps) < 20 else 1.0))
+
+    assert race({"a": 1.1, "b": 1.0, "c": 1.3})[0].label == "b"
+
+
+def test_an_output_that_differs_is_out_and_says_by_how_much():
+    wrong = torch.tensor([1.0, 2.1])
+    found = by_name(race({"a": 3.0}, quick=lambda: Runner("quick", 0.1, wrong)))
+
+    assert found["quick"].state == "failed"
+    assert "differs from eager by 0.05" in found["quick"].reason
+    assert found["a"].state == "best"
+
+
+def test_a_tolerance_lets_a_small_difference_pass():
+    near = torch.tensor([1.0, 2.0001])
+    candidate = Candidate("near", lambda: Runner("near", 1.0, near), 1e-3)
+    (found,) = fastest([candidate], REFERENCE, 1.0, lambda rows: None)
+
+    assert found.state == "best"
+    assert found.max_difference == pytest.approx(5e-5, rel=0.01)
+
+
+@pytest.mark.parametrize("dies_at", [1, 5, 9, 12])
+def test_one_that_dies_is_out_at_whatever_time(dies_at: int):
+    found = by_name(race({"a": 1.01}, mortal=lambda: Runner("mortal", 1.0, dies_at=dies_at)))
+
+    assert found["mortal"].state == "failed"
+    assert "SIGKILL" in found["mortal"].reason
+    assert found["a"].state == "best"
+
+
+def test_one_that_cannot_be_built_is_out():
+    def broken() -> Runner:
+        raise RamielError("the kernel family openvino needs the package.")
+
+    found = by_name(race({"a": 3.0}, broken=broken))
+
+    assert found["broken"].state == "failed"
+    assert found["broken"].reason == "the kernel family openvino needs the package."
+
+
+def test_if_nothing_runs_the_error_says_why():
+    def broken() -> Runner:
+        raise RamielError("no memory.")
+
+    with pytest.raises(RamielError, match=r"no configuration could run: no memory\."):
+        race({}, a=broken, b=broken)
+
+
+def test_a_spent_budget_still_names_a_winner():
+    found = race({"a": 3.0, "b": 2.0}, budget_s=1e-9)
+
+    assert found[0].label == "b"
+    assert found[0].rounds > 0
