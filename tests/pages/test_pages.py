@@ -63,10 +63,10 @@ def test_a_hostile_model_name_stays_text(visit, page):
         ({"workers": "-3"}, "whole number from 1 to"),
         ({"workers": "many"}, "whole number from 1 to"),
         ({"workers": "9" * 5000}, "whole number from 1 to"),
-        ({"threads": "0"}, "threads is a whole number from 1 to 64"),
-        ({"kernels": "<b>"}, "kernels is one of eager, fused, onnxruntime, openvino, auto"),
-        ({"planner": "best"}, "planner is one of ramiel"),
-        ({"runtime": "gpu"}, "runtime is one of processes, threads"),
+        ({"threads": "0"}, "Threads is a whole number from 1 to 64"),
+        ({"kernels": "<b>"}, "Kernels is one of eager, fused, onnxruntime, openvino, auto"),
+        ({"planner": "best"}, "Planner is one of ramiel"),
+        ({"runtime": "gpu"}, "Runtime is one of processes, threads"),
     ],
 )
 def test_an_impossible_setting_gets_one_sentence(visit, query, said):
