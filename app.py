@@ -45,6 +45,12 @@ NEXT = (
         ":material/speed:",
         "Is it faster on this host? Measure it.",
     ),
+    (
+        "pages/tune.py",
+        "Tune",
+        ":material/tune:",
+        "Which kernels, workers and threads are fastest here?",
+    ),
 )
 
 

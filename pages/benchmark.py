@@ -2,58 +2,148 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.common import cards, frame, live, result, state
 from ramiel_core import pipeline
-from ramiel_core.errors import RamielError
-from ramiel_core.ir import Graph, Job
+from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job
+from ramiel_core.plan.planner import DEFAULT, PLANNERS
+from ramiel_core.report import tuned
 from ramiel_core.run import host, jobs
 from ramiel_core.view import gantt
 
-MOST_THREADS, MOST_REPEATS = 64, 1000
+MOST_REPEATS = 1000
 SIGNALS = {"fast": "semaphore", "queue": "queue"}
+LIBRARIES = ("onnxruntime", "openvino")
 PLAIN = {"displayModeBar": False}
+KERNELS_SAY = {
+    "eager": "torch's own operators, one by one, as the model's code calls them. With one "
+    "thread each, outputs are equal bit for bit.",
+    "fused": "torch's operators with batch norms folded into convolutions, activations and "
+    "additions fused into them, and weights packed for the thread count.",
+    "onnxruntime": "what a worker does between two messages is one ONNX graph, run by ONNX "
+    "Runtime.",
+    "openvino": "what a worker does between two messages is one ONNX graph, run by OpenVINO.",
+    AUTO: "whatever the page Tune found to be fastest here: kernels, planner, run-time, workers "
+    "and threads. Where nothing was found yet, it tunes first: a minute or two.",
+}
+MOLDABLE_SAYS = (
+    "Cuts the graph into sections and runs each either wide (one worker, all threads) or as "
+    "clusters side by side, whichever is predicted to be faster."
+)
+RUNTIMES_SAY = {
+    "processes": "a process for each worker; values are copied through shared memory",
+    "threads": "one process with a thread for each worker: no copies, but Python itself runs one "
+    "thread at a time",
+}
 
 
-def settings(chosen: state.Choice, *, busy: bool) -> None:
+def asked_for(chosen: state.Choice, followed: live.Followed | None) -> Configuration:
+    """What the address asks for; where it is silent, what the job that it names ran.
+
+    Workers: 0 means as many as pay.
+    """
+    job = followed.job if followed else Job(chosen.model)
+    return Configuration(
+        chosen.kernels or job.kernels,
+        chosen.planner or job.planner,
+        "threads" if (chosen.runtime or job.runtime) == "threads" else "processes",
+        chosen.workers or 0,
+        chosen.threads or min(job.threads, state.MOST_THREADS),
+    )
+
+
+def settings(graph: Graph, asked: Configuration, *, busy: bool) -> Job:
     """Let the user choose what to run, warn of what will disturb it, and start it."""
-    cores = len(host.cores())
-    columns = st.columns([3, 2, 2, 3, 2], vertical_alignment="bottom")
-    with columns[0]:
-        st.selectbox(
-            "Workers",
-            [0, *range(1, max(2 * cores, 8, chosen.workers or 1) + 1)],
-            format_func=lambda n: str(n) if n else "automatic: as many as pay",
-            help="Processes that run clusters side by side.",
-            **state.mirror(state.WORKERS, chosen.workers or 0, "bench-workers"),
-        )
-    job = Job(chosen.model, "bench", chosen.workers, *_rounds(columns[1:4]))
-    columns[4].button(
+    above, below = (
+        st.columns(4, vertical_alignment="bottom"),
+        st.columns(4, vertical_alignment="bottom"),
+    )
+    settled = asked.kernels == AUTO  # by the tuner
+    _configuration(above, asked, settled=settled)
+    repeats, signals = _rounds(below[1:3], asked, below[0], settled=settled)
+    job = Job(
+        graph.model,
+        "bench",
+        asked.kernels,
+        asked.planner,
+        asked.runtime,
+        asked.workers or None,
+        asked.threads,
+        repeats,
+        signals,
+    )
+    refused = refusal(job, graph)
+    below[3].button(
         "Run",
         type="primary",
         icon=":material/play_arrow:",
-        disabled=busy,
+        disabled=busy or bool(refused),
         on_click=_start,
         args=(job,),
         width="stretch",
         help="Runs the model on random weights in processes of their own.",
     )
-    _warn(job, cores)
+    _explain(job)
+    if refused:
+        cards.note(refused, "error")
+    elif not settled:
+        _warn(job, len(host.cores()))
+    return job
 
 
-def _rounds(columns: list[DeltaGenerator]) -> tuple[int, int, str]:
-    """Threads, repeats and signals, as `remember` put them first."""
-    threads = columns[0].number_input(
+def _configuration(columns: list[DeltaGenerator], asked: Configuration, *, settled: bool) -> None:
+    """Kernels, planner, run-time and workers; the address remembers them."""
+    told = "\n\n".join(f"**{name}**: {says}" for name, says in KERNELS_SAY.items())
+    columns[0].selectbox(
+        "Kernels",
+        [*KERNELS, AUTO],
+        help=f"What computes the operators.\n\n{told}",
+        **state.mirror(state.KERNELS, asked.kernels, "bench-kernels"),
+    )
+    columns[1].selectbox(
+        "Planner",
+        state.planners(),
+        disabled=settled,
+        help="Who decides which worker runs what; the page Planners compares them. "
+        f"**{pipeline.MOLDABLE}**: {MOLDABLE_SAYS}",
+        **state.mirror(state.PLANNER, asked.planner, "bench-planner"),
+    )
+    columns[2].segmented_control(
+        "Run-time",
+        list(RUNTIMES_SAY),
+        required=True,
+        disabled=settled,
+        help="\n\n".join(f"**{name}**: {says}." for name, says in RUNTIMES_SAY.items()),
+        **state.mirror(state.RUNTIME, asked.runtime, "bench-runtime"),
+    )
+    most = max(2 * len(host.cores()), 8, asked.workers)
+    columns[3].selectbox(
+        "Workers",
+        range(most + 1),
+        disabled=settled,
+        format_func=lambda n: str(n) if n else "automatic: as many as pay",
+        help="Processes, or threads, that run clusters side by side.",
+        **state.mirror(state.WORKERS, asked.workers, "bench-workers"),
+    )
+
+
+def _rounds(
+    columns: list[DeltaGenerator], asked: Configuration, first: DeltaGenerator, *, settled: bool
+) -> tuple[int, Any]:
+    """Threads, mirrored by the address; repeats and signals, as `remember` put them first."""
+    first.number_input(
         "Threads",
         1,
-        MOST_THREADS,
-        key="bench-threads",
-        persist_state="session",
+        state.MOST_THREADS,
+        disabled=settled,
         help="Inside each operator, in each worker.",
+        **state.mirror(state.THREADS, asked.threads, "bench-threads"),
     )
-    repeats = columns[1].number_input(
+    repeats = columns[0].number_input(
         "Repeats",
         1,
         MOST_REPEATS,
@@ -62,7 +152,7 @@ def _rounds(columns: list[DeltaGenerator]) -> tuple[int, int, str]:
         help="Inferences of each configuration, taken in turns so that both meet the same "
         "disturbances.",
     )
-    signals = columns[2].segmented_control(
+    signals = columns[1].segmented_control(
         "Signals",
         list(SIGNALS),
         required=True,
@@ -72,14 +162,62 @@ def _rounds(columns: list[DeltaGenerator]) -> tuple[int, int, str]:
         help="How workers tell each other that a value is ready: a semaphore (fast), or the "
         "published way, a queue of integers, to compare.",
     )
-    return int(threads), int(repeats), signals
+    return int(repeats), signals
 
 
 def _start(job: Job) -> None:
     state.put(state.JOB, pipeline.start(job))
 
 
+def _explain(job: Job) -> None:
+    """Say in a sentence what the chosen kernels are, and what `auto` will be."""
+    found = pipeline.tuned_for(job.model) if job.kernels == AUTO else None
+    if found:
+        cards.sub(f"auto: {tuned.in_words(found['winner'])}, as the page Tune found.")
+    else:
+        cards.sub(f"{job.kernels}: {KERNELS_SAY[job.kernels]}")
+
+
+def refusal(job: Job, graph: Graph) -> str:
+    """Why this cannot run at all, or nothing; fused graphs are smaller, and say so themselves."""
+    planner = PLANNERS.get(job.planner)
+    if planner is None or job.kernels in ("fused", AUTO) or not planner.refuses(graph):
+        return ""
+    return (
+        f"The planner {job.planner} takes at most {planner.most_operators} operators, and "
+        f"{job.model} has {len(graph)}: choose another planner."
+    )
+
+
+def unfit(job: Job) -> list[str]:
+    """Which settings do nothing beside the others, each in a sentence."""
+    found = []
+    if job.workers == 1:
+        if job.planner == pipeline.MOLDABLE:
+            found.append(
+                "The moldable planner shares the cores between wide sections and workers side by "
+                "side: with one worker there is nothing to share, and the model runs sequentially. "
+                "Choose 2 workers or more."
+            )
+        elif job.planner != DEFAULT or job.runtime == "threads":
+            found.append("With one worker, planner and run-time make no difference.")
+    elif job.planner == pipeline.MOLDABLE and job.kernels in LIBRARIES:
+        found.append(
+            f"The moldable planner changes the thread count from section to section, which "
+            f"{tuned.KERNEL_NAMES[job.kernels]} cannot: every section will run with "
+            f"{cards.plural(job.threads, 'thread')}. Choose fused kernels for moldable plans."
+        )
+    if job.runtime == "threads" and job.workers != 1 and job.kernels in LIBRARIES:
+        found.append(
+            f"{tuned.KERNEL_NAMES[job.kernels]} keeps threads of its own for each worker; in one "
+            f"process they share its cores. It runs, but processes are the usual choice."
+        )
+    return found
+
+
 def _warn(job: Job, cores: int) -> None:
+    for sentence in unfit(job):
+        cards.note(sentence, "warning")
     workers = job.workers or 1
     if workers > cores:
         cards.note(
@@ -96,27 +234,10 @@ def _warn(job: Job, cores: int) -> None:
         )
 
 
-def followed() -> tuple[str | None, list[jobs.Event]]:
-    """The job that the address names and what it said; one sentence where it is gone."""
-    job_id = st.query_params.get(state.JOB)
-    if job_id is None:
-        return None, []
-    try:
-        return job_id, jobs.events(job_id)
-    except RamielError as error:
-        cards.note(str(error), "error")
-        return None, []
-
-
 def remember(job: Job) -> None:
-    """Begin with the settings of a job that was started elsewhere, or before F5."""
-    asked = {
-        "threads": min(job.threads, MOST_THREADS),
-        "repeats": min(job.repeats, MOST_REPEATS),
-        "signals": job.signals,
-    }
-    for name, value in asked.items():
-        st.session_state.setdefault(f"bench-{name}", value)
+    """Begin with the rounds and signals of a job that was started elsewhere, or before F5."""
+    st.session_state.setdefault("bench-repeats", min(job.repeats, MOST_REPEATS))
+    st.session_state.setdefault("bench-signals", job.signals)
 
 
 def outcome(last: jobs.Event) -> None:
@@ -140,43 +261,45 @@ def main() -> None:
         "Runs the model as it is and as parallel clusters, in turns, and says which is faster on "
         "this machine, by how much, and how sure that is.",
     )
-    job_id, said = followed()
-    busy = job_id is not None and not state.ended(said)
-    remember(Job(chosen.model) if job_id is None else jobs.job_of(job_id))
-    settings(chosen, busy=busy)
-    if job_id is not None and busy:
-        live.follow(job_id)
-    elif said:
-        _of_another_model(job_id, chosen)
-        outcome(said[-1])
-    else:
+    followed = live.named("bench", "profile")
+    remember(followed.job if followed else Job(chosen.model))
+    busy = followed is not None and followed.busy
+    job = settings(graph, asked_for(chosen, followed), busy=busy)
+    if followed is None:
         cards.note(
             "Nothing measured yet. Press Run: it takes from some seconds to a minute, in processes "
             "of their own. You may leave the page; its address finds the benchmark again."
         )
-        forecast(graph, chosen)
+        forecast(graph, job)
+    elif busy:
+        live.follow(followed.job_id)
+    else:
+        live.of_another_model(followed, chosen.model)
+        outcome(followed.said[-1])
 
 
-def forecast(graph: Graph, chosen: state.Choice) -> None:
-    """Show what is predicted for these workers, before anything runs."""
-    plan = state.plan_of(graph, chosen.workers) if chosen.workers else state.best_plan(graph, 1)
+def forecast(graph: Graph, job: Job) -> None:
+    """Show what is predicted for these settings, before anything runs."""
+    if job.kernels == AUTO or job.planner == pipeline.MOLDABLE or refusal(job, graph):
+        return  # the tuner's own, or costs at two thread counts: both are measured first
     st.subheader("What is predicted")
+    if job.workers is None:
+        plan = state.best_plan(graph, job.threads)
+        if job.planner != DEFAULT:
+            plan, _ = state.timed_plan(graph, plan.workers, job.planner)
+    else:
+        plan, _ = state.timed_plan(graph, job.workers, job.planner)
     gain = plan.t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0
     sequential = plan.workers == 1 or plan.rejected_makespan_ms is not None
+    kernels = "" if job.kernels == "eager" else " Costs are those of eager kernels."
     cards.sub(
-        "Sequential: no plan for more workers is predicted to be faster."
+        f"Sequential: no plan for more workers is predicted to be faster.{kernels}"
         if sequential
         else f"{cards.plural(plan.workers, 'worker')}, {gain:.2f}× as fast as one, by the "
-        f"“{graph.cost_model}” cost model. Running it measures real costs first."
+        f"“{graph.cost_model}” cost model.{kernels} Running it measures real costs first."
     )
     if graph.cost_model != "unit":
         st.plotly_chart(gantt.gantt(pipeline.timeline_of(graph, plan)), config=PLAIN)
-
-
-def _of_another_model(job_id: str | None, chosen: state.Choice) -> None:
-    job = jobs.job_of(job_id) if job_id else None
-    if job and job.model != chosen.model:
-        cards.sub(f"This is a benchmark of {job.model}, not of {chosen.model}.")
 
 
 main()

@@ -208,6 +208,14 @@ def outlook(graph: Graph) -> str:
     return expectation(graph, best_plan(graph), len(host.cores()))
 
 
+def tuned_for(model: str) -> dict[str, Any] | None:
+    """What a tuner found for a model of the registry on this host, or None.
+
+    The record of a "tune" `Job`, with `found_at`: when that was, as ISO 8601 in UTC.
+    """
+    return tuned.load(_zoo_graph(zoo.resolve(model)), host.identity())
+
+
 def analyze(
     model: str | nn.Module,
     inputs: Inputs | None = None,

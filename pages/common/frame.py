@@ -21,6 +21,7 @@ PAGES = (
     ("pages/planners.py", "Planners", ":material/alt_route:"),
     ("pages/code.py", "Code", ":material/code:"),
     ("pages/benchmark.py", "Benchmark", ":material/speed:"),
+    ("pages/tune.py", "Tune", ":material/tune:"),
 )
 
 
@@ -104,7 +105,7 @@ def choose_model(model: str | None) -> None:
         return
     kept = {
         name: st.query_params[name]
-        for name in (state.COST, state.WORKERS)
+        for name in (state.COST, *state.CONFIGURATION)
         if name in st.query_params
     }
     if kept.get(state.COST) == "measured" and not _is_measured(model):

@@ -1,24 +1,72 @@
-"""A benchmark while it runs: how far it is, its latest times, and a way to stop it."""
+"""A benchmark or a tuning while it runs: how far it is, its latest times, and a way to stop it."""
 
 from __future__ import annotations
 
 import statistics
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
-from pages.common import cards, state
+from pages.common import cards, leaderboard, state
 from ramiel_core.errors import RamielError
+from ramiel_core.ir import Job
 from ramiel_core.run import jobs
 
 POLL_S = 1.0  # often enough to watch, seldom enough not to disturb the timing
 NAMES = {"sequential": "Sequential", "parallel": "Parallel", "threads": "Threads inside operators"}
 POINTS = 60  # of the small line in each card
+PAGE_OF = {"tune": ("pages/tune.py", "Tune"), "bench": ("pages/benchmark.py", "Benchmark")}
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A job that the address names, and everything that it has said so far."""
+
+    job_id: str
+    job: Job
+    said: list[jobs.Event]
+
+    @property
+    def busy(self) -> bool:
+        """Whether it runs, or waits to."""
+        return not state.ended(self.said)
+
+
+def named(*tasks: str) -> Followed | None:
+    """The job that the address names, if it is one of these tasks; says why where it is gone.
+
+    A running job of another task is shown by another page: then there is a link to it.
+    """
+    job_id = st.query_params.get(state.JOB)
+    if job_id is None:
+        return None
+    try:
+        found = Followed(job_id, jobs.job_of(job_id), jobs.events(job_id))
+    except RamielError as error:
+        cards.note(str(error), "error")
+        return None
+    if found.job.task in tasks:
+        return found
+    page, label = PAGE_OF.get(found.job.task, PAGE_OF["bench"])
+    if found.busy:
+        cards.note(f"A job of {found.job.model} is running; the page {label} shows it.")
+        st.page_link(
+            page, label=label, icon=":material/arrow_forward:", query_params=state.carried()
+        )
+    return None
+
+
+def of_another_model(found: Followed, model: str) -> None:
+    """Say so where the address names a job of another model than the one chosen."""
+    kind = "tuning" if found.job.task == "tune" else "benchmark"
+    if found.job.model != model:
+        cards.sub(f"This is a {kind} of {found.job.model}, not of {model}.")
 
 
 @st.fragment(run_every=POLL_S)
 def follow(job_id: str) -> None:
-    """Show a running benchmark, again and again; then let the page show its result.
+    """Show a running job, again and again; then let the page show its result.
 
     Parameters
     ----------
@@ -35,8 +83,11 @@ def follow(job_id: str) -> None:
     with st.container(border=True):
         _how_far(said)
         planned = next((event for event in said if event["kind"] == "planned"), None)
+        standings = next((e for e in reversed(said) if e["kind"] == "standings"), None)
         if planned:
             _plan(planned)
+        elif standings:
+            leaderboard.table(standings["rows"], key="standings-now")
         _latest([event["last_ms"] for event in said if event["kind"] == "progress"])
         st.button(
             "Cancel",
@@ -44,7 +95,7 @@ def follow(job_id: str) -> None:
             key="cancel",
             on_click=jobs.cancel,
             args=(job_id,),
-            help="Ends the benchmark and all its workers at once.",
+            help="Ends it and all its workers at once.",
         )
 
 
@@ -52,13 +103,20 @@ def _how_far(said: list[jobs.Event]) -> None:
     stage = next((e["text"] for e in reversed(said) if e["kind"] == "stage"), "Starting")
     if said and said[-1]["kind"] == "queued":
         stage = "Waiting: another benchmark runs on this host, and two at once would falsify both"
-    timed = next((e for e in reversed(said) if e["kind"] == "progress"), None)
-    if timed is None:
+    far = next((e for e in reversed(said) if e["kind"] in ("progress", "standings")), None)
+    if far is None:
         st.progress(0.0, text=f"{stage} …")
         return
-    done, total = timed["done"], timed["total"]
+    done, total = _met(far["rows"]) if "rows" in far else (far["done"], far["total"])
     text = f"{stage} …" if done == total else f"{stage}: {done} of {total} done"
+    if done == total and "rows" in far:
+        text = "All have been timed; the fastest run on, in turns …"
     st.progress(done / total, text=text)
+
+
+def _met(rows: list[dict[str, Any]]) -> tuple[int, int]:
+    """How many configurations have had their first rounds, of how many."""
+    return sum(row["state"] not in ("waiting", "measuring") for row in rows), len(rows)
 
 
 def _plan(planned: dict[str, Any]) -> None:
@@ -69,7 +127,7 @@ def _plan(planned: dict[str, Any]) -> None:
         f"({planned['cost_model']} costs)."
     )
     for warning in planned["warnings"]:
-        cards.note(warning, "warning")
+        cards.note(cards.sentence(warning), "warning")
 
 
 def _latest(rounds: list[dict[str, float]]) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from pages.common import cards
 from ramiel_core.ir import Report, Run
+from ramiel_core.report import tuned
 from ramiel_core.report.summarize import report_from
 from ramiel_core.view import gantt, speedup
 
@@ -32,7 +33,7 @@ def show(record: dict[str, Any]) -> None:
     left, right = st.columns(2)
     with left:
         st.subheader("Speedup over sequential")
-        cards.sub("Dashed: the most that this graph allows to so many workers.")
+        cards.sub(f"Dashed: {bound_is(report)}.")
         st.plotly_chart(speedup.speedup(report), config=PLAIN)
     with right:
         st.subheader("Latency of each inference")
@@ -59,6 +60,13 @@ def show(record: dict[str, Any]) -> None:
     )
 
 
+def bound_is(report: Report) -> str:
+    """What the bound of a speedup rests on."""
+    if report.plan.wide:
+        return "the cores of the plan, which runs some operators with all of them"
+    return "the most that this graph allows to so many workers"
+
+
 def disturbed(report: Report) -> list[str]:
     """Say so where other work ran beside the benchmark, as far as the load tells."""
     load, cores = report.host["load_1min"], report.host["cores"]
@@ -69,19 +77,36 @@ def disturbed(report: Report) -> list[str]:
 
 
 def equality(report: Report) -> None:
-    """Say whether every output was the reference's, bit for bit."""
+    """Say whether every output was the reference's: bit for bit, or how near."""
     compared = [run for run in report.runs if run.label in ("sequential", "parallel")]
     total = sum(len(run.times_ms) for run in compared)
-    if report.equal:
-        cards.note(f"Bit for bit equal in {total} of {total} inferences.", "good")
-        return
+    tolerance = max(run.tolerance for run in compared)
     difference = max(run.max_difference for run in compared)
-    wrong = " and ".join(run.label for run in compared if not run.equal)
-    cards.note(
-        f"Outputs differ from the reference in the {wrong} runs, by up to {difference:.3g}: do "
-        f"not trust these times, and please report this model.",
-        "error",
-    )
+    if report.equal and tolerance == 0:
+        cards.note(f"Bit for bit equal in {total} of {total} inferences.", "good")
+    elif report.equal:
+        cards.note(
+            f"Within {tolerance:g} of eager in {total} of {total} inferences, largest difference "
+            f"{difference:.2g}; both as shares of the largest output.",
+            "good",
+        )
+    else:
+        wrong = " and ".join(run.label for run in compared if not run.equal)
+        allowed = f", where {tolerance:g} is allowed" if tolerance else ""
+        cards.note(
+            f"Outputs differ from the reference in the {wrong} runs, by up to {difference:.3g} of "
+            f"the largest output{allowed}: do not trust these times, and please report this model.",
+            "error",
+        )
+
+
+def agreement(run: Run) -> str:
+    """How one run's outputs compare with the reference, in a few words."""
+    if run.equal and run.tolerance == 0:
+        return "bit-equal"
+    if run.equal:
+        return f"within {run.tolerance:g} (by {run.max_difference:.1g})"
+    return f"differs by {run.max_difference:.2g}"
 
 
 def numbers(report: Report) -> None:
@@ -93,6 +118,16 @@ def numbers(report: Report) -> None:
         parallel = (
             "As planned: sequential",
             "The plan is sequential, so this is the same program again: any difference is noise.",
+        )
+    if report.plan.wide:
+        threads = report.plan.wide_threads
+        parallel = (
+            "Moldable" if workers > 1 else "As planned: all threads",
+            (
+                f"Median time of one inference where {len(report.plan.wide)} of {report.operators} "
+                f"operators run alone with {threads} threads, the others on "
+                f"{cards.plural(workers, 'worker')}."
+            ),
         )
     cards.figures(
         (
@@ -113,7 +148,11 @@ def numbers(report: Report) -> None:
         (
             "Bound",
             f"{report.bound:.2f}×",
-            "The smaller of the number of workers and T1/T∞: no plan can gain more.",
+            (
+                "A moldable plan is bound by its cores alone."
+                if report.plan.wide
+                else "The smaller of the number of workers and T1/T∞: no plan can gain more."
+            ),
             f"{100 * report.speedup / report.bound:.0f} % reached",
         ),
         (
@@ -146,7 +185,7 @@ def row(run: Run) -> dict[str, Any]:
         "fastest, ms": round(min(run.times_ms), 3),
         "slowest, ms": round(max(run.times_ms), 3),
         "memory, MB": round(run.memory_bytes / 1e6, 1),
-        "output": "bit-equal" if run.equal else f"differs by {run.max_difference:.2g}",
+        "output": agreement(run),
     }
 
 
@@ -168,6 +207,9 @@ def surroundings(report: Report) -> None:
         cards.facts(
             {
                 "Model": report.model,
+                "Kernels": tuned.KERNEL_NAMES.get(job.kernels, job.kernels),
+                "Planner": report.plan.planner or job.planner,
+                "Run-time": "one process" if job.runtime == "threads" else "processes",
                 "Workers asked for": "automatic" if job.workers is None else str(job.workers),
                 "Threads each": str(job.threads),
                 "Signals": job.signals,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,20 +17,26 @@ import streamlit as st
 from ramiel_core import pipeline
 from ramiel_core.errors import GraphError, PlanError
 from ramiel_core.graph.costs import COST_MODELS
-from ramiel_core.ir import Graph, Plan, Program
+from ramiel_core.ir import AUTO, Graph, Plan, Program
+from ramiel_core.ir import KERNELS as KERNEL_FAMILIES
 from ramiel_core.model import zoo
 from ramiel_core.plan.merge import replay
+from ramiel_core.plan.planner import PLANNERS
 from ramiel_core.run import jobs
 from ramiel_core.view import dag, layout
 
 # query parameters
 MODEL, COST, WORKERS = "model", "cost", "workers"  # carried from page to page
-JOB, MEASURING = "job", "measuring"  # a benchmark and a measurement, carried as well
+JOB, MEASURING = "job", "measuring"  # a benchmark or tuning, and a measurement, carried as well
+KERNELS, PLANNER, RUNTIME, THREADS = "kernels", "planner", "runtime", "threads"  # to benchmark
 VIEW, OPERATOR, STEP, PART = "view", "op", "step", "part"  # of one page each
-CARRIED = (MODEL, COST, WORKERS, JOB, MEASURING)
+CONFIGURATION = (KERNELS, PLANNER, RUNTIME, WORKERS, THREADS)
+CARRIED = (MODEL, COST, *CONFIGURATION, JOB, MEASURING)
 
 DEFAULT_MODEL, DEFAULT_COST = "googlenet", "flops"
 MOST_WORKERS = 256  # that the address may ask for; no graph here has work for so many
+MOST_THREADS = 64
+RUNTIMES = ("processes", "threads")
 MOST_DIGITS = 9
 GRAPH_KEY = "operator-graph"  # of the component; its state holds the operator clicked last
 
@@ -42,6 +48,11 @@ class Choice:
     model: str
     cost: str
     workers: int | None  # None: as many as the natural fixpoint leaves
+    # None: as the job that the address names, or else the default
+    kernels: str | None = None
+    planner: str | None = None
+    runtime: str | None = None
+    threads: int | None = None
 
 
 def choice() -> Choice:
@@ -50,22 +61,43 @@ def choice() -> Choice:
     Raises
     ------
     RamielError
-        For a model, cost model or worker count that does not exist.
+        For a model, cost model, worker count and so on that does not exist.
     """
     asked = st.query_params
     cost = asked.get(COST, DEFAULT_COST)
     if cost not in COST_MODELS:
         raise GraphError(f"there is no cost model {cost!r}; choose {', '.join(COST_MODELS)}.")
-    return Choice(zoo.resolve(asked.get(MODEL, DEFAULT_MODEL)), cost, _workers(asked.get(WORKERS)))
+    return Choice(
+        zoo.resolve(asked.get(MODEL, DEFAULT_MODEL)),
+        cost,
+        _number_of(WORKERS, MOST_WORKERS),
+        _one_of(KERNELS, (*KERNEL_FAMILIES, AUTO)),
+        _one_of(PLANNER, planners()),
+        _one_of(RUNTIME, RUNTIMES),
+        _number_of(THREADS, MOST_THREADS),
+    )
 
 
-def _workers(text: str | None) -> int | None:
+def planners() -> tuple[str, ...]:
+    """Every planner that a benchmark takes."""
+    return (*PLANNERS, pipeline.MOLDABLE)
+
+
+def _number_of(name: str, most: int) -> int | None:
+    text = st.query_params.get(name)
     if text is None:
         return None
-    workers = _digits(text)
-    if workers is None or not 1 <= workers <= MOST_WORKERS:
-        raise PlanError(f"workers is a whole number from 1 to {MOST_WORKERS}, not {text[:40]!r}.")
-    return workers
+    number = _digits(text)
+    if number is None or not 1 <= number <= most:
+        raise PlanError(f"{name} is a whole number from 1 to {most}, not {text[:40]!r}.")
+    return number
+
+
+def _one_of(name: str, known: Sequence[str]) -> str | None:
+    text = st.query_params.get(name)
+    if text is not None and text not in known:
+        raise PlanError(f"{name} is one of {', '.join(known)}, not {text[:40]!r}.")
+    return text
 
 
 def whole_number(name: str, most: int) -> int:

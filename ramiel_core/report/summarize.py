@@ -55,7 +55,7 @@ def summarize(
         "parallel_ms": float(np.median(parallel.times_ms)),
         "speedup": speedup,
         "speedup_ci": interval,
-        "bound": min(float(asked), plan.parallelism),
+        "bound": _bound(plan, asked),
         "equal": sequential.equal and parallel.equal,
         "predicted": timelines[0],
         "measured": timelines[1],
@@ -63,6 +63,13 @@ def summarize(
         "warnings": tuple(warnings),
     }
     return Report(**found, verdict=verdict(Report(**found, verdict="")))
+
+
+def _bound(plan: Plan, asked: int) -> float:
+    """The most that a plan can gain; operators that run wide are not bound to the critical path."""
+    if plan.wide:
+        return plan.wide_threads / plan.threads
+    return min(float(asked), plan.parallelism)
 
 
 def ratio_of_medians(
@@ -165,6 +172,7 @@ def _plan_from(found: Mapping[str, Any]) -> Plan:
             **chains,
             "steps": tuple(steps),
             "critical_path": tuple(found["critical_path"]),
+            "wide": tuple(found.get("wide", ())),
         }
     )
 

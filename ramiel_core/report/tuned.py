@@ -1,15 +1,30 @@
-"""What a tuner found: kept on disk for `auto`, and told as what each choice bought."""
+"""What a tuner found: kept on disk for `auto`, and told in words, choice by choice."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ramiel_core.cache import cache_dir
 from ramiel_core.ir import Graph
+
+USUAL = "ramiel"  # the planner that goes without saying
+EAGER = "eager, one thread"  # the first step of all
+SAME = 1.02  # steps nearer to each other than this are told as equal
+KERNEL_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "eager": "eager kernels",
+        "fused": "fused kernels",
+        "onnxruntime": "ONNX Runtime",
+        "openvino": "OpenVINO",
+    }
+)
 
 
 def gains(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -30,7 +45,7 @@ def gains(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     winner = rows[0]["configuration"]
     first = {"kernels": "eager", "workers": 1, "threads": 1}
     steps = [
-        ("eager, one thread", first),
+        (EAGER, first),
         (f"{winner['kernels']} kernels", {**first, "kernels": winner["kernels"]}),
     ]
     cores = winner["workers"] * winner["threads"]
@@ -52,11 +67,86 @@ def _is(configuration: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     return all(configuration[key] == value for key, value in wanted.items())
 
 
+def in_words(configuration: Mapping[str, Any]) -> str:
+    """A configuration as a sentence names it.
+
+    >>> in_words({"kernels": "openvino", "workers": 1, "threads": 2})
+    'OpenVINO, 2 threads'
+    """
+    c = configuration
+    kernels = KERNEL_NAMES.get(c["kernels"], c["kernels"])
+    threads = _count(c["threads"], "thread")
+    if c["workers"] == 1:
+        return f"{kernels}, {threads}"
+    workers = f"{kernels}, {c['workers']} workers × {threads}"
+    apart = " in one process" if c["runtime"] == "threads" else ""
+    planner = "" if c["planner"] == USUAL else f", {c['planner']} plan"
+    return f"{workers}{apart}{planner}"
+
+
+def verdict(found: Mapping[str, Any]) -> str:
+    """Which configuration is fastest, and by how much, for a reader in a hurry."""
+    best, steps = found["standings"][0], found["steps"]
+    said = (
+        f"{found['model']} runs fastest here with {in_words(best['configuration'])}: "
+        f"{best['median_ms']:.1f} ms"
+    )
+    if len(steps) == 1:
+        return f"{said}; nothing that was tried is faster."
+    if len(steps) > 1 and steps[0]["choice"] == EAGER:
+        times = steps[0]["ms"] / best["median_ms"]
+        said += f", {times:.2f}× as fast as eager on one thread ({steps[0]['ms']:.1f} ms)"
+    return f"{said}."
+
+
+def why(found: Mapping[str, Any]) -> str:
+    """What each choice did, what lost, and what nobody could tell apart from the winner."""
+    rows, steps = found["standings"], found["steps"]
+    best, told = rows[0]["configuration"], []
+    gained = [
+        f"{step['choice']}: {_change(before['ms'], step['ms'])}"
+        for before, step in itertools.pairwise(steps)
+    ]
+    if len(gained) > 1:
+        told.append(f"Choice by choice: {'; '.join(gained)}.")
+    near = [in_words(r["configuration"]) for r in rows[1:] if is_level(r, rows[0])]
+    if near:
+        told.append(f"Not told apart from it beyond noise: {'; '.join(near)}.")
+    rivals = [r for r in rows[1:] if r["ratio"] is not None and not is_level(r, rows[0])]
+    other = [r for r in rivals if (r["configuration"]["workers"] == 1) != (best["workers"] == 1)]
+    if other:
+        rival = min(other, key=lambda row: row["ratio"])
+        words = in_words(rival["configuration"])
+        kind = "one worker" if best["workers"] > 1 else "several workers"
+        told.append(f"The best with {kind} ({words}) takes {rival['ratio']:.2f}× as long.")
+    return " ".join(told)
+
+
+def is_level(row: Mapping[str, Any], winner: Mapping[str, Any]) -> bool:
+    """Whether a row that ran beside the winner to the end may be as fast."""
+    met = row["state"] == "finalist" and row["against"] == winner["label"]
+    return met and bool((row["ratio_ci"] or [2.0])[0] <= 1)
+
+
+def _change(before_ms: float, after_ms: float) -> str:
+    if before_ms > after_ms * SAME:
+        return f"{before_ms / after_ms:.2f}× as fast"
+    if after_ms > before_ms * SAME:
+        return f"{after_ms / before_ms:.2f}× as slow"
+    return "no difference"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def load(graph: Graph, host: Mapping[str, str]) -> dict[str, Any] | None:
-    """What was found for a model on this host, or None."""
+    """What was found for a model on this host, with `found_at` (ISO, UTC), or None."""
     path = _path(graph, host)
-    found: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
-    return found
+    if not path.exists():
+        return None
+    found_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return {**json.loads(path.read_text()), "found_at": found_at.isoformat(timespec="seconds")}
 
 
 def save(graph: Graph, host: Mapping[str, str], found: Mapping[str, Any]) -> None:

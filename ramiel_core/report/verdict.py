@@ -48,10 +48,16 @@ def expectation(graph: Graph, plan: Plan, cores: int) -> str:
     )
 
 
+def _named(report: Report) -> str:
+    """The model, and the kernels that both sides of the comparison ran where not eager's."""
+    kernels = report.job.kernels
+    return report.model if kernels == "eager" else f"{report.model} with {kernels} kernels"
+
+
 def _parallel(report: Report) -> str:
-    plan, name = report.plan, report.model
+    plan, name = report.plan, _named(report)
     if plan.workers == 1:
-        return _sequential(report)
+        return _all_wide(report) if plan.wide else _sequential(report)
     low, high = report.speedup_ci
     said = f"{report.speedup:.2f}x (95 % interval {low:.2f} to {high:.2f})"
     if report.speedup > 1 + NOISE and low > 1:
@@ -73,9 +79,19 @@ def _parallel(report: Report) -> str:
     )
 
 
+def _all_wide(report: Report) -> str:
+    """A moldable plan that found no section worth more than one worker."""
+    low, high = report.speedup_ci
+    return (
+        f"No clusters side by side are predicted to pay on {_named(report)}: every operator runs "
+        f"alone with {report.plan.wide_threads} threads, {report.speedup:.2f}x (95 % interval "
+        f"{low:.2f} to {high:.2f}) as fast as with {report.plan.threads}."
+    )
+
+
 def _sequential(report: Report) -> str:
     """Why the plan has one worker."""
-    plan, name = report.plan, report.model
+    plan, name = report.plan, _named(report)
     if len(plan.linear) == 1:
         return (
             f"Parallel does not pay on {name}, and Ramiel runs it sequentially: its "
@@ -127,8 +143,8 @@ def _fastest(report: Report) -> str:
         "threads": "more threads inside each operator",
     }
     found = {run.label: statistics.median(run.times_ms) for run in report.runs}
-    if report.plan.workers == 1:
-        found.pop("parallel", None)  # the same program as "sequential", timed twice
+    if report.plan.workers == 1:  # the same program as another, timed twice
+        found.pop("parallel", None)
     best, *others = sorted(found, key=found.__getitem__)
     if not others:
         return ""

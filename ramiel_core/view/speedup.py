@@ -31,6 +31,7 @@ def speedup(report: Report) -> go.Figure:
     low, high = report.speedup_ci
     above = [high - report.speedup if run.label == "parallel" else None for run in report.runs]
     below = [report.speedup - low if run.label == "parallel" else None for run in report.runs]
+    of_what = "cores" if report.plan.wide else "min(workers, T1/T∞)"
     figure = go.Figure(
         go.Bar(
             x=labels,
@@ -61,7 +62,7 @@ def speedup(report: Report) -> go.Figure:
     figure.add_hline(
         y=report.bound,
         line={"color": palette.CRITICAL, "dash": "dash", "width": 1.5},
-        annotation_text=f"bound min(workers, T1/T∞) = {report.bound:.2f}×",
+        annotation_text=f"bound {of_what} = {report.bound:.2f}×",
         annotation_position="top left",
     )
     figure.add_hline(y=1.0, line={"color": palette.GRID, "width": 1.5})

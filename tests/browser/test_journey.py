@@ -18,7 +18,9 @@ PAGES = {
     "merging": "Merging",
     "code": "Code",
     "benchmark": "Benchmark",
+    "tune": "Tune",
 }
+TUNING_MS = 300_000  # every configuration gets its first rounds, whatever the budget
 
 
 def title(page, text: str) -> None:
@@ -130,6 +132,51 @@ def test_a_cancelled_benchmark_says_so_and_leaves_nothing_running(page):
     page.get_by_text("The benchmark was cancelled").wait_for()
     page.reload()
     page.get_by_text("The benchmark was cancelled").wait_for()
+
+
+def test_tuning_ends_with_a_leaderboard_whose_winner_can_be_benchmarked(page):
+    page.goto("/tune?model=squeezenet1_0")
+    page.get_by_text("Not tuned on this host yet").wait_for()
+    box = page.get_by_role("spinbutton", name="Budget, seconds")
+    box.fill("1")
+    box.press("Enter")
+    settled(page)
+    page.get_by_role("button", name="Tune", exact=True).click()
+    page.wait_for_url("**job=*")
+
+    page.get_by_test_id("stDataFrame").wait_for(timeout=TUNING_MS)  # the race is on
+    assert page.get_by_role("button", name="Cancel").is_visible()
+    page.reload()  # F5 while it runs
+    page.locator(".rv-verdict", has_text="squeezenet1_0 runs fastest here with").wait_for(
+        timeout=TUNING_MS
+    )
+    assert page.get_by_role("button", name="Cancel").count() == 0
+    assert box.input_value() == "1"
+    page.get_by_role("heading", name="Leaderboard").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download tuning.json").click()
+    record = json.loads(Path(download.value.path()).read_text())
+    assert record["standings"][0]["state"] == "best"
+    assert not [row["reason"] for row in record["standings"] if row["state"] == "failed"]
+
+    page.get_by_role("link", name="Benchmark this configuration").click()
+    title(page, "Benchmark")
+    assert f"kernels={record['winner']['kernels']}" in page.url
+    assert f"threads={record['winner']['threads']}" in page.url
+    follow_link(page, "Tune")
+    page.get_by_text("Found on").wait_for()  # kept, and shown at once
+
+
+def test_a_cancelled_tuning_says_so_and_leaves_nothing_running(page):
+    page.goto("/tune?model=resnet18")
+    settled(page)
+    page.get_by_role("button", name="Tune", exact=True).click()
+    page.wait_for_url("**job=*")
+
+    page.get_by_role("button", name="Cancel").click()
+
+    page.get_by_text("The tuning was cancelled").wait_for()
+    page.get_by_text("Not tuned on this host yet").wait_for()
 
 
 def test_costs_measured_from_the_sidebar_are_used_from_then_on(page):

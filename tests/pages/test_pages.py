@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from ramiel_core.plan.planner import PLANNERS
-from ramiel_core.run import jobs
 
+from .recorded import ended_job
 from .screen import button, metrics, texts
 
 PAGES = (
@@ -18,6 +16,7 @@ PAGES = (
     "pages/planners.py",
     "pages/code.py",
     "pages/benchmark.py",
+    "pages/tune.py",
 )
 
 
@@ -64,6 +63,10 @@ def test_a_hostile_model_name_stays_text(visit, page):
         ({"workers": "-3"}, "whole number from 1 to"),
         ({"workers": "many"}, "whole number from 1 to"),
         ({"workers": "9" * 5000}, "whole number from 1 to"),
+        ({"threads": "0"}, "Threads is a whole number from 1 to 64"),
+        ({"kernels": "<b>"}, "Kernels is one of eager, fused, onnxruntime, openvino, auto"),
+        ({"planner": "best"}, "Planner is one of ramiel"),
+        ({"runtime": "gpu"}, "Runtime is one of processes, threads"),
     ],
 )
 def test_an_impossible_setting_gets_one_sentence(visit, query, said):
@@ -174,9 +177,10 @@ def test_the_code_page_shows_each_cluster_and_the_whole(visit):
     assert "66 operators on 1 worker" in alone.code[0].value
 
 
+@pytest.mark.parametrize("page", ["pages/benchmark.py", "pages/tune.py"])
 @pytest.mark.parametrize("job", ["0123456789abcdef", "../../etc/passwd", "<b>", ""])
-def test_a_job_that_is_gone_gets_one_sentence(visit, job):
-    app = visit("pages/benchmark.py", job=job)
+def test_a_job_that_is_gone_gets_one_sentence(visit, page, job):
+    app = visit(page, job=job)
 
     assert not app.exception
     assert "There is no such benchmark any more" in texts(app)
@@ -216,15 +220,6 @@ def test_workers_beyond_the_cores_warn_before_running(visit, monkeypatch):
 
     assert "Oversubscribed: 2 workers × 2 threads on 2 cores" in texts(app)
     assert not button(app, "Run").disabled
-
-
-def ended_job(folder, event, **settings):
-    job_id = "00112233aabbccdd"
-    home = folder / "jobs" / job_id
-    home.mkdir(parents=True)
-    (home / "job.json").write_text(json.dumps({"model": "googlenet", **settings}))
-    jobs.tell(home, event)
-    return job_id
 
 
 def test_every_planner_is_compared_on_the_same_graph(visit):

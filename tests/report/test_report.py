@@ -126,3 +126,32 @@ def test_the_outlook_tells_chains_from_branches():
     assert "nearly all of its time lies on one path" in told[UNEVEN]
     assert "64% of the work lies on the critical path" in told[FORK]
     assert "only one core" in pipeline.expectation(FORK, plans[FORK], 1)
+
+
+def wide(workers: int, *names: str) -> Report:
+    """A moldable plan of `FORK` on two cores, with these operators wide."""
+    plan = replace(pipeline.plan_of(FORK, workers), planner="moldable", wide=names, wide_threads=2)
+    runs = [
+        Run("sequential", 1, 1, (11.0, 11.1), equal=True, max_difference=0.0, tolerance=1e-4),
+        Run(
+            "parallel", plan.workers, 1, (6.0, 6.1), equal=True, max_difference=1e-7, tolerance=1e-4
+        ),
+    ]
+    predicted = pipeline.timeline_of(FORK, plan)
+    job = Job("toy", kernels="fused", planner="moldable", workers=2)
+    return summarize(FORK, plan, job, runs=runs, timelines=(predicted, predicted), host=HOST)
+
+
+def test_operators_with_all_threads_may_pass_the_critical_path_and_are_bound_by_the_cores():
+    report = wide(2, "a", "d")
+
+    assert report.bound == 2.0
+    assert "with fused kernels 1.83x" in report.verdict
+    assert "91% of the most that is possible (2.00x)" in report.verdict
+
+
+def test_a_moldable_plan_without_clusters_side_by_side_is_not_called_sequential():
+    said = wide(1, "a", "b", "c", "d").verdict
+
+    assert said.startswith("No clusters side by side are predicted to pay on")
+    assert "every operator runs alone with 2 threads, 1.83x" in said

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 
-CHROMIUM = Path("/usr/bin/chromium")
+from tests.chromium import MISSING, WHY_SKIPPED, browser, served
+
 PAGE = Path(__file__).with_name("graph_page.py")
 VIEW = (
     "document.querySelector('[data-testid=stBidiComponentIsolated]')"
@@ -23,68 +16,21 @@ VIEW = (
 )
 NOTHING_RUNS = "[data-testid=stApp][data-test-script-state=notRunning]"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        not CHROMIUM.exists() and not os.environ.get("CI"), reason=f"there is no {CHROMIUM}"
-    ),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(MISSING, reason=WHY_SKIPPED)]
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = {
-        "server.port": port,
-        "server.address": "127.0.0.1",
-        "server.headless": "true",
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-    }
-    root = PAGE.parents[2]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", str(PAGE)]
-        + [f"--{key}={value}" for key, value in options.items()],
-        cwd=root,
-        env=os.environ
-        | {"PYTHONPATH": str(root), "RAMIEL_CACHE_DIR": str(tmp_path_factory.mktemp("cache"))},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(f"{url}/_stcore/health")
+    with served(PAGE, tmp_path_factory.mktemp("server")) as url:
         yield url
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def _wait_for(url: str) -> None:
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(url).close()
-        except URLError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail(f"nobody answers at {url}")
 
 
 @pytest.fixture
 def page(address: str) -> Iterator[object]:
     """The page, with a check at the end that no script failed and no request went elsewhere."""
-    sync_api = pytest.importorskip("playwright.sync_api")
     wrong: list[str] = []
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        page = browser.new_page(viewport={"width": 1200, "height": 800})
+    with browser() as chromium:
+        page = chromium.new_page(viewport={"width": 1200, "height": 800})
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda request: wrong.append(request.url) if _leaves(request.url) else 0)
         page.goto(address)
@@ -92,7 +38,6 @@ def page(address: str) -> Iterator[object]:
         page.wait_for_function(f"{VIEW}?.opened")
         yield page
         assert wrong == []
-        browser.close()
 
 
 def _leaves(url: str) -> bool:

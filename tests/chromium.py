@@ -1,0 +1,86 @@
+"""A browser, and an app served on a port of its own: what every test in a browser begins with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+MISSING = not CHROMIUM.exists() and not os.environ.get("CI")  # one is promised there
+WHY_SKIPPED = f"there is no {CHROMIUM}"
+PATIENCE_S = 60
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """Chromium, driven by playwright."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+@contextmanager
+def served(script: Path, folder: Path) -> Iterator[str]:
+    """A page on a free port; it and all that it started end together, and it met no exception.
+
+    Parameters
+    ----------
+    script : Path
+        What Streamlit runs, from the root of the project, as .streamlit/config.toml says.
+    folder : Path
+        For its caches and its log.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = folder / "log.txt"
+    with log.open("wb") as said:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "RAMIEL_CACHE_DIR": str(folder / "cache")},
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{url}/_stcore/health", server)
+        yield url
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+    ends = time.monotonic() + PATIENCE_S
+    while time.monotonic() < ends:
+        try:
+            urllib.request.urlopen(url).close()
+        except URLError:
+            assert server.poll() is None, "the server ended before it answered"
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail(f"nobody answers at {url}")

@@ -1,0 +1,127 @@
+"""The page Tune, from recorded events."""
+
+from __future__ import annotations
+
+import pytest
+
+from ramiel_core import pipeline
+from ramiel_core.report import tuned
+from ramiel_core.run import host, jobs
+from tests.tunings import ROWS, tuning
+
+from .recorded import ended_job
+from .screen import button, texts
+
+
+def ended_tuning(folder, *events):
+    return ended_job(folder, *events, task="tune", budget_s=20.0)
+
+
+def leaderboard(app):
+    return app.dataframe[0].value.to_dict("records")
+
+
+def test_a_tuning_shows_its_winner_and_everybody_else(visit, tmp_path):
+    app = visit("pages/tune.py", job=ended_tuning(tmp_path, {"kind": "tuned", "record": tuning()}))
+
+    assert not app.exception
+    assert "googlenet runs fastest here with fused kernels" in texts(app)
+    assert "3.89× as fast as eager on one thread" in texts(app)
+    rows = leaderboard(app)
+    assert len(rows) == len(ROWS)
+    assert [row["state"] for row in rows[:3]] == [
+        "fastest",
+        "as fast, within noise",
+        "in the race to the end",
+    ]
+    assert rows[0]["memory"] == 210
+    assert rows[-1]["state"] == "failed: no such <b>operator</b>."
+    assert "no such &lt;b&gt;operator&lt;/b&gt;" in texts(app)
+    assert len(app.get("plotly_chart")) == 2
+    assert app.number_input(key="tune-budget").value == 20
+
+
+def test_the_winner_can_be_benchmarked(visit, tmp_path):
+    app = visit("pages/tune.py", job=ended_tuning(tmp_path, {"kind": "tuned", "record": tuning()}))
+
+    links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
+    asked = dict(pair.split("=") for pair in links["Benchmark this configuration"].split("&"))
+    assert asked == {
+        "model": "googlenet",
+        "kernels": "fused",
+        "planner": "moldable",
+        "runtime": "processes",
+        "workers": "2",
+        "threads": "1",
+    }
+    there = visit("pages/benchmark.py", **asked)
+    assert there.selectbox(key="bench-kernels").value == "fused"
+    assert there.selectbox(key="bench-planner").value == "moldable"
+    assert there.selectbox(key="bench-workers").value == 2
+
+
+def test_what_was_found_before_is_shown_at_once(visit):
+    graph = pipeline.graph_of("googlenet")
+    tuned.save(graph, host.identity(), tuning())
+
+    app = visit("pages/tune.py", model="googlenet")
+
+    assert "Found on 20" in texts(app)
+    assert "for this model on A Processor @ 2.50GHz, 2 cores" in texts(app)
+    assert len(leaderboard(app)) == len(ROWS)
+    assert not button(app, "Tune").disabled
+    assert "Not tuned on this host yet" in texts(visit("pages/tune.py", model="resnet50"))
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (
+            {"kind": "error", "message": "no configuration could run."},
+            "No configuration could run.",
+        ),
+        ({"kind": "cancelled"}, "The tuning was cancelled"),
+    ],
+)
+def test_a_tuning_that_ended_without_a_result_says_why(visit, tmp_path, event, said):
+    app = visit("pages/tune.py", job=ended_tuning(tmp_path, event))
+
+    assert not app.exception
+    assert said in texts(app)
+    assert "Not tuned on this host yet" in texts(app)
+
+
+def test_a_job_of_another_page_is_not_mistaken_for_a_tuning(visit, tmp_path):
+    job_id = ended_job(tmp_path, {"kind": "cancelled"})
+
+    assert "was cancelled" not in texts(visit("pages/tune.py", job=job_id))
+    assert "was cancelled" in texts(visit("pages/benchmark.py", job=job_id))
+
+
+def test_a_race_without_gains_or_predictions_is_shown_all_the_same(visit, tmp_path):
+    record = tuning(ROWS[7] | {"state": "best", "predicted_ms": None})
+    app = visit("pages/tune.py", job=ended_tuning(tmp_path, {"kind": "tuned", "record": record}))
+
+    assert not app.exception
+    assert "nothing that was tried is faster" in texts(app)
+    assert "No choice bought anything" in texts(app)
+
+
+def test_a_running_tuning_shows_who_leads_and_can_be_cancelled(visit, tmp_path, monkeypatch):
+    rows = [dict(row) for row in ROWS]
+    rows[0]["state"], rows[4]["state"] = "finalist", "measuring"
+    rows[5] |= {"state": "waiting", "median_ms": None, "ratio": None, "ratio_ci": None, "rounds": 0}
+    said = [
+        {"kind": "stage", "text": "Racing 9 configurations"},
+        {"kind": "standings", "rows": rows},
+    ]
+    monkeypatch.setattr(jobs, "events", lambda job_id: said)
+
+    app = visit("pages/tune.py", job=ended_tuning(tmp_path))
+
+    assert not app.exception
+    assert [row["state"] for row in leaderboard(app)][4:6] == ["being timed", "waiting"]
+    assert button(app, "Cancel")
+    assert button(app, "Tune").disabled
+    there = visit("pages/benchmark.py", job="00112233aabbccdd")
+    assert "A job of googlenet is running; the page Tune shows it." in texts(there)

@@ -1,0 +1,65 @@
+"""What a tuner found, in words, and kept on disk."""
+
+from datetime import UTC, datetime, timedelta
+
+from ramiel_core.ir import Configuration, Graph
+from ramiel_core.report import tuned
+from tests.tunings import HOST, ROWS, standing, tuning
+
+
+def test_the_verdict_says_what_and_by_how_much():
+    assert tuned.verdict(tuning()) == (
+        "googlenet runs fastest here with fused kernels, 2 workers × 1 thread, moldable plan: "
+        "18.0 ms, 3.89× as fast as eager on one thread (70.0 ms)."
+    )
+
+
+def test_why_goes_choice_by_choice_and_names_the_rivals():
+    assert tuned.why(tuning()) == (
+        "Choice by choice: fused kernels: 2.12× as fast; 2 threads: 1.67× as fast; side by side: "
+        "1.10× as fast. Not told apart from it beyond noise: OpenVINO, 2 threads. The best with "
+        "one worker (fused kernels, 2 threads) takes 1.10× as long."
+    )
+
+
+def test_where_eager_wins_nothing_is_said_to_have_been_gained():
+    rows = (
+        standing(Configuration(), 18.0, 18.0, "best"),
+        standing(Configuration("fused"), 36.0, 30.0),
+    )
+
+    assert tuned.verdict(tuning(*rows)) == (
+        "googlenet runs fastest here with eager kernels, 1 thread: 18.0 ms; nothing that was tried "
+        "is faster."
+    )
+    assert tuned.why(tuning(*rows)) == ""
+
+
+def test_a_choice_that_costs_is_told_as_one():
+    rows = (
+        standing(Configuration("fused", workers=2), 18.0, 17.0, "best"),
+        standing(Configuration("fused", threads=2), 40.0, 30.0),
+        standing(Configuration("fused"), 30.0, 30.0),
+        standing(Configuration(), 60.0, 60.0),
+    )
+
+    assert "2 threads: 1.33× as slow; side by side: 2.22× as fast" in tuned.why(tuning(*rows))
+
+
+def test_every_configuration_has_words():
+    words = [tuned.in_words(row["configuration"]) for row in ROWS]
+
+    assert len(set(words)) == len(ROWS)
+    assert words[3] == "fused kernels, 2 workers × 1 thread in one process"
+
+
+def test_what_is_loaded_says_when_it_was_found():
+    graph = Graph.parse("a:1")
+    assert tuned.load(graph, HOST) is None
+
+    tuned.save(graph, HOST, tuning())
+    found = tuned.load(graph, HOST)
+
+    assert found["winner"] == tuning()["winner"]
+    age = datetime.now(UTC) - datetime.fromisoformat(found["found_at"])
+    assert timedelta(seconds=-1) < age < timedelta(minutes=5)
