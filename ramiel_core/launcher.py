@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from ramiel_core.check import check_plan
-from ramiel_core.errors import RamielError
+from ramiel_core.errors import PlanError, RamielError
 from ramiel_core.graph import cost_cache
 from ramiel_core.graph.costs import SendLine, reweigh, weigh_measured
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job, Parcel, Plan, Program, Report
@@ -126,6 +126,9 @@ class Workshop:
     def __init__(self, parcel: Parcel, tell: Tell, signals: Any = "fast") -> None:
         self.parcel, self.tell, self.signals = parcel, tell, signals
         self._weighed: dict[tuple[str, int], Graph] = {}
+        self._anchor_ms = (
+            0.0  # of eager operators on one thread, when the first costs were measured
+        )
         self.calls: dict[str, dict[str, str]] = {}  # chosen, by family and threads, by operator
 
     @cached_property
@@ -150,12 +153,21 @@ class Workshop:
         self.tell("stage", text=f"Measuring {len(bare)} operators one by one")
         choices = 1 + max(len(node.others) for node in bare.nodes)
         variants = [_variant(bare, i) for i in range(choices)]
+        eager = sequential_plan(self.parcel.graph)
+        anchor = program_of(self.parcel.graph, eager)
         with ExitStack() as stack:
             teams = [
                 stack.enter_context(self._team(program, weights, threads))
                 for program in (program_of(v, sequential_plan(v)) for v in variants)
             ]
-            costs = operator_costs(*teams)
+            teams.append(stack.enter_context(self._team(anchor, self.parcel.weights, 1)))
+            *costs, anchor_ms = operator_costs(*teams)
+        # A host changes its speed by half within a minute, so costs that were measured at other
+        # moments only compare through something that was measured at each of them.
+        now_ms = sum(anchor_ms.values())
+        self._anchor_ms = self._anchor_ms or now_ms
+        speed = self._anchor_ms / now_ms
+        costs = [{name: ms * speed for name, ms in found.items()} for found in costs]
         chosen, cost_ms = {}, {}
         for node in bare.nodes:
             best = min(range(1 + len(node.others)), key=lambda i: costs[i][node.name])
@@ -205,9 +217,20 @@ class Workshop:
 
     def _build_segments(self, c: Configuration) -> Built:
         """Plan over eager costs, then let a kernel library compute what lies between messages."""
+        if c.planner == MOLDABLE and c.workers > 1:
+            raise PlanError(
+                f"a session of {c.kernels} has one thread count, so moldable plans need torch's "
+                f"operators: use --kernels eager or fused, or another planner."
+            )
         eager = self.build(replace(c, kernels="eager"))
         graph, plan, weights = segment(eager.graph, eager.plan, eager.weights, LIBRARIES[c.kernels])
         graph = replace(graph, kernels=c.kernels)
+        plan = replace(
+            plan,
+            linear=eager.plan.linear,
+            fixpoint=eager.plan.fixpoint,
+            rejected_makespan_ms=eager.plan.rejected_makespan_ms,
+        )
         check_plan(graph, plan)
         program = program_of(graph, plan)
         return Built(c, graph, revalued(plan, graph), program, weights)
@@ -251,15 +274,12 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
     warnings = _warnings(job, plan)
     tell("planned", **summary(graph, plan), warnings=warnings)
     inside = min(len(host.cores()), max(2, workers * job.threads))
-    reference, tolerance = workshop.parcel.reference, tolerance_of(asked)
+    built = {"sequential": sequential, "parallel": parallel}
+    if inside > job.threads:
+        built["threads"] = workshop.build(Configuration(job.kernels, threads=inside))
+    tolerances = {label: tolerance_of(b.configuration) for label, b in built.items()}
     with ExitStack() as stack:
-        teams = {
-            "sequential": stack.enter_context(workshop.team(sequential)),
-            "parallel": stack.enter_context(workshop.team(parallel)),
-        }
-        if inside > job.threads:
-            threads = workshop.build(Configuration(job.kernels, threads=inside))
-            teams["threads"] = stack.enter_context(workshop.team(threads))
+        teams = {label: stack.enter_context(workshop.team(b)) for label, b in built.items()}
 
         def progress(done: int, last_ms: Any) -> None:
             tell("progress", done=done, total=job.repeats, last_ms=dict(last_ms))
@@ -271,7 +291,7 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
         if job.kernels in LIBRARIES:  # whose segments exist in this plan only
             labels.append("parallel")
         runs, costs = timing.interleave(
-            teams, reference, job.repeats, progress, tolerance, traced=labels
+            teams, workshop.parcel.reference, job.repeats, progress, tolerances, labels
         )
         tell("stage", text="Tracing one inference")
         measured = timing.median_trace(teams["parallel"])

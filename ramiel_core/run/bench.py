@@ -23,7 +23,7 @@ def interleave(
     reference: Any,
     repeats: int,
     tell: Callable[[int, Mapping[str, float]], None],
-    tolerance: float = 0.0,
+    tolerances: Mapping[str, float] | None = None,
     traced: Sequence[str] = ("sequential",),
 ) -> tuple[tuple[Run, ...], dict[str, dict[str, float]]]:
     """Run A B C, A B C, ...: whatever disturbs the host disturbs all of them.
@@ -42,9 +42,9 @@ def interleave(
         Rounds.
     tell : callable
         Gets the number of rounds done and each team's last time in ms.
-    tolerance : float
-        How far outputs may be from the reference, as a share of its largest value; 0 asks for
-        equal bits.
+    tolerances : mapping, optional
+        By label, how far outputs may be from the reference, as a share of its largest value; 0,
+        which is usual, asks for equal bits.
     traced : sequence of str
         Labels of teams whose operators' costs are wanted.
 
@@ -55,6 +55,7 @@ def interleave(
     cost_ms : dict
         By label and operator, median over the traces.
     """
+    allowed = {label: (tolerances or {}).get(label, 0.0) for label in teams}
     traces: dict[str, list[Timeline]] = {label: [] for label in traced}
     for team in teams.values():
         for _ in range(WARM_UPS):
@@ -67,7 +68,7 @@ def interleave(
             time.sleep(GAP_S)
             times[label].append(team.run())
             output = team.output()
-            agrees, difference = agreement(output, reference, tolerance)
+            agrees, difference = agreement(output, reference, allowed[label])
             equal[label] &= agrees
             differences[label] = max(differences[label], difference)
         if done % TRACE_EVERY == 0 or done == repeats:
@@ -83,7 +84,7 @@ def interleave(
             times_ms=tuple(times[label]),
             equal=equal[label],
             max_difference=differences[label],
-            tolerance=tolerance,
+            tolerance=allowed[label],
             memory_bytes=team.memory_bytes(),
         )
         for label, team in teams.items()

@@ -161,7 +161,11 @@ class _Race:
 
         for standing in self.standings.values():
             if standing.ratio is not None and standing.label not in self.open:
-                standing.ratio = of(standing.label)
+                before, standing.ratio = standing.ratio, of(standing.label)
+                if standing.ratio_ci is not None:
+                    low, high = standing.ratio_ci
+                    factor = standing.ratio / before
+                    standing.ratio_ci = (low * factor, high * factor)
 
     def _challenge(self, candidate: Candidate) -> None:
         standing = self.standings[candidate.label]
@@ -200,7 +204,8 @@ class _Race:
             self._drop(before, "slower")
 
     def _halve(self) -> None:
-        while len(self.open) > 1 and self.round < MOST_ROUNDS + len(self.candidates) * FIRST_ROUNDS:
+        ends = self.round + MOST_ROUNDS
+        while len(self.open) > 1 and self.round < ends:
             for _ in range(STAGE_ROUNDS):
                 self._one_round(list(self.open.values()))
                 if time.monotonic() > self.ends:
