@@ -1,0 +1,103 @@
+"""Every kernel family, planner and run-time through a real launcher, on a module of one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import ramiel_core
+from ramiel_core import pipeline
+from ramiel_core.errors import PlanError, RamielError
+from ramiel_core.ir import Job
+
+
+class Branches(nn.Module):
+    """A stem and two branches that are worth a worker each."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Sequential(nn.Conv2d(3, 32, 3, bias=False), nn.BatchNorm2d(32), nn.ReLU())
+        self.left = nn.Sequential(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 8, 1))
+        self.right = nn.Sequential(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 8, 1))
+
+    def forward(self, x):
+        x = self.stem(x)
+        return torch.cat([self.left(x), self.right(x)], 1).mean((2, 3))
+
+
+INPUTS = (torch.randn(1, 3, 64, 64),)
+
+
+def bench(**settings: Any) -> dict[str, Any]:
+    return ramiel_core.bench(Branches().eval(), INPUTS, repeats=3, workers=2, **settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kernels": "fused"},
+        {"kernels": "fused", "planner": "moldable"},
+        {"planner": "moldable"},
+        {"planner": "heft"},
+        {"runtime": "threads"},
+        {"kernels": "onnxruntime"},
+        {"kernels": "openvino"},
+    ],
+    ids=lambda settings: " ".join(settings.values()),
+)
+def test_every_setting_runs_and_every_output_agrees(settings: dict[str, str]):
+    record = bench(**settings)
+
+    assert record["equal"]
+    assert record["predicted_ms"] > 0
+    exact = settings.get("kernels", "eager") == "eager" and settings.get("planner") != "moldable"
+    parallel = next(run for run in record["runs"] if run["label"] == "parallel")
+    assert (parallel["tolerance"] == 0) == exact
+    assert {key: record["job"][key] for key in settings} == settings
+
+
+def test_a_tuned_model_is_remembered_and_loaded(tmp_path, monkeypatch):
+    """`auto` and `load` take what the tuner found, without tuning again."""
+    monkeypatch.setenv("RAMIEL_CACHE_DIR", str(tmp_path))
+    module = Branches().eval()
+    job = Job("branches", task="tune", budget_s=2.0)
+    *_, last = pipeline.finish(pipeline.start(job, module, INPUTS))
+    found = last["record"]
+    labels = {row["label"] for row in found["standings"]}
+
+    assert found["standings"][0]["configuration"] == found["winner"]
+    assert {"eager, 1 thread", "fused, 1 thread", "openvino, 1 thread"} <= labels
+    assert bench(kernels="auto")["job"]["kernels"] == found["winner"]["kernels"]
+
+    before = torch.get_num_threads()
+    loaded = ramiel_core.load(module, INPUTS)
+    other = torch.randn_like(INPUTS[0])
+    torch.testing.assert_close(loaded(other), module(other), rtol=1e-3, atol=1e-4)
+    torch.set_num_threads(before)
+
+
+def test_an_unknown_planner_is_refused_before_anything_starts():
+    with pytest.raises(PlanError, match="Did you mean heft"):
+        bench(planner="hefft")
+
+
+def test_a_library_cannot_change_its_threads_between_sections():
+    with pytest.raises(RamielError, match="moldable plans need torch's operators"):
+        bench(kernels="openvino", planner="moldable")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"kernels": "cuda"}, "--kernels is one of eager, fused"),
+        ({"runtime": "fibers"}, "--runtime is processes or threads"),
+        ({"budget_s": 0.0}, "--budget must be more than 0 seconds"),
+    ],
+)
+def test_bad_settings_are_told_in_a_sentence(settings: dict[str, Any], said: str):
+    with pytest.raises(PlanError, match=said):
+        Job("googlenet", **settings)
