@@ -21,22 +21,13 @@ from ramiel_core.launcher import Workshop
 from ramiel_core.pipeline import parcel_of, plan_of, traced
 from ramiel_core.run import host
 
-BRANCHY = (
-    "googlenet",
-    "inception_v3",
-    "inception_v4",
-    "nasnetalarge",
-    "pnasnet5large",
-    "hrnet_w18_small",
-    "res2net50",
-)
 WORKERS = (2, 4, 8, 16)
 
 
 def main() -> None:
     """Measure, predict, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", choices=models.NAMES, default=BRANCHY)
+    parser.add_argument("--models", nargs="+", choices=models.NAMES, default=models.BRANCHY)
     parser.add_argument("--kernels", choices=KERNELS[:2], default="fused")
     options = parser.parse_args()
     table = Table(title=f"{options.kernels} kernels, costs of one core of {host.processor()}")

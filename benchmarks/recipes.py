@@ -31,7 +31,7 @@ from ramiel_core.run.worker import die_with
 Infer = Callable[[], Any]
 WARM_UPS = 5
 WARM_UP_S = 2.0
-TUNE_S = 60.0
+TUNE_S = 30.0
 TOLERANCE = 1e-3  # of the largest output
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from ramiel_core.plan.simulate import Tables
 
-VISITS = 800_000  # operators visited by all tries together; a visit takes about 0.5 µs
+VISITS = 1_600_000  # operators visited by all tries together; a visit takes about 0.5 µs
 HOT, COLD = 0.01, 0.0002  # what may be lost in a try, of a section's time: at first, at last
 TRIES_A_BLOCK = 20  # with fewer, there is no time to recover from a loss: none is allowed
-MOST_TRIES_A_BLOCK = 200  # more do not pay in small sections
+MOST_TRIES_A_BLOCK = 400  # more do not pay in small sections
 CLOSE = 1e-3  # a section this near to a bound that none can beat is not worked on any more
 SENDS_WORTH = 3  # an operator that costs so many sends starts a block of its own
 
@@ -54,7 +54,7 @@ def refine(
 
     Good for chains of modules (Inception, GoogLeNet), where time grows linearly with their
     number: measured on Inception-v3 and two workers, predicted speedup 1.46 merged only, 1.52
-    with moves in a fixed order, 1.54 so. Bad for one large section of many operators (random
+    with moves in a fixed order, 1.54 so (1.545 with three times the tries and time). Bad for one large section of many operators (random
     graphs): few tries, no annealing.
 
     Parameters

@@ -12,11 +12,13 @@ from ramiel_core.model import zoo
 from ramiel_core.run.bench import largest_difference
 from tests.run import fresh, inside
 
-SLOW = {"inception_v4", "nasnetalarge", "pnasnet5large"}
+SLOW = {"inception_v4", "pnasnet5large"}
+LEFT_OUT = {"nasnetalarge"}  # 40 s, and built of the same cells as PNASNet
 OTHERS = [
     pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
     for name in models.NAMES
-    if name not in models.TORCHVISION  # those are split in tests/run/test_zoo_equal.py
+    if name
+    not in {*models.TORCHVISION, *LEFT_OUT}  # those are split in tests/run/test_zoo_equal.py
 ]
 
 
