@@ -54,7 +54,7 @@ def refine(
 
     Good for chains of modules (Inception, GoogLeNet), where time grows linearly with their
     number: measured on Inception-v3 and two workers, predicted speedup 1.46 merged only, 1.52
-    with moves in a fixed order, 1.54 so (1.545 with three times the tries and time). Bad for one large section of many operators (random
+    with moves in a fixed order, 1.54 so. Bad for one large section of many operators (random
     graphs): few tries, no annealing.
 
     Parameters
