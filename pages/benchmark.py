@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.common import cards, frame, live, result, state
 from ramiel_core import pipeline
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job
+from ramiel_core.plan.exact import largest_section
 from ramiel_core.plan.planner import DEFAULT, PLANNERS
 from ramiel_core.report import tuned
 from ramiel_core.run import host, jobs
@@ -184,8 +185,8 @@ def refusal(job: Job, graph: Graph) -> str:
     if planner is None or job.kernels in ("fused", AUTO) or not planner.refuses(graph):
         return ""
     return (
-        f"The planner {job.planner} takes at most {planner.most_operators} operators, and "
-        f"{job.model} has {len(graph)}: choose another planner."
+        f"The planner {job.planner} takes sections of at most {planner.most_operators} operators, "
+        f"and {job.model} has one of {largest_section(graph)}: choose another planner."
     )
 
 

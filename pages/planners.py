@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.common import cards, frame, state
 from ramiel_core.ir import Graph, Plan
+from ramiel_core.plan.exact import largest_section
 from ramiel_core.plan.planner import PLANNERS
 from ramiel_core.run import host
 from ramiel_core.view import planners as figures
@@ -61,7 +62,7 @@ def remark(plan: Plan) -> str:
 
 
 def untried(graph: Graph, name: str) -> Row:
-    """What the table says of a planner that does not take so large a graph."""
+    """What the table says of a planner that does not take so large a section."""
     return {
         "planner": name,
         "makespan": None,
@@ -70,7 +71,7 @@ def untried(graph: Graph, name: str) -> Row:
         "workers": None,
         "cut": None,
         "time": None,
-        "remark": f"not tried: {cards.plural(len(graph), 'operator')}",
+        "remark": f"not tried: a section of {cards.plural(largest_section(graph), 'operator')}",
     }
 
 

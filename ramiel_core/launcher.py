@@ -6,7 +6,9 @@ such a one may fork workers.
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -197,7 +199,7 @@ class Workshop:
             wide = self.weighed(c.kernels, most)
             graph, plan = moldable_plan(graph, wide, c.workers, c.threads, most)
         else:
-            plan = plan_of(graph, c.workers, c.planner)
+            plan = _apart(plan_of, graph, c.workers, c.planner)
         weights = self.family(c.kernels)[1]
         return Built(c, graph, plan, program_of(graph, plan), weights)
 
@@ -251,6 +253,15 @@ class Workshop:
             signals=self.signals,
             runtime=runtime,
         )
+
+
+def _apart(work: Callable[..., Any], *given: Any) -> Any:
+    """What `work(*given)` returns, done in a child.
+
+    The exact planner's solver leaves threads behind, after which nothing may be forked here.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as children:
+        return children.submit(work, *given).result()
 
 
 def _variant(graph: Graph, choice: int) -> Graph:

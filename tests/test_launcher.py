@@ -43,6 +43,7 @@ def bench(**settings: Any) -> dict[str, Any]:
         {"kernels": "fused", "planner": "moldable"},
         {"planner": "moldable"},
         {"planner": "heft"},
+        {"planner": "exact"},
         {"runtime": "threads"},
         {"kernels": "onnxruntime"},
         {"kernels": "openvino"},

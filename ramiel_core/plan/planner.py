@@ -14,7 +14,7 @@ from ramiel_core.plan.cpop import cpop
 from ramiel_core.plan.deal import deal, in_order
 from ramiel_core.plan.distance import critical_path, distance_to_end
 from ramiel_core.plan.dsc import dominant_sequence_clusters
-from ramiel_core.plan.exact import MOST_OPERATORS, exact
+from ramiel_core.plan.exact import MOST_OPERATORS, exact, largest_section
 from ramiel_core.plan.heft import heft
 from ramiel_core.plan.linear import linear_clusters, linear_clusters_anew
 from ramiel_core.plan.merge import Merging
@@ -36,11 +36,11 @@ class Planner:
 
     says: str  # what it does, in a sentence
     plan: Callable[[Graph, int | None], Plan]
-    most_operators: int | None = None  # it refuses larger graphs
+    most_operators: int | None = None  # of a section; it refuses graphs with larger ones
 
     def refuses(self, graph: Graph) -> bool:
         """Whether `graph` is too large for it."""
-        return self.most_operators is not None and len(graph) > self.most_operators
+        return self.most_operators is not None and largest_section(graph) > self.most_operators
 
 
 def make_plan(graph: Graph, workers: int | None = None, planner: str = DEFAULT) -> Plan:
@@ -75,8 +75,8 @@ def make_plan(graph: Graph, workers: int | None = None, planner: str = DEFAULT) 
     chosen = PLANNERS[known_planner(planner)]
     if chosen.refuses(graph):
         raise PlanError(
-            f"the planner {planner} takes at most {chosen.most_operators} operators, not "
-            f"{len(graph)}; choose another one, such as {DEFAULT}."
+            f"the planner {planner} takes sections of at most {chosen.most_operators} operators, "
+            f"not {largest_section(graph)}; choose another one, such as {DEFAULT}."
         )
     return chosen.plan(graph, workers)
 
@@ -260,7 +260,8 @@ PLANNERS: Mapping[str, Planner] = MappingProxyType(
         ),
         "exact": Planner(
             "Starts from the best of the others and searches for anything shorter with a "
-            "constraint solver, which can prove that there is none: small graphs only.",
+            "constraint solver, section by section, which can prove that there is none: small "
+            "sections only.",
             _exact,
             MOST_OPERATORS,
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ramiel_core.plan.simulate import Tables
@@ -81,7 +81,7 @@ def refine(
     homes = list(worker_of)
     moves = 0
     wide: set[int] = set()
-    for first, last in _sections(tables):
+    for first, last in tables.sections():
         part = tables.part(first, last)
         found = _anneal(part, worker_of[first : last + 1], workers, VISITS // count, draw)
         # Workers are alike: two change names where the section before ended on another one.
@@ -106,16 +106,6 @@ def refine(
         everything = frozenset(range(count))
         candidates.append(Placement(list(range(count)), [0] * count, sum(wide_ms), wide=everything))
     return min(candidates, key=lambda placement: placement.makespan_ms)
-
-
-def _sections(tables: Tables) -> Iterator[tuple[int, int]]:
-    """First and last operator of each: no other value than the first's is read from before it."""
-    first, reach = 0, max(tables.consumers[0], default=0) if tables.names else 0
-    for v in range(1, len(tables.names)):
-        if reach <= v or v == len(tables.names) - 1:
-            yield first, v
-            first = v
-        reach = max(reach, *tables.consumers[v], v)
 
 
 def _blocks(tables: Tables) -> list[list[int]]:

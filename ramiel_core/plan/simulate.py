@@ -9,7 +9,7 @@ its own core; contention for memory is not modelled.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ramiel_core.errors import PlanError
@@ -106,6 +106,15 @@ class Tables:
             consumers=tuple(tuple(rank[r] for r in graph.consumers[n]) for n in names),
             signal_ms=graph.signal_ms,
         )
+
+    def sections(self) -> Iterator[tuple[int, int]]:
+        """First and last operator of each: no other value than the first's is read from before."""
+        first, reach = 0, max(self.consumers[0], default=0) if self.names else 0
+        for v in range(1, len(self.names)):
+            if reach <= v or v == len(self.names) - 1:
+                yield first, v
+                first = v
+            reach = max(reach, *self.consumers[v], v)
 
     def part(self, first: int, last: int) -> Tables:
         """Operators `first` to `last` alone, where the value of `first` comes for nothing."""

@@ -82,10 +82,10 @@ def test_settings_that_do_not_fit_get_a_sentence_and_run_all_the_same(visit, que
 
 
 def test_a_planner_that_would_refuse_the_model_cannot_be_run(visit):
-    app = visit(PAGE, model="googlenet", planner="exact")
+    app = visit(PAGE, model="densenet121", planner="exact")
 
     assert not app.exception
-    assert "takes at most 80 operators, and googlenet has 197" in texts(app)
+    assert "takes sections of at most 80 operators, and densenet121 has one of 170" in texts(app)
     assert button(app, "Run").disabled
 
 

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ramiel_core import pipeline
 from ramiel_core.errors import PlanError
 from ramiel_core.ir import Graph
 from ramiel_core.plan.cpop import cpop
 from ramiel_core.plan.deal import deal, in_order
 from ramiel_core.plan.distance import distance_to_end
 from ramiel_core.plan.dsc import dominant_sequence_clusters
-from ramiel_core.plan.exact import exact
+from ramiel_core.plan.exact import exact, largest_section
 from ramiel_core.plan.heft import heft
 from ramiel_core.plan.linear import linear_clusters, linear_clusters_anew
 from ramiel_core.plan.planner import PLANNERS, make_plan
@@ -264,6 +265,25 @@ def test_exact_is_never_worse_than_any_other(graph: Graph, workers: int):
     assert found.lower_bound_ms <= found.makespan_ms
 
 
+def test_exact_solves_a_chain_of_sections_as_if_it_were_whole():
+    graph = Graph.parse("a:1 b:3<a c:2<a d:1<b,c e:2<d f:4<d g:1<e,f h:1<g")
+    found = exact(graph, 2, [tuple(graph.index)])
+
+    assert largest_section(graph) == 4
+    assert found.makespan_ms == best_of_all(graph, 2)
+    assert found.is_optimal
+
+
+def test_exact_takes_as_one_section_what_could_run_beside_another():
+    assert largest_section(Graph.parse("a:1 b:1<a c:1<b lone:1")) == 4
+
+
+def test_exact_proves_that_no_two_worker_plan_of_googlenet_is_shorter():
+    plan = make_plan(pipeline.graph_of("googlenet"), 2, "exact")
+
+    assert plan.lower_bound_ms == pytest.approx(plan.makespan_ms, rel=2e-3)
+
+
 def test_exact_counts_copies_and_signals_as_the_simulation_does():
     graph = replace(Graph.parse("a:1~3 b:2<a c:2<a d:1<b,c"), signal_ms=2.0)
     found = exact(graph, 2, [("a", "b", "c", "d")])
@@ -273,7 +293,7 @@ def test_exact_counts_copies_and_signals_as_the_simulation_does():
 
 
 def test_exact_refuses_a_large_graph_and_says_its_limit():
-    with pytest.raises(PlanError, match="exact takes at most 80 operators, not 100; choose"):
+    with pytest.raises(PlanError, match="exact takes sections of at most 80 operators, not 100"):
         make_plan(large_graph(100), 2, "exact")
 
 
