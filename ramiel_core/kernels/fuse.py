@@ -19,6 +19,9 @@ from torch.fx.passes.shape_prop import ShapeProp
 
 from ramiel_core.ir import Recipe, TracedModel
 from ramiel_core.kernels import fused
+from ramiel_core.kernels.layers import as_layers
+
+aten: Any = torch.ops.aten
 
 INSTEAD_OF = "instead_of"
 """Key in a node's meta: it computes the same as the node named there, by another call."""
@@ -42,9 +45,16 @@ ACTIVATION_FUNCTIONS: Mapping[Any, str] = {
     F.hardsigmoid: "hardsigmoid",
     torch.sigmoid: "sigmoid",
     F.gelu: "gelu",
+    aten.relu.default: "relu",
+    aten.relu_.default: "relu",
+    aten.silu.default: "silu",
+    aten.hardswish.default: "hardswish",
+    aten.hardsigmoid.default: "hardsigmoid",
+    aten.sigmoid.default: "sigmoid",
+    aten.gelu.default: "gelu",
 }
 ACTIVATION_METHODS: Mapping[str, str] = {"relu": "relu", "relu_": "relu", "sigmoid": "sigmoid"}
-ADDITIONS = (operator.add, operator.iadd, torch.add)
+ADDITIONS = (operator.add, operator.iadd, torch.add, aten.add.Tensor)
 IDLE = frozenset({nn.Identity, nn.Dropout})  # in eval mode, which tracing has made sure of
 AFTER_ADD = ("none", "relu")  # what oneDNN does after an add
 FEW_ROWS = 2  # of a matrix product: with fewer, reading the weight decides, and packing is idle
@@ -66,11 +76,10 @@ def fuse(model: TracedModel) -> TracedModel:
 
     Notes
     -----
-    Good for convolutional models whose layers are modules. Layers that torch.export has already
-    flattened are not recognised. Where a residual add could be fused into a convolution that does
+    Good for convolutional models. Where a residual add could be fused into a convolution that does
     not otherwise wait for the other summand, it is not: that would lengthen the critical path.
     """
-    module: Any = fold_batch_norm(model.module, no_trace=True)
+    module: Any = fold_batch_norm(as_layers(model.module), no_trace=True)
     torch.hub.tqdm.monitor_interval = 0  # of a hidden bar whose thread would forbid forking
     ShapeProp(module).propagate(*(tensor.clone() for tensor in model.inputs))
     _Rewriter(module).rewrite()

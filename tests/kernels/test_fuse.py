@@ -73,6 +73,32 @@ class Twice(nn.Module):
         return F.relu(y) + y
 
 
+class Functional(nn.Module):
+    """What imported models look like: functions on weights, no layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(*conv(8, 16, 3), nn.Linear(5, 3))
+
+    def forward(self, x):
+        one, norm, last = self.layers
+        y = F.conv2d(x, one.weight, None, stride=[1, 1])
+        y = F.batch_norm(y, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+        y = F.max_pool2d(torch.relu(y), 2)
+        return F.linear(y, last.weight, last.bias)
+
+
+class Computed(nn.Module):
+    """A weight that is computed cannot be packed."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 8, 1, 1))
+
+    def forward(self, x):
+        return F.conv2d(x, self.weight * 2)
+
+
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "batch norm and relu": lambda: nn.Sequential(*conv(8, 16, 3, padding=1), nn.ReLU(inplace=True)),
     "pointwise": lambda: nn.Sequential(*conv(8, 16, 1), nn.ReLU()),
@@ -86,6 +112,9 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "residual": lambda: Residual(projected=False),
     "projected residual": lambda: Residual(projected=True),
     "shuffle": Shuffle,
+    "functional": Functional,
+    "computed weight": Computed,
+    "exported": lambda: Exported(Residual(projected=True)),
     "two readers": Twice,
     "pool": lambda: nn.Sequential(nn.Conv2d(8, 8, 1), nn.MaxPool2d(3, 2, 1, ceil_mode=True)),
     "linear": lambda: nn.Sequential(nn.Linear(12, 20), nn.GELU(), nn.Linear(20, 5)),
@@ -95,6 +124,19 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
         for name in ("relu", "relu6", "silu", "hardswish", "hardsigmoid", "sigmoid", "gelu")
     },
 }
+
+
+class Exported(nn.Module):
+    """A model that only torch.export can trace: it asks for the values of a tensor's shape."""
+
+    def __init__(self, inner: nn.Module):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x) if x.shape[1] == 8 and min(x.shape) > 0 else x
+
+
 ACTIVATIONS = {
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
@@ -147,9 +189,21 @@ def fused_calls(name: str) -> list[str]:
         ("batch norm and relu", ["conv2d"]),
         ("residual", ["conv2d", "conv2d_add"]),
         ("projected residual", ["conv2d", "conv2d", "conv2d", "body_3 + skip_0", "F.relu"]),
+        (
+            "exported",
+            [
+                "conv2d",
+                "conv2d",
+                "conv2d",
+                "torch.ops.aten.add.Tensor",
+                "torch.ops.aten.relu.default",
+            ],
+        ),
+        ("functional", ["conv2d", "F.max_pool2d", "packed_linear"]),
+        ("computed weight", ['w["weight"] * 2', "torch.conv2d"]),
         ("two readers", ["conv2d", "F.relu", "relu + conv"]),
         ("linear", ["packed_linear", "packed_linear"]),
-        ("padding of another kind", ["F.pad", "torch.conv2d"]),
+        ("padding of another kind", ["F.pad", "conv2d"]),
     ],
 )
 def test_what_is_fused_and_what_stays_apart(name: str, calls: list[str]):
