@@ -36,7 +36,7 @@ from ramiel_core.pipeline import (
     traced,
 )
 from ramiel_core.plan.moldable import moldable_plan
-from ramiel_core.plan.planner import revalued, sequential_plan
+from ramiel_core.plan.planner import fitting_planner, revalued, sequential_plan
 from ramiel_core.report import tuned
 from ramiel_core.report.summarize import record, summarize
 from ramiel_core.run import bench as timing
@@ -92,7 +92,7 @@ def launch(folder: Path) -> int:
             else:
                 tell("report", record=record(_benchmark(workshop, job, tell)))
     except RamielError as error:
-        tell("error", message=str(error))
+        tell("error", message=str(error), error=type(error).__name__)
         return 1
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
@@ -276,6 +276,8 @@ def _with_call(node: Any, choice: int) -> Any:
 
 def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
     planned_by = "eager" if job.kernels in LIBRARIES else job.kernels
+    if job.planner != MOLDABLE:
+        fitting_planner(workshop.family(planned_by)[0], job.planner)  # before measuring for it
     graph = workshop.weighed(planned_by, job.threads)
     workers = job.workers or best_plan(graph, job.threads).workers
     asked = Configuration(job.kernels, job.planner, job.runtime, workers, job.threads)

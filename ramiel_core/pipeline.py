@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ramiel_core import errors
 from ramiel_core.check import check_plan, check_program
 from ramiel_core.errors import GraphError, RamielError
 from ramiel_core.graph import cost_cache
@@ -352,7 +353,7 @@ def finish(job_id: str) -> Iterator[jobs.Event]:
         for event in jobs.follow(job_id):
             ended = event["kind"] in jobs.FINAL
             if event["kind"] == "error":
-                raise RamielError(event["message"])
+                raise getattr(errors, event.get("error", ""), RamielError)(event["message"])
             yield event
     finally:
         if not ended:

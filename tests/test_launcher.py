@@ -61,6 +61,16 @@ def test_every_setting_runs_and_every_output_agrees(settings: dict[str, str]):
     assert {key: record["job"][key] for key in settings} == settings
 
 
+def test_a_planner_that_cannot_take_the_model_says_so_before_anything_is_measured():
+    stages = []
+    job_id = pipeline.start(Job("densenet121", planner="exact", workers=2))
+    with pytest.raises(PlanError, match="sections of at most 80 operators, not 170"):
+        for event in pipeline.finish(job_id):
+            stages += [event["text"]] if event["kind"] == "stage" else []
+
+    assert stages == ["Building densenet121"]
+
+
 def test_a_tuned_model_is_remembered_and_loaded(tmp_path, monkeypatch):
     """`auto` and `load` take what the tuner found, without tuning again."""
     monkeypatch.setenv("RAMIEL_CACHE_DIR", str(tmp_path))

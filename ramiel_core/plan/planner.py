@@ -72,13 +72,24 @@ def make_plan(graph: Graph, workers: int | None = None, planner: str = DEFAULT) 
         raise PlanError(
             f"a plan needs at least 1 worker, not {workers}; ask for --workers 1 or more."
         )
+    return fitting_planner(graph, planner).plan(graph, workers)
+
+
+def fitting_planner(graph: Graph, planner: str) -> Planner:
+    """The planner of that name, which takes graphs of such a size; costs do not matter.
+
+    Raises
+    ------
+    PlanError
+        Where there is none, or it does not.
+    """
     chosen = PLANNERS[known_planner(planner)]
     if chosen.refuses(graph):
         raise PlanError(
             f"the planner {planner} takes sections of at most {chosen.most_operators} operators, "
             f"not {largest_section(graph)}; choose another one, such as {DEFAULT}."
         )
-    return chosen.plan(graph, workers)
+    return chosen
 
 
 def known_planner(planner: str) -> str:

@@ -23,6 +23,9 @@ STAGE_ROUNDS = 6  # between two halvings
 MOST_ROUNDS = 40
 HOPELESS = 1.25  # times the leader's: such a candidate is closed after its first rounds
 RESAMPLES = 1000
+SHORT_MS = 50.0
+"""A shorter inference runs twice in its turn and only the second time counts: its weights fit into
+the caches, which whoever ran before has filled with its own."""
 
 State = Literal["waiting", "measuring", "slower", "finalist", "best", "failed"]
 
@@ -230,7 +233,10 @@ class _Race:
                 continue
             time.sleep(GAP_S)
             try:
-                opened.times_ms[self.round] = opened.runner.run()
+                time_ms = opened.runner.run()
+                if time_ms < SHORT_MS:
+                    time_ms = opened.runner.run()
+                opened.times_ms[self.round] = time_ms
                 self._check(opened)
             except RamielError as error:
                 self._drop(opened, "failed", str(error))
