@@ -53,6 +53,7 @@ ACTIVATION_FUNCTIONS: Mapping[Any, str] = {
     aten.sigmoid.default: "sigmoid",
     aten.gelu.default: "gelu",
 }
+CLAMPS = (torch.clamp, F.hardtanh, aten.clamp.default, aten.hardtanh.default)
 ACTIVATION_METHODS: Mapping[str, str] = {"relu": "relu", "relu_": "relu", "sigmoid": "sigmoid"}
 ADDITIONS = (operator.add, operator.iadd, torch.add, aten.add.Tensor)
 IDLE = frozenset({nn.Identity, nn.Dropout})  # in eval mode, which tracing has made sure of
@@ -185,9 +186,12 @@ class _Rewriter:
             name = ACTIVATION_LAYERS.get(type(layer))
             if name == "gelu" and getattr(layer, "approximate", "none") != "none":
                 name = None
-        elif user.op == "call_function" and len(user.args) == 1:
-            plain = not set(user.kwargs) - {"inplace"}
-            name = ACTIVATION_FUNCTIONS.get(user.target) if plain else None
+        elif user.op == "call_function":
+            more = (*user.args[1:], *(v for k, v in user.kwargs.items() if k != "inplace"))
+            if not more:
+                name = ACTIVATION_FUNCTIONS.get(user.target)
+            elif user.target in CLAMPS and more == (0, 6):
+                name = "relu6"
         elif user.op == "call_method":
             name = ACTIVATION_METHODS.get(str(user.target))
         return (user, name) if name in known else (node, "none")  # type: ignore[return-value]

@@ -88,6 +88,17 @@ class Functional(nn.Module):
         return F.linear(y, last.weight, last.bias)
 
 
+class Clamped(nn.Module):
+    """What exporters make of ReLU6, and a clamp that is none."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
+
+    def forward(self, x):
+        return torch.clamp(self.two(torch.clamp(self.one(x), 0.0, 6.0)), 0.0, 5.0)
+
+
 class Computed(nn.Module):
     """A weight that is computed cannot be packed."""
 
@@ -113,6 +124,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "projected residual": lambda: Residual(projected=True),
     "shuffle": Shuffle,
     "functional": Functional,
+    "clamped": Clamped,
     "computed weight": Computed,
     "exported": lambda: Exported(Residual(projected=True)),
     "two readers": Twice,
@@ -200,6 +212,7 @@ def fused_calls(name: str) -> list[str]:
             ],
         ),
         ("functional", ["conv2d", "F.max_pool2d", "packed_linear"]),
+        ("clamped", ["conv2d", "conv2d", "torch.clamp"]),
         ("computed weight", ['w["weight"] * 2', "torch.conv2d"]),
         ("two readers", ["conv2d", "F.relu", "relu + conv"]),
         ("linear", ["packed_linear", "packed_linear"]),
