@@ -378,7 +378,7 @@ class Program:
         return tuple(c for c in self.channels if worker in c.receivers)
 
 
-KERNELS = ("eager", "fused", "onnxruntime", "openvino")
+KERNELS = ("eager", "fused", "inductor", "onnxruntime", "openvino")
 """Kernel families: what computes an operator, or a segment of them."""
 
 AUTO = "auto"

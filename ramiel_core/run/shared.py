@@ -27,7 +27,7 @@ class Shared:
     inputs: Mapping[str, torch.Tensor]
     ports: Mapping[str, Port]
     starts: tuple[Any, ...]  # per worker one semaphore
-    done: Any  # released by each worker at its end
+    done: Any  # released by each worker when it is ready for its first start, and at every end
 
     @classmethod
     def lay_out(
