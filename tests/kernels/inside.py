@@ -54,7 +54,7 @@ def without(library: str) -> str:
 
 
 class Products(nn.Module):
-    """Needs one worker before and after the other. Products are torch's own, ReLU is compiled."""
+    """Needs one worker before and after the other."""
 
     def __init__(self):
         super().__init__()
@@ -63,11 +63,11 @@ class Products(nn.Module):
     def forward(self, x):
         left = x @ self.one
         right = left @ self.two
-        return torch.relu(left @ right)
+        return left @ right
 
 
 def inductor_output() -> str:
-    """As `outputs_of`, of a module that compiles fast."""
+    """As `outputs_of`, of a module that takes no C++."""
     return _compared(_products(), "inductor", "2 dealt")
 
 
@@ -81,7 +81,9 @@ def compilers_left() -> list[int]:
         worker = psutil.Process(*team.pids)
         while not (found := worker.children(recursive=True)):
             time.sleep(0.05)
-    return [min(1, len(found)), sum(process.is_running() for process in found)]
+    left = psutil.wait_procs(found, timeout=3)[1]  # a zombie is nobody's business but init's
+    running = [p for p in left if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    return [min(1, len(found)), len(running)]
 
 
 def _products() -> Parcel:

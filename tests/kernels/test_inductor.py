@@ -1,6 +1,6 @@
 """What inductor compiles computes the same, and compiling leaves nothing where it does not belong.
 
-One module, of which one operator becomes C++: compiling that takes seconds.
+Modules of matrix products only, which inductor leaves to torch: a C++ file takes ten seconds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ def test_segments_of_one_worker_compute_the_same_and_files_lie_in_the_cache(tmp_
     cache = tmp_path / "cache"
 
     assert fresh.call(inside.inductor_output, **QUICK, TMPDIR=str(cache)) == "equal"
-    assert list((cache / "inductor").glob("*/*.so"))
     assert [path.name for path in cache.iterdir()] == ["inductor"]
 
 
