@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import time
 import warnings
@@ -24,6 +23,7 @@ from torch import nn
 
 from benchmarks import models
 from ramiel_core.ir import KERNELS
+from ramiel_core.kernels.inductor import compiled as compile_frozen
 from ramiel_core.run import host
 from ramiel_core.run.bench import largest_difference
 from ramiel_core.run.worker import die_with
@@ -88,12 +88,7 @@ def _called(module: Any) -> list[nn.Module]:
 
 def inductor(task: Task) -> Infer:
     """torch.compile with weights frozen into the kernels."""
-    if not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")):
-        raise RuntimeError("skipped: no C++ compiler on this machine")
-    import torch._inductor.config as settings
-
-    settings.freezing = True
-    compiled = torch.compile(task.module)
+    compiled = compile_frozen(task.module)
     return lambda: compiled(*task.inputs)
 
 

@@ -18,13 +18,14 @@ from ramiel_core.view import gantt
 
 MOST_REPEATS = 1000
 SIGNALS = {"fast": "semaphore", "queue": "queue"}
-LIBRARIES = ("onnxruntime", "openvino")
 PLAIN = {"displayModeBar": False}
 KERNELS_SAY = {
     "eager": "torch's own operators, one by one, as the model's code calls them. With one "
     "thread each, outputs are equal bit for bit.",
     "fused": "torch's operators with batch norms folded into convolutions, activations and "
     "additions fused into them, and weights packed for the thread count.",
+    "inductor": "what a worker does between two messages is compiled to C++ by torch.compile, "
+    "weights frozen in. Needs g++, and half a minute or more before the first inference.",
     "onnxruntime": "what a worker does between two messages is one ONNX graph, run by ONNX "
     "Runtime.",
     "openvino": "what a worker does between two messages is one ONNX graph, run by OpenVINO.",
@@ -202,13 +203,13 @@ def unfit(job: Job) -> list[str]:
             )
         elif job.planner != DEFAULT or job.runtime == "threads":
             found.append("With one worker, planner and run-time make no difference.")
-    elif job.planner == pipeline.MOLDABLE and job.kernels in LIBRARIES:
+    elif job.planner == pipeline.MOLDABLE and job.kernels in pipeline.LIBRARIES:
         found.append(
             f"The moldable planner changes the thread count from section to section, which "
             f"{tuned.KERNEL_NAMES[job.kernels]} cannot: every section will run with "
             f"{cards.plural(job.threads, 'thread')}. Choose fused kernels for moldable plans."
         )
-    if job.runtime == "threads" and job.workers != 1 and job.kernels in LIBRARIES:
+    if job.runtime == "threads" and job.workers != 1 and job.kernels in pipeline.LIBRARIES:
         found.append(
             f"{tuned.KERNEL_NAMES[job.kernels]} keeps threads of its own for each worker; in one "
             f"process they share its cores. It runs, but processes are the usual choice."

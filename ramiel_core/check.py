@@ -87,7 +87,7 @@ def check_program(graph: Graph, plan: Plan, program: Program) -> None:
         for receiver in channel.receivers:
             if receiver != CALLER and (channel.value, receiver) not in received:
                 raise ProgramError(f"cluster_{receiver} never receives {channel.value!r}.")
-        if sent.pop(channel.value, None) != channel.sender:
+        if channel.receivers and sent.pop(channel.value, None) != channel.sender:
             raise ProgramError(f"cluster_{channel.sender} never sends {channel.value!r}.")
     if sent:
         raise ProgramError(f"{next(iter(sent))!r} is sent, but no channel carries it.")

@@ -103,6 +103,7 @@ class OpNode:
     call: str = ""  # the Python expression that computes it, its inputs by name
     others: tuple[str, ...] = ()  # other calls that compute the same: measured, one is kept
     into: str = ""  # the same, writing into `shared(name)`; empty where torch has no such form
+    joins: tuple[str, ...] = ()  # values that it lays one behind the other in memory, unchanged
     outputs: tuple[TensorSpec | None, ...] = ()  # one, or several where it returns a tuple
     returns_tuple: bool = False
     is_view: bool = False  # its output shares memory with an input
@@ -350,14 +351,27 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value lies inside another one's buffer."""
+
+    whole: str
+    first_item: int  # its own first one, counted in the other's memory
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
-    """One value that leaves its worker: one buffer, one signal for each receiver."""
+    """One value with a buffer in shared memory, and one signal for each receiver.
+
+    Without receivers it stays in its worker, where others have written parts of it, or is itself
+    a part.
+    """
 
     value: str
     sender: int
     receivers: tuple[int, ...]  # workers, or CALLER
     outputs: tuple[TensorSpec | None, ...]
     is_tuple: bool = False
+    place: Place | None = None  # None: in a buffer of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,7 +392,7 @@ class Program:
         return tuple(c for c in self.channels if worker in c.receivers)
 
 
-KERNELS = ("eager", "fused", "onnxruntime", "openvino")
+KERNELS = ("eager", "fused", "inductor", "onnxruntime", "openvino")
 """Kernel families: what computes an operator, or a segment of them."""
 
 AUTO = "auto"

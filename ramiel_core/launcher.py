@@ -22,7 +22,7 @@ from ramiel_core.errors import PlanError, RamielError
 from ramiel_core.graph import cost_cache
 from ramiel_core.graph.costs import SendLine, reweigh, weigh_measured
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job, Parcel, Plan, Program, Report
-from ramiel_core.kernels import fused, onnx_runtime, open_vino
+from ramiel_core.kernels import fused, inductor, onnx_runtime, open_vino
 from ramiel_core.kernels.segment import segment
 from ramiel_core.pipeline import (
     LIBRARIES,
@@ -46,11 +46,15 @@ from ramiel_core.run.profile import operator_costs, send_line
 from ramiel_core.run.tune import Candidate, Standing, fastest
 
 Tell = Callable[..., None]
+COMPILE_S = (
+    0.4  # that inductor takes an operator which it has not compiled before, on this kind of core
+)
 PLANNERS_TRIED = ("ramiel", "heft")
 TORCH_KERNELS = ("eager", "fused")  # whose operators run one by one
 TOLERANCE: Mapping[str, float] = {
     "eager": 1e-5,  # only with several threads, which split sums in other places
     "fused": fused.TOLERANCE,
+    "inductor": inductor.TOLERANCE,
     "onnxruntime": onnx_runtime.TOLERANCE,
     "openvino": open_vino.TOLERANCE,
 }
@@ -347,7 +351,14 @@ def race(
     """
     candidates: dict[str, tuple[Configuration, Candidate]] = {}
     for options in _configurations(len(host.cores()), kernels):
-        built = [b for b in map(workshop.build_if_sensible, options) if b is not None]
+        if not _affordable(options[0], len(workshop.parcel.graph), budget_s):
+            continue
+        try:
+            built = [b for b in map(workshop.build_if_sensible, options) if b is not None]
+        except RamielError as error:
+            c = options[0]
+            candidates[str(c)] = c, Candidate(str(c), partial(_refuse, error), tolerance_of(c))
+            continue
         if not built:
             continue
         best = min(built, key=lambda b: b.plan.makespan_ms)
@@ -367,6 +378,21 @@ def race(
         lambda now: tell("standings", rows=list(map(row, now))),
     )
     return list(map(row, ranked))
+
+
+def _refuse(error: RamielError) -> Team:
+    raise error
+
+
+def _affordable(c: Configuration, operators: int, budget_s: float) -> bool:
+    """Whether a tuner has the time to build this: inductor compiles for longer than others race.
+
+    So only the whole model at all cores, and where compiling takes no more than half the budget.
+    """
+    if c.kernels != "inductor":
+        return True
+    whole = c.workers == 1 and c.threads == len(host.cores())
+    return whole and COMPILE_S * operators <= budget_s / 2
 
 
 def _configurations(cores: int, kernels: Sequence[str]) -> Iterator[list[Configuration]]:

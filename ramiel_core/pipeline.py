@@ -27,7 +27,7 @@ from ramiel_core.graph.costs import (
 )
 from ramiel_core.graph.extract import extract, weights_of
 from ramiel_core.ir import AUTO, Graph, Job, Parcel, Plan, Program, Timeline, TracedModel
-from ramiel_core.kernels import onnx_runtime, open_vino
+from ramiel_core.kernels import inductor, onnx_runtime, open_vino
 from ramiel_core.kernels.fuse import fuse
 from ramiel_core.kernels.segment import Family, segment
 from ramiel_core.model import zoo
@@ -44,6 +44,7 @@ MOLDABLE = "moldable"
 """The planner that needs costs at two thread counts, so that only a launcher can ask for it."""
 
 LIBRARIES: Mapping[str, Family] = {
+    "inductor": inductor.recipe,
     "onnxruntime": onnx_runtime.recipe,
     "openvino": open_vino.recipe,
 }

@@ -7,6 +7,7 @@ literals in the calls that read them, not operators.
 from __future__ import annotations
 
 import keyword
+import math
 import operator
 import re
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ from ramiel_core.ir import Graph, OpNode, Recipe, TensorSpec, TracedModel
 
 _is_alias_of: Any = vars(torch._C)["_is_alias_of"]  # noqa: SLF001 - it has no public name
 RESERVED = frozenset({"torch", "F", "w", "send", "receive", "shared", *keyword.kwlist})
+CONCATENATIONS = frozenset({torch.cat, torch.concat, torch.ops.aten.cat.default})
 IN_PLACE_FUNCTIONS = frozenset({operator.iadd, operator.isub, operator.imul, operator.itruediv})
 
 
@@ -211,6 +213,7 @@ class _Builder:
             inputs=reads,
             call=call,
             into=into,
+            joins=self._joined(node),
             outputs=seen.specs,
             returns_tuple=seen.is_tuple,
             is_view=seen.view_of is not None and writes is None,
@@ -219,6 +222,31 @@ class _Builder:
             parameters=parameters,
             module=self._where(node),
         )
+
+    def _joined(self, node: fx.Node) -> tuple[str, ...]:
+        """What a concatenation lays one behind the other: where nothing lies before its dimension.
+
+        Only what other operators made for it alone: another reader could find it overwritten.
+        """
+        whole = self.record.seen[node].specs[0]
+        parts = node.args[0] if node.target in CONCATENATIONS else None
+        if whole is None or not isinstance(parts, (list, tuple)):
+            return ()
+        dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
+        if not isinstance(dim, int) or math.prod(whole.shape[:dim]) != 1 or not _dense(whole):
+            return ()
+        if not all(self._is_made_for_one(part, whole.dtype) for part in parts):
+            return ()
+        return tuple(str(self._name_of(part)) for part in parts)
+
+    def _is_made_for_one(self, part: Any, dtype: str) -> bool:
+        """Whether an operator returns one dense tensor of a type, and one operator reads it."""
+        if not isinstance(part, fx.Node) or not part.op.startswith("call_"):
+            return False
+        seen = self.record.seen[part]
+        spec = seen.specs[0] if len(seen.specs) == 1 and not seen.is_tuple else None
+        fits = spec is not None and spec.dtype == dtype and _dense(spec)
+        return fits and len(part.users) == 1 and self._name_of(part) == self.names.get(part)
 
     def _name_of(self, node: fx.Node) -> str | None:
         while node in self.latest:
@@ -315,6 +343,11 @@ class _Builder:
         stack = node.meta.get("nn_module_stack") or {}
         last = list(stack.values())[-1:] or [("", None)]
         return str(last[0][0])
+
+
+def _dense(spec: TensorSpec) -> bool:
+    """Whether items lie in the order of their indices, without gaps."""
+    return torch.empty_strided(spec.shape, spec.stride, device="meta").is_contiguous()
 
 
 def _attribute(module: nn.Module, path: str) -> Any:

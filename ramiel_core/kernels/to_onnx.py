@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import io
 import logging
-import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
 from torch.onnx import symbolic_helper
 
 from ramiel_core.errors import RamielError
-from ramiel_core.ir import TensorSpec
 from ramiel_core.kernels.segment import Segment
+from ramiel_core.kernels.statements import Statements, examples_of
 
 OPSET = 18
 NO_BUFFER = frozenset({"bfloat16", "complex64"})  # numpy has no bfloat16, ONNX no complex numbers
@@ -45,8 +43,8 @@ def to_onnx(segment: Segment, weights: Mapping[str, Any]) -> bytes:
         )
     size = sum(w.nbytes for w in weights.values() if isinstance(w, torch.Tensor))
     written = io.BytesIO()
-    module = _Statements(segment, weights).eval()
-    examples = tuple(_example(spec) for _, spec in segment.inputs)
+    module = Statements(segment, weights).eval()
+    examples = examples_of(segment)
     try:
         with torch.no_grad(), _quietly():
             torch.onnx.export(
@@ -71,47 +69,6 @@ def to_onnx(segment: Segment, weights: Mapping[str, Any]) -> bytes:
             f"{segment.name} has no ONNX form ({said}); use --kernels fused or eager."
         ) from cause
     return written.getvalue()
-
-
-class _Statements(nn.Module):
-    """Runs a segment's operators by their own emitted statements."""
-
-    def __init__(self, segment: Segment, weights: Mapping[str, Any]) -> None:
-        super().__init__()
-        calls = "\n".join(node.call for node in segment.nodes)
-        self._held: dict[str, str] = {}
-        for number, name in enumerate(dict.fromkeys(re.findall(r'w\["([^"]*)"\]', calls))):
-            self._held[name] = f"w{number}"
-            self._hold(f"w{number}", weights[name])
-        names = [name for name, _ in segment.inputs]
-        lines = [
-            "import torch",
-            "import torch.nn.functional as F",
-            *segment.imports,
-            f"def run(w, {', '.join(names)}):",
-            *(f"    {value} = {parts}" for value, parts in segment.tuples),
-            *(f"    {node.name} = {node.call}" for node in segment.nodes),
-            f"    return ({', '.join(expression for expression, _ in segment.outputs)},)",
-        ]
-        scope: dict[str, Any] = {}
-        exec(compile("\n".join(lines), f"<{segment.name}>", "exec"), scope)  # noqa: S102 - emitted text
-        self._run = scope["run"]
-
-    def _hold(self, attribute: str, value: Any) -> None:
-        if isinstance(value, nn.Module):
-            self.add_module(attribute, value)
-        elif isinstance(value, torch.Tensor):
-            self.register_buffer(attribute, value.detach())
-        else:
-            setattr(self, attribute, value)
-
-    def forward(self, *args: torch.Tensor) -> Any:
-        return self._run({n: getattr(self, held) for n, held in self._held.items()}, *args)
-
-
-def _example(spec: TensorSpec) -> torch.Tensor:
-    """Zeros: valid as indices, and what is traced does not depend on values."""
-    return torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ramiel_core.ir import CALLER, Channel, Graph, OpNode, Plan, Program
+from ramiel_core.ir import CALLER, Channel, Graph, OpNode, Place, Plan, Program
 
 WIDTH = 100
 INDENT = "    "
@@ -63,18 +63,47 @@ def emit(graph: Graph, plan: Plan) -> Program:
 
 
 def _channels(graph: Graph, plan: Plan) -> dict[str, Channel]:
-    """A channel for each value that leaves its worker, in topological order."""
+    """A channel for each value that leaves its worker or is part of one, in topological order."""
     worker_of = plan.worker_of()
-    channels = {}
+    receivers = {}
     for node in graph.nodes:
-        sender = worker_of[node.name]
-        readers = {worker_of[reader] for reader in graph.consumers[node.name]} - {sender}
-        receivers = (*sorted(readers), *([CALLER] if node.name in graph.outputs else []))
-        if receivers:
-            channels[node.name] = Channel(
-                node.name, sender, receivers, node.outputs, node.returns_tuple
-            )
-    return channels
+        readers = {worker_of[reader] for reader in graph.consumers[node.name]}
+        to_caller = [CALLER] if node.name in graph.outputs else []
+        receivers[node.name] = (*sorted(readers - {worker_of[node.name]}), *to_caller)
+    sent = {name for name, found in receivers.items() if found}
+    places = _places(graph, sent) if plan.workers > 1 else {}
+    wholes = {place.whole for place in places.values()}
+    return {
+        node.name: Channel(
+            node.name,
+            worker_of[node.name],
+            receivers[node.name],
+            node.outputs,
+            node.returns_tuple,
+            places.get(node.name),
+        )
+        for node in graph.nodes
+        if receivers[node.name] or node.name in places or node.name in wholes
+    }
+
+
+def _places(graph: Graph, sent: set[str]) -> dict[str, Place]:
+    """Where values are written straight into the concatenation that is to hold them.
+
+    It pays where that would be copied from, or into, shared memory: where a part or the whole is
+    `sent`, or the whole is itself such a part. Elsewhere the allocator's memory, which is still
+    in the cache, is as good.
+    """
+    places: dict[str, Place] = {}
+    for node in reversed(graph.nodes):
+        if not node.joins or not (sent | places.keys()).intersection((node.name, *node.joins)):
+            continue
+        first_item = 0
+        for part in node.joins:
+            spec = graph[part].outputs[0]
+            places[part] = Place(node.name, first_item)
+            first_item += spec.items if spec else 0
+    return places
 
 
 def _heading(graph: Graph, plan: Plan) -> str:
@@ -148,7 +177,7 @@ class _Cluster:
                     known.add(source)
                     lines.append(self._receive(source))
             lines += self._statement(node)
-            if node.name in self.channels:
+            if node.name in self.channels and self.channels[node.name].receivers:
                 lines.append(self._send(self.channels[node.name]))
             if node.name in dying:
                 lines.append(f"{INDENT}del {', '.join(dying[node.name])}")
@@ -175,9 +204,19 @@ class _Cluster:
         to = ["the caller" if r == CALLER else f"cluster {r}" for r in channel.receivers]
         return f'{INDENT}send("{channel.value}", {channel.value})  # to {" and ".join(to)}'
 
+    def _call(self, node: OpNode) -> str:
+        """How a value is computed: where it will be read, if it has a place there."""
+        channel = self.channels.get(node.name)
+        if channel is None:
+            return node.call
+        if any(part in self.channels for part in node.joins):
+            return f'shared("{node.name}")  # where its parts were written'
+        if channel.place and not node.into:
+            return f'shared("{node.name}").copy_({node.call})'
+        return node.into or node.call
+
     def _statement(self, node: OpNode) -> Iterator[str]:
-        call = node.into if node.into and node.name in self.channels else node.call
-        line = f"{INDENT}{node.name} = {call}"
+        line = f"{INDENT}{node.name} = {self._call(node)}"
         opening = line.find("(", len(node.name) + 7)
         if len(line) <= WIDTH or opening < 0 or not line.endswith(")"):
             yield line

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import psutil
 import torch
 
 from ramiel_core.errors import RunError, WorkerDiedError
@@ -37,6 +38,7 @@ from ramiel_core.run.shared import IDLE, RUN, STOP, TRACE, Shared
 from ramiel_core.run.worker import REPORT_BYTES, die_with, report, serve, serve_all
 
 LOOK_S = 0.1  # how often a waiting caller looks whether its workers live
+BUILD_LIMIT_S = 900.0  # for a worker to build its recipes: one that compiles may need minutes
 
 
 Runtime = Literal["processes", "threads"]
@@ -70,7 +72,8 @@ class Team:
         One process for each cluster; or one for all, with a thread for each cluster, where values
         are handed over without a copy but Python itself runs one thread at a time.
     limit_s : float
-        How long one inference may take before it counts as hung.
+        How long one inference may take before it counts as hung. Not counted in: what workers
+        build before their first one.
 
     Raises
     ------
@@ -176,6 +179,7 @@ class Team:
     def _open(self) -> None:
         """Lay out the shared memory and fork the workers."""
         threads = self.runtime == "threads"
+        self._built = False
         self._shared = Shared.lay_out(
             self.program,
             self._inputs,
@@ -224,19 +228,26 @@ class Team:
     def _infer(self, mode: int) -> float:
         if not self._workers:
             self._open()
+        if not self._built:
+            self._await_all(BUILD_LIMIT_S)
+            self._built = True
         shared = self._shared
         shared.number[0] += 1
         shared.mode[0] = mode
         start_ns = time.perf_counter_ns()
         for start in shared.starts:
             start.release()
-        deadline = time.monotonic() + self._limit_s
-        for _ in range(self.program.workers):
-            while not shared.done.acquire(timeout=LOOK_S):
-                self._look(deadline)
+        self._await_all(self._limit_s)
         return (time.perf_counter_ns() - start_ns) / 1e6
 
-    def _look(self, deadline: float) -> None:
+    def _await_all(self, limit_s: float) -> None:
+        """Wait until every worker has said once that it is done."""
+        deadline = time.monotonic() + limit_s
+        for _ in range(self.program.workers):
+            while not self._shared.done.acquire(timeout=LOOK_S):
+                self._look(deadline, limit_s)
+
+    def _look(self, deadline: float, limit_s: float) -> None:
         """Raise if a worker is dead, or time is up; before that, end all the others."""
         for worker in self._workers:
             pid, status = os.waitpid(worker.pid, os.WNOHANG)
@@ -254,7 +265,7 @@ class Team:
             operator = self._operator(number)
             self._kill()
             raise RunError(
-                f"cluster {number} hung in {operator!r}: no result within {self._limit_s:g} s. "
+                f"cluster {number} hung in {operator!r}: no result within {limit_s:g} s. "
                 f"Run with fewer --workers, or give it more time."
             )
 
@@ -271,12 +282,23 @@ class Team:
 
     def _kill(self) -> None:
         for worker in self._workers:
+            compilers = _children(worker.pid)
             with suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGKILL)
+            for compiler in compilers:  # which would go on after it
+                with suppress(psutil.NoSuchProcess):
+                    compiler.kill()
         for worker in self._workers:
             os.waitpid(worker.pid, 0)
             os.close(worker.errors)
         self._workers = []
+
+
+def _children(pid: int) -> list[psutil.Process]:
+    """What a worker has started: a compiler, while it builds."""
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).children(recursive=True)
+    return []
 
 
 def _refuse_threads() -> None:

@@ -67,7 +67,12 @@ def start(job: Job, model: bytes | None = None) -> str:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            env={**os.environ, **LAUNCHER_ENVIRONMENT, "PYTHONPATH": path},
+            env={
+                **os.environ,
+                **LAUNCHER_ENVIRONMENT,
+                "PYTHONPATH": path,
+                "TMPDIR": str(folder),  # what a killed compiler leaves goes with the folder
+            },
             start_new_session=True,
         )
     _started[job_id] = process

@@ -27,7 +27,7 @@ class Shared:
     inputs: Mapping[str, torch.Tensor]
     ports: Mapping[str, Port]
     starts: tuple[Any, ...]  # per worker one semaphore
-    done: Any  # released by each worker at its end
+    done: Any  # released by each worker when it is ready for its first start, and at every end
 
     @classmethod
     def lay_out(
@@ -40,7 +40,8 @@ class Shared:
     ) -> Shared:
         """Take one mapping for everything, touch it, and copy the inputs in."""
         specs = [TensorSpec.of(tensor) for tensor in inputs]
-        buffers = [spec for channel in program.channels for spec in channel.outputs if spec]
+        own = (channel for channel in program.channels if channel.place is None)
+        buffers = [spec for channel in own for spec in channel.outputs if spec]
         stamps = [len(found) + 1 for found in statements]
         counts = [2 + program.workers, *stamps, 1 + len(program.channels)]
         memory = Memory([8 * count for count in counts] + [s.bytes for s in (*specs, *buffers)])
@@ -74,12 +75,30 @@ def _open_ports(
 ) -> dict[str, Port]:
     """Lay out every channel; the caller needs no signal, it waits for whole inferences."""
     numbers = memory.integers(1 + len(program.channels))
+    buffers = _buffers(program, memory)
     return {
         channel.value: port(
             channel,
-            tuple(memory.tensor(spec) if spec else None for spec in channel.outputs),
+            buffers[channel.value],
             {r: new_signal() for r in channel.receivers if r != CALLER},
             numbers[i : i + 1],
         )
         for i, channel in enumerate(program.channels)
     }
+
+
+def _buffers(program: Program, memory: Memory) -> dict[str, tuple[torch.Tensor | None, ...]]:
+    """Every channel's tensors; those of a part lie inside its whole's."""
+    found = {
+        channel.value: tuple(memory.tensor(spec) if spec else None for spec in channel.outputs)
+        for channel in program.channels
+        if channel.place is None
+    }
+    for channel in reversed(program.channels):  # a whole comes after its parts
+        spec, place = channel.outputs[0], channel.place
+        if place is not None and spec is not None:
+            (whole,) = found[place.whole]
+            if whole is not None:
+                start = whole.storage_offset() + place.first_item
+                found[channel.value] = (whole.as_strided(spec.shape, spec.stride, start),)
+    return found

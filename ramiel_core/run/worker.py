@@ -26,7 +26,7 @@ PR_SET_PDEATHSIG = 1
 def serve(
     program: Program, weights: Mapping[str, Any], shared: Shared, worker: int, threads: int
 ) -> None:
-    """Run cluster `worker` once for every start signal, until told to stop."""
+    """Say that everything is built, then run cluster `worker` at every start signal until told."""
     cores = host.cores_for(worker, threads)
     if program.wide_threads > threads:
         cores += tuple(core for core in host.cores() if core not in cores)
@@ -34,6 +34,7 @@ def serve(
     weights = prepared(program, weights, worker, threads)  # libraries start threads of their own
     os.sched_setaffinity(0, cores[:1])
     torch.set_num_threads(threads)
+    shared.done.release()
     number, mode, at = shared.number, shared.mode, shared.at[worker]
 
     def receive(name: str) -> Any:

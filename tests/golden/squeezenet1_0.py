@@ -37,10 +37,12 @@ def cluster_0(w, receive, send, shared):
         w["features.3.expand3x3.bias"], (1, 1), (1, 1), (1, 1), 1
     )
     del features_3_squeeze_activation
-    features_3_expand3x3_activation = F.relu(features_3_expand3x3, inplace=True)
+    features_3_expand3x3_activation = torch.clamp_min(
+        features_3_expand3x3, 0, out=shared("features_3_expand3x3_activation")
+    )
     del features_3_expand3x3
     features_3_expand1x1_activation = receive("features_3_expand1x1_activation")  # from cluster 1
-    cat = torch.cat([features_3_expand1x1_activation, features_3_expand3x3_activation], 1)
+    cat = shared("cat")  # where its parts were written
     del features_3_expand3x3_activation, features_3_expand1x1_activation
     features_4_squeeze = F.conv2d(
         cat, w["features.4.squeeze.weight"], w["features.4.squeeze.bias"], (1, 1), (0, 0), (1, 1), 1
@@ -56,10 +58,12 @@ def cluster_0(w, receive, send, shared):
         w["features.4.expand3x3.bias"], (1, 1), (1, 1), (1, 1), 1
     )
     del features_4_squeeze_activation
-    features_4_expand3x3_activation = F.relu(features_4_expand3x3, inplace=True)
+    features_4_expand3x3_activation = torch.clamp_min(
+        features_4_expand3x3, 0, out=shared("features_4_expand3x3_activation")
+    )
     del features_4_expand3x3
     features_4_expand1x1_activation = receive("features_4_expand1x1_activation")  # from cluster 1
-    cat_1 = torch.cat([features_4_expand1x1_activation, features_4_expand3x3_activation], 1)
+    cat_1 = shared("cat_1")  # where its parts were written
     del features_4_expand3x3_activation, features_4_expand1x1_activation
     features_5_squeeze = F.conv2d(
         cat_1, w["features.5.squeeze.weight"], w["features.5.squeeze.bias"], (1, 1), (0, 0), (1, 1),
@@ -76,10 +80,12 @@ def cluster_0(w, receive, send, shared):
         w["features.5.expand3x3.bias"], (1, 1), (1, 1), (1, 1), 1
     )
     del features_5_squeeze_activation
-    features_5_expand3x3_activation = F.relu(features_5_expand3x3, inplace=True)
+    features_5_expand3x3_activation = torch.clamp_min(
+        features_5_expand3x3, 0, out=shared("features_5_expand3x3_activation")
+    )
     del features_5_expand3x3
     features_5_expand1x1_activation = receive("features_5_expand1x1_activation")  # from cluster 1
-    cat_2 = torch.cat([features_5_expand1x1_activation, features_5_expand3x3_activation], 1)
+    cat_2 = shared("cat_2")  # where its parts were written
     del features_5_expand3x3_activation, features_5_expand1x1_activation
     features_6 = F.max_pool2d(cat_2, 3, 2, 0, 1, ceil_mode=True)
     del cat_2
@@ -98,10 +104,12 @@ def cluster_0(w, receive, send, shared):
         w["features.7.expand3x3.bias"], (1, 1), (1, 1), (1, 1), 1
     )
     del features_7_squeeze_activation
-    features_7_expand3x3_activation = F.relu(features_7_expand3x3, inplace=True)
+    features_7_expand3x3_activation = torch.clamp_min(
+        features_7_expand3x3, 0, out=shared("features_7_expand3x3_activation")
+    )
     del features_7_expand3x3
     features_7_expand1x1_activation = receive("features_7_expand1x1_activation")  # from cluster 1
-    cat_3 = torch.cat([features_7_expand1x1_activation, features_7_expand3x3_activation], 1)
+    cat_3 = shared("cat_3")  # where its parts were written
     del features_7_expand3x3_activation, features_7_expand1x1_activation
     features_8_squeeze = F.conv2d(
         cat_3, w["features.8.squeeze.weight"], w["features.8.squeeze.bias"], (1, 1), (0, 0), (1, 1),
@@ -118,10 +126,12 @@ def cluster_0(w, receive, send, shared):
         w["features.8.expand3x3.bias"], (1, 1), (1, 1), (1, 1), 1
     )
     del features_8_squeeze_activation
-    features_8_expand3x3_activation = F.relu(features_8_expand3x3, inplace=True)
+    features_8_expand3x3_activation = torch.clamp_min(
+        features_8_expand3x3, 0, out=shared("features_8_expand3x3_activation")
+    )
     del features_8_expand3x3
     features_8_expand1x1_activation = receive("features_8_expand1x1_activation")  # from cluster 1
-    cat_4 = torch.cat([features_8_expand1x1_activation, features_8_expand3x3_activation], 1)
+    cat_4 = shared("cat_4")  # where its parts were written
     del features_8_expand3x3_activation, features_8_expand1x1_activation
     features_9_squeeze = F.conv2d(
         cat_4, w["features.9.squeeze.weight"], w["features.9.squeeze.bias"], (1, 1), (0, 0), (1, 1),
@@ -138,10 +148,12 @@ def cluster_0(w, receive, send, shared):
         w["features.9.expand3x3.bias"], (1, 1), (1, 1), (1, 1), 1
     )
     del features_9_squeeze_activation
-    features_9_expand3x3_activation = F.relu(features_9_expand3x3, inplace=True)
+    features_9_expand3x3_activation = torch.clamp_min(
+        features_9_expand3x3, 0, out=shared("features_9_expand3x3_activation")
+    )
     del features_9_expand3x3
     features_9_expand1x1_activation = receive("features_9_expand1x1_activation")  # from cluster 1
-    cat_5 = torch.cat([features_9_expand1x1_activation, features_9_expand3x3_activation], 1)
+    cat_5 = shared("cat_5")  # where its parts were written
     del features_9_expand3x3_activation, features_9_expand1x1_activation
     features_10_squeeze = F.conv2d(
         cat_5, w["features.10.squeeze.weight"], w["features.10.squeeze.bias"], (1, 1), (0, 0), (1,
@@ -158,10 +170,12 @@ def cluster_0(w, receive, send, shared):
         w["features.10.expand3x3.bias"], (1, 1), (1, 1), (1, 1), 1
     )
     del features_10_squeeze_activation
-    features_10_expand3x3_activation = F.relu(features_10_expand3x3, inplace=True)
+    features_10_expand3x3_activation = torch.clamp_min(
+        features_10_expand3x3, 0, out=shared("features_10_expand3x3_activation")
+    )
     del features_10_expand3x3
     features_10_expand1x1_activation = receive("features_10_expand1x1_activation")  # from cluster 1
-    cat_6 = torch.cat([features_10_expand1x1_activation, features_10_expand3x3_activation], 1)
+    cat_6 = shared("cat_6")  # where its parts were written
     del features_10_expand3x3_activation, features_10_expand1x1_activation
     features_11 = F.max_pool2d(cat_6, 3, 2, 0, 1, ceil_mode=True)
     del cat_6
@@ -180,10 +194,12 @@ def cluster_0(w, receive, send, shared):
         w["features.12.expand3x3.bias"], (1, 1), (1, 1), (1, 1), 1
     )
     del features_12_squeeze_activation
-    features_12_expand3x3_activation = F.relu(features_12_expand3x3, inplace=True)
+    features_12_expand3x3_activation = torch.clamp_min(
+        features_12_expand3x3, 0, out=shared("features_12_expand3x3_activation")
+    )
     del features_12_expand3x3
     features_12_expand1x1_activation = receive("features_12_expand1x1_activation")  # from cluster 1
-    cat_7 = torch.cat([features_12_expand1x1_activation, features_12_expand3x3_activation], 1)
+    cat_7 = shared("cat_7")  # where its parts were written
     del features_12_expand3x3_activation, features_12_expand1x1_activation
 
     # classifier

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 from typing import Any
 
+import psutil
 import torch
+from torch import nn
 from torch.utils import _pytree as pytree
 
 from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Parcel
+from ramiel_core.kernels import inductor
 from ramiel_core.kernels.segment import segment
 from ramiel_core.model.trace import trace
 from ramiel_core.run.bench import largest_difference
@@ -47,6 +51,44 @@ def without(library: str) -> str:
     except RamielError as error:
         return str(error)
     return "nothing"
+
+
+class Products(nn.Module):
+    """Needs one worker before and after the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = (nn.Parameter(torch.randn(8, 8)) for _ in range(2))
+
+    def forward(self, x):
+        left = x @ self.one
+        right = left @ self.two
+        return left @ right
+
+
+def inductor_output() -> str:
+    """As `outputs_of`, of a module that takes no C++."""
+    return _compared(_products(), "inductor", "2 dealt")
+
+
+def compilers_left() -> list[int]:
+    """Processes that a worker has started, while it compiles and after it was killed."""
+    parcel = _products()
+    plan = pipeline.sequential_plan(parcel.graph)
+    rewritten = segment(parcel.graph, plan, parcel.weights, inductor.recipe)
+    program = pipeline.program_of(*rewritten[:2])
+    with Team(program, rewritten[2], parcel.inputs) as team:
+        worker = psutil.Process(*team.pids)
+        while not (found := worker.children(recursive=True)):
+            time.sleep(0.05)
+    left = psutil.wait_procs(found, timeout=3)[1]  # a zombie is nobody's business but init's
+    running = [p for p in left if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    return [min(1, len(found)), len(running)]
+
+
+def _products() -> Parcel:
+    torch.manual_seed(0)
+    return pipeline.parcel_of(trace(Products().eval(), (torch.randn(8, 8),), "products"))
 
 
 def _outcome(family: str, name: str, plan: str) -> str:

@@ -64,7 +64,10 @@ def test_a_hostile_model_name_stays_text(visit, page):
         ({"workers": "many"}, "whole number from 1 to"),
         ({"workers": "9" * 5000}, "whole number from 1 to"),
         ({"threads": "0"}, "Threads is a whole number from 1 to 64"),
-        ({"kernels": "<b>"}, "Kernels is one of eager, fused, onnxruntime, openvino, auto"),
+        (
+            {"kernels": "<b>"},
+            "Kernels is one of eager, fused, inductor, onnxruntime, openvino, auto",
+        ),
         ({"planner": "best"}, "Planner is one of ramiel"),
         ({"runtime": "gpu"}, "Runtime is one of processes, threads"),
     ],

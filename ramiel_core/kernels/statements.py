@@ -1,0 +1,66 @@
+"""Segment -> `nn.Module`, which the kernel libraries that trace models take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from ramiel_core.kernels.segment import Segment
+
+
+class Statements(nn.Module):
+    """A segment as a module, for libraries that trace one: runs its operators as they are emitted.
+
+    Parameters
+    ----------
+    segment : Segment
+    weights : mapping
+        What its calls find in `w`; those that they name become the module's own.
+    """
+
+    def __init__(self, segment: Segment, weights: Mapping[str, Any]) -> None:
+        super().__init__()
+        calls = "\n".join(node.call for node in segment.nodes)
+        self._held: dict[str, str] = {}
+        for number, name in enumerate(dict.fromkeys(re.findall(r'w\["([^"]*)"\]', calls))):
+            self._held[name] = f"w{number}"
+            self._hold(f"w{number}", weights[name])
+        names = [name for name, _ in segment.inputs]
+        lines = [
+            "import torch",
+            "import torch.nn.functional as F",
+            *segment.imports,
+            f"def run(w, {', '.join(names)}):",
+            *(f"    {value} = {parts}" for value, parts in segment.tuples),
+            *(f"    {node.name} = {node.call}" for node in segment.nodes),
+            f"    return ({', '.join(expression for expression, _ in segment.outputs)},)",
+        ]
+        scope: dict[str, Any] = {}
+        exec(compile("\n".join(lines), f"<{segment.name}>", "exec"), scope)  # noqa: S102 - emitted text
+        self._run = scope["run"]
+
+    def _hold(self, attribute: str, value: Any) -> None:
+        if isinstance(value, nn.Module):
+            self.add_module(attribute, value)
+        elif isinstance(value, torch.Tensor):
+            self.register_buffer(attribute, value.detach())
+        else:
+            setattr(self, attribute, value)
+
+    def forward(self, *args: torch.Tensor) -> Any:
+        """The segment's outputs, always a tuple."""
+        return self._run({n: getattr(self, held) for n, held in self._held.items()}, *args)
+
+
+def examples_of(segment: Segment) -> tuple[torch.Tensor, ...]:
+    """A contiguous tensor for each input.
+
+    Zeros: valid as indices, and what is traced does not depend on values.
+    """
+    return tuple(
+        torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype)) for _, spec in segment.inputs
+    )
