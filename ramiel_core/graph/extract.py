@@ -20,6 +20,7 @@ from torch.utils import _pytree as pytree
 from torch.utils.flop_counter import FlopCounterMode
 
 from ramiel_core.errors import ModelError
+from ramiel_core.graph.effects import Watch
 from ramiel_core.graph.render import (
     Renderer,
     has_own_syntax,
@@ -69,6 +70,7 @@ class _Seen:
     flops: int = 0
     constant: Any = None  # of a node that returns no tensor
     part: int | None = None  # of a node that reads a field of a tuple
+    has_effects: bool = False  # wrote over memory or drew random numbers
 
 
 class _Recorder(fx.Interpreter):
@@ -78,6 +80,7 @@ class _Recorder(fx.Interpreter):
         super().__init__(module)
         self.seen: dict[fx.Node, _Seen] = {}
         self._counter = FlopCounterMode(display=False)
+        self._watch = Watch()
 
     def record(self, *args: torch.Tensor) -> None:
         """Run everything once, as `run` would, but for its progress bar.
@@ -86,7 +89,7 @@ class _Recorder(fx.Interpreter):
         """
         # A model may write over its inputs; the caller's stay as they are.
         self.args_iter = iter(self.graph.process_inputs(*(a.clone() for a in args)))
-        with self._counter:
+        with self._counter, self._watch:
             for node in self.graph.nodes:
                 self.env[node] = self.run_node(node)
 
@@ -96,10 +99,12 @@ class _Recorder(fx.Interpreter):
 
     def run_node(self, n: fx.Node) -> Any:
         before = self._counter.get_total_flops()
+        self._watch.restart()
         value = super().run_node(n)
         if n.op == "output":
             return value
         seen = _Seen(flops=n.meta.get("flops", self._counter.get_total_flops() - before))
+        seen.has_effects = self._watch.is_random or bool(self._watch.writes)
         if tensors := _tensors(value):
             seen.is_tuple = isinstance(value, (tuple, list))
             values = value if seen.is_tuple else (value,)
@@ -182,6 +187,8 @@ class _Builder:
             result=result,
             imports=tuple(sorted(renderer.imports)),
             model=self.traced.name,
+            removed_constants=self.traced.removed_constants,
+            removed_dead=self.traced.removed_dead,
         )
 
     def _operator(self, node: fx.Node, renderer: Renderer) -> OpNode:
@@ -218,7 +225,14 @@ class _Builder:
             read_bytes=read_bytes + weight_bytes,
             parameters=parameters,
             module=self._where(node),
+            repeatable=not seen.has_effects and self._is_torchs_own(node),
         )
+
+    def _is_torchs_own(self, node: fx.Node) -> bool:
+        """Whether all that it computes with is seen: somebody's own code may keep state."""
+        if node.op == "call_module":
+            return type(self.layers[str(node.target)]).__module__.startswith("torch.nn.")
+        return node.op == "call_method" or not is_imported(node.target)
 
     def _name_of(self, node: fx.Node) -> str | None:
         while node in self.latest:
