@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ramiel_core.errors import ModelError, PlanError, RamielError
-from ramiel_core.ir import AUTO, KERNELS, Job
+from ramiel_core.ir import AUTO, KERNELS, Job, Rewrites
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 BAD_INPUT = 2
 FAILED = 1
+NAMED = 3  # operators in a table, before it says "..."
 
 
 class _Parser(argparse.ArgumentParser):
@@ -49,6 +51,12 @@ _PLANNER_HELP = (
     "graphs"
 )
 
+_REWRITES = {
+    "fold-constants": "what depends on weights alone is computed once, before planning",
+    "drop-dead": "what nobody reads is left out",
+    "clone": "workers repeat cheap operators where that is predicted to be faster than waiting",
+}
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m ramiel_core", description=__doc__)
@@ -58,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("model", help="a torchvision classification model, such as googlenet")
     analyze.add_argument("--cost", choices=("unit", "flops", "measured"), default="flops")
     analyze.add_argument("--planner", metavar="NAME", help=_PLANNER_HELP)
+    _add_rewrites(analyze)
     analyze.add_argument("--refresh", action="store_true", help="measure costs anew")
     analyze.add_argument("--json", action="store_true", help="print JSON")
     analyze.set_defaults(command=_analyze)
@@ -71,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--kernels", choices=(*KERNELS, AUTO), default="eager")
     bench.add_argument("--planner", default="ramiel", metavar="NAME")
     bench.add_argument("--runtime", choices=("processes", "threads"), default="processes")
+    _add_rewrites(bench)
     bench.add_argument("--out", type=Path, default=Path("results.json"), metavar="FILE")
     bench.set_defaults(command=_bench)
 
@@ -86,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     emit.add_argument("--workers", type=int, metavar="K", help="default: the natural fixpoint")
     emit.add_argument("--cost", choices=("unit", "flops", "measured"), default="flops")
     emit.add_argument("--planner", metavar="NAME", help=_PLANNER_HELP)
+    _add_rewrites(emit)
     emit.set_defaults(command=_emit)
 
     models = commands.add_parser("models", help="every model by name")
@@ -97,16 +108,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_rewrites(command: argparse.ArgumentParser) -> None:
+    for name, text in _REWRITES.items():
+        switch = argparse.BooleanOptionalAction
+        command.add_argument(f"--{name}", action=switch, default=name != "clone", help=text)
+
+
+def _rewrites_of(options: argparse.Namespace) -> Rewrites:
+    return Rewrites(options.fold_constants, options.drop_dead)
+
+
 def _analyze(options: argparse.Namespace) -> int:
     from ramiel_core import pipeline
 
-    planner = pipeline.planner_named(options.planner)
-    graph = pipeline.graph_of(options.model)
+    planner, rewrites = pipeline.planner_named(options.planner), _rewrites_of(options)
+    graph = pipeline.graph_of(options.model, rewrites=rewrites)
     if options.cost == "measured" and (options.refresh or not pipeline.is_measured(graph)):
-        for _ in pipeline.finish(pipeline.start(Job(options.model, task="profile"))):
+        job = Job(options.model, task="profile", **asdict(rewrites))
+        for _ in pipeline.finish(pipeline.start(job)):
             pass
     graph = pipeline.weigh(graph, options.cost)
-    found = pipeline.summary(graph, pipeline.plan_of(graph, planner=planner))
+    plan = pipeline.plan_of(graph, planner=planner)
+    if options.clone:
+        graph, plan = pipeline.with_clones(graph, plan)
+    found = pipeline.summary(graph, plan)
     if options.json:
         print(json.dumps(found, indent=2))
     else:
@@ -118,8 +143,8 @@ def _bench(options: argparse.Namespace) -> int:
     from ramiel_core import pipeline
     from ramiel_core.model import zoo
 
-    fields = ("kernels", "planner", "runtime", "workers", "threads", "repeats", "signals")
-    settings = {name: getattr(options, name) for name in fields}
+    fields = ("kernels", "planner", "runtime", "workers", "threads", "repeats", "signals", "clone")
+    settings = {name: getattr(options, name) for name in fields} | asdict(_rewrites_of(options))
     models = [zoo.resolve(name) for name in options.models] or list(pipeline.FIVE)
     jobs = [Job(model, **settings) for model in models]  # all are checked before the first starts
     records: list[dict[str, Any]] = []
@@ -182,15 +207,15 @@ def _emit(options: argparse.Namespace) -> int:
     from ramiel_core import pipeline
 
     planner = pipeline.planner_named(options.planner)
-    graph = pipeline.graph_of(options.model, cost=options.cost)
-    plans = {
-        "parallel.py": pipeline.plan_of(graph, options.workers, planner),
-        "sequential.py": pipeline.plan_of(graph, 1),
-    }
+    graph = pipeline.graph_of(options.model, cost=options.cost, rewrites=_rewrites_of(options))
+    parallel = graph, pipeline.plan_of(graph, options.workers, planner)
+    if options.clone:
+        parallel = pipeline.with_clones(*parallel)
+    plans = {"parallel.py": parallel, "sequential.py": (graph, pipeline.plan_of(graph, 1))}
     options.out.mkdir(parents=True, exist_ok=True)
     for name, made in plans.items():
         path = options.out / name
-        path.write_text(pipeline.program_of(graph, made).source)
+        path.write_text(pipeline.program_of(*made).source)
         print(path)
     return 0
 
@@ -240,11 +265,18 @@ def _print_summary(found: dict[str, Any], planner: str | None, outlook: str) -> 
         proved = f"; proved: not below {found['proved_ms']:.4g}" if found["proved_ms"] else ""
         said = f"{found['predicted_ms']:.4g}{unit} on {workers}{proved}"
         rows.append((f"plan by {planner}", said))
+    taken = {"removed_constants": "folded", "removed_dead": "dead", "cloned": "cloned"}
+    rows += [(text, _named(found[key])) for key, text in taken.items() if found[key]]
     for row in rows:
         table.add_row(*row)
     console = Console()
     console.print(table)
     console.print(outlook)
+
+
+def _named(operators: list[str]) -> str:
+    more = " …" if len(operators) > NAMED else ""
+    return f"{len(operators)}: {', '.join(operators[:NAMED])}{more}"
 
 
 def _print_standings(found: dict[str, Any]) -> None:

@@ -52,6 +52,20 @@ class TracedModel:
     module: torch.fx.GraphModule
     inputs: tuple[torch.Tensor, ...]
     tracer: str = "torch.fx"  # which of the two tracers managed: "torch.fx" or "torch.export"
+    removed_constants: tuple[str, ...] = ()  # operators that became weights
+    removed_dead: tuple[str, ...] = ()  # operators whose values nobody read
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrites:
+    """What a traced model goes through before its operators are counted and planned.
+
+    On by default, as neither changes what the golden models are: all that torch.fx traces of them
+    is read and depends on the input.
+    """
+
+    fold_constants: bool = True
+    drop_dead: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +125,8 @@ class OpNode:
     read_bytes: int = 0  # inputs and parameters
     parameters: int = 0
     module: str = ""  # where in the model it was called: "inception3a.branch1.conv"
+    repeatable: bool = False  # computed twice it gives the same bits and disturbs nobody
+    clone_of: str = ""  # the operator that it repeats for its own cluster
 
     def __post_init__(self) -> None:
         if min(self.cost_ms, self.send_ms) < 0:
@@ -143,6 +159,8 @@ class Graph:
     kernels: str = "eager"  # the family of the calls
     cost_model: str = "unit"  # always named beside a cost
     signal_ms: float = 0.0  # the part of every send_ms in which the sender is free again
+    removed_constants: tuple[str, ...] = ()  # operators of the model that became weights
+    removed_dead: tuple[str, ...] = ()  # operators of the model whose values nobody read
 
     def __post_init__(self) -> None:
         known = {name for name, _ in self.inputs}
@@ -195,15 +213,20 @@ class Graph:
             digest.update(repr((n.name, n.op, n.inputs, shapes)).encode())
         return digest.hexdigest()[:20]
 
+    @cached_property
+    def clones(self) -> tuple[str, ...]:
+        """Operators that repeat another one for their own cluster."""
+        return tuple(node.name for node in self.nodes if node.clone_of)
+
     @property
     def t1_ms(self) -> float:
-        """Total cost: the time of one worker (T1)."""
-        return sum(node.cost_ms for node in self.nodes)
+        """Total cost: the time of one worker (T1), who needs no clones."""
+        return sum(node.cost_ms for node in self.nodes if not node.clone_of)
 
     @property
     def parameters(self) -> int:
         """Number of weights that the operators read."""
-        return sum(node.parameters for node in self.nodes)
+        return sum(node.parameters for node in self.nodes if not node.clone_of)
 
     def __getitem__(self, name: str) -> OpNode:
         return self.nodes[self.index[name]]
@@ -431,6 +454,9 @@ class Job:
     repeats: int = 30
     signals: Literal["fast", "queue"] = "fast"
     budget_s: float = 60.0  # of a tuner
+    fold_constants: bool = True
+    drop_dead: bool = True
+    clone: bool = False
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
@@ -449,6 +475,11 @@ class Job:
             raise PlanError(f"--runtime is processes or threads, not {self.runtime!r}.")
         if self.budget_s <= 0:
             raise PlanError(f"--budget must be more than 0 seconds, not {self.budget_s:g}.")
+
+    @property
+    def rewrites(self) -> Rewrites:
+        """Those that it asks for."""
+        return Rewrites(self.fold_constants, self.drop_dead)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def launch(folder: Path) -> int:
                 own.unlink()
             else:
                 families = AUTO if job.task == "tune" else job.kernels
-                parcel = parcel_of(traced(job.model, device="cpu"), families)
+                parcel = parcel_of(traced(job.model, device="cpu"), families, job.rewrites)
             workshop = Workshop(parcel, tell, job.signals)
             if job.kernels == AUTO:
                 job = _settled(workshop, job, tell)

@@ -26,12 +26,14 @@ from ramiel_core.graph.costs import (
     weigh_unit,
 )
 from ramiel_core.graph.extract import extract, weights_of
-from ramiel_core.ir import AUTO, Graph, Job, Parcel, Plan, Program, Timeline, TracedModel
+from ramiel_core.graph.rewrite import rewrite
+from ramiel_core.ir import AUTO, Graph, Job, Parcel, Plan, Program, Rewrites, Timeline, TracedModel
 from ramiel_core.kernels import inductor, onnx_runtime, open_vino
 from ramiel_core.kernels.fuse import fuse
 from ramiel_core.kernels.segment import Family, segment
 from ramiel_core.model import zoo
 from ramiel_core.model.trace import trace
+from ramiel_core.plan.clone import LIMITS, Limits, clone
 from ramiel_core.plan.planner import DEFAULT, known_planner, make_plan, sequential_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.program.emit import emit
@@ -51,6 +53,9 @@ LIBRARIES: Mapping[str, Family] = {
 
 FIVE = ("squeezenet1_0", "googlenet", "resnet50", "densenet121", "inception_v3")
 """The models of the published comparison; what `bench` runs when none is named."""
+
+REWRITES = Rewrites()
+"""What a model goes through where nobody asks for anything else."""
 
 NEAR_BOUND = 1.01  # a plan this near to its critical path is not worth another worker
 Inputs = tuple[torch.Tensor, ...]
@@ -77,16 +82,23 @@ def traced(
 _tracing = threading.RLock()  # torch.fx changes nn.Module itself for as long as it traces
 
 
-def _bare_graph(model: str | nn.Module, inputs: Inputs | None = None) -> Graph:
+def _bare_graph(
+    model: str | nn.Module, inputs: Inputs | None = None, rewrites: Rewrites = REWRITES
+) -> Graph:
     with _tracing:
-        return extract(traced(model, inputs))
+        return extract(rewrite(traced(model, inputs), rewrites))
 
 
 _zoo_graph = lru_cache(maxsize=32)(_bare_graph)
 
 
 def graph_of(
-    model: str | nn.Module, inputs: Inputs | None = None, *, cost: str = "flops", threads: int = 1
+    model: str | nn.Module,
+    inputs: Inputs | None = None,
+    *,
+    cost: str = "flops",
+    threads: int = 1,
+    rewrites: Rewrites = REWRITES,
 ) -> Graph:
     """The weighed operator graph of a model; no weights are drawn, nothing runs.
 
@@ -100,6 +112,8 @@ def graph_of(
         Measured costs must have been measured before: by a "profile" `Job`, or any benchmark.
     threads : int
         Inside each operator, for measured costs.
+    rewrites : Rewrites
+        What the traced model goes through first.
 
     Raises
     ------
@@ -109,7 +123,8 @@ def graph_of(
         For an unknown cost model, or costs that were never measured on this host.
     """
     name = zoo.resolve(model) if isinstance(model, str) else None
-    return weigh(_zoo_graph(name) if name else _bare_graph(model, inputs), cost, threads)
+    bare = _zoo_graph(name, None, rewrites) if name else _bare_graph(model, inputs, rewrites)
+    return weigh(bare, cost, threads)
 
 
 def weigh(graph: Graph, cost: str, threads: int = 1) -> Graph:
@@ -147,6 +162,16 @@ def plan_of(graph: Graph, workers: int | None = None, planner: str = DEFAULT) ->
     plan = make_plan(graph, workers, planner)
     check_plan(graph, plan)
     return plan
+
+
+def with_clones(graph: Graph, plan: Plan, limits: Limits = LIMITS) -> tuple[Graph, Plan]:
+    """A plan whose workers repeat cheap operators instead of waiting for them; checked.
+
+    The same graph and plan where that is not predicted to help.
+    """
+    graph, plan = clone(graph, plan, limits)
+    check_plan(graph, plan)
+    return graph, plan
 
 
 def planner_named(name: str | None = None) -> str:
@@ -187,7 +212,7 @@ def summary(graph: Graph, plan: Plan) -> dict[str, Any]:
     """What `analyze --json` prints. `clusters_merged` is at the natural fixpoint of merging."""
     return {
         "model": graph.model,
-        "operators": len(graph),
+        "operators": len(graph) - len(graph.clones),
         "parameters": graph.parameters,
         "clusters_linear": len(plan.linear),
         "clusters_merged": plan.fixpoint,
@@ -202,6 +227,9 @@ def summary(graph: Graph, plan: Plan) -> dict[str, Any]:
         "predicted_ms": plan.makespan_ms,
         "planner": plan.planner,
         "proved_ms": plan.lower_bound_ms or None,  # by the exact planner: nothing is shorter
+        "removed_constants": list(graph.removed_constants),
+        "removed_dead": list(graph.removed_dead),
+        "cloned": list(graph.clones),
     }
 
 
@@ -215,7 +243,7 @@ def tuned_for(model: str) -> dict[str, Any] | None:
 
     The record of a "tune" `Job`, with `found_at`: when that was, as ISO 8601 in UTC.
     """
-    return tuned.load(_zoo_graph(zoo.resolve(model)), host.identity())
+    return tuned.load(_zoo_graph(zoo.resolve(model), None, REWRITES), host.identity())
 
 
 def analyze(
@@ -247,7 +275,8 @@ def start(job: Job, model: nn.Module | None = None, inputs: Inputs | None = None
         return jobs.start(replace(job, model=zoo.resolve(job.model)))
     with _tracing:
         families = AUTO if job.task == "tune" else job.kernels
-        parcel = parcel_of(replace(traced(model, inputs), name=job.model), families)
+        own = replace(traced(model, inputs), name=job.model)
+        parcel = parcel_of(own, families, job.rewrites)
     packed = io.BytesIO()
     torch.save(parcel, packed)
     return jobs.start(job, packed.getvalue())
@@ -295,7 +324,7 @@ def load(model: str | nn.Module, inputs: Inputs | None = None, *, budget_s: floa
     return Local(program_of(graph, plan), weights, threads=threads)
 
 
-def parcel_of(model: TracedModel, kernels: str = "eager") -> Parcel:
+def parcel_of(model: TracedModel, kernels: str = "eager", rewrites: Rewrites = REWRITES) -> Parcel:
     """Run a traced model once, at one thread, and take along what running it again needs.
 
     Parameters
@@ -304,13 +333,16 @@ def parcel_of(model: TracedModel, kernels: str = "eager") -> Parcel:
         On the CPU.
     kernels : str
         The `fused` family, and `auto`, rewrite the model, which later nobody has.
+    rewrites : Rewrites
+        What is planned went through these; the reference is what the model itself returned.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # more threads may sum in another order, to other bits
     try:
-        graph = extract(model)
         with torch.no_grad():
             reference = model.module(*(tensor.clone() for tensor in model.inputs))
+        model = rewrite(model, rewrites)
+        graph = extract(model)
         fused = _fused(model) if kernels in ("fused", AUTO) else None
     finally:
         torch.set_num_threads(threads)

@@ -21,6 +21,7 @@ from torch.utils import _pytree as pytree
 from torch.utils.flop_counter import FlopCounterMode
 
 from ramiel_core.errors import ModelError
+from ramiel_core.graph.effects import Watch
 from ramiel_core.graph.render import (
     Renderer,
     has_own_syntax,
@@ -71,6 +72,7 @@ class _Seen:
     flops: int = 0
     constant: Any = None  # of a node that returns no tensor
     part: int | None = None  # of a node that reads a field of a tuple
+    has_effects: bool = False  # wrote over memory or drew random numbers
 
 
 class _Recorder(fx.Interpreter):
@@ -80,6 +82,7 @@ class _Recorder(fx.Interpreter):
         super().__init__(module)
         self.seen: dict[fx.Node, _Seen] = {}
         self._counter = FlopCounterMode(display=False)
+        self._watch = Watch()
 
     def record(self, *args: torch.Tensor) -> None:
         """Run everything once, as `run` would, but for its progress bar.
@@ -88,7 +91,7 @@ class _Recorder(fx.Interpreter):
         """
         # A model may write over its inputs; the caller's stay as they are.
         self.args_iter = iter(self.graph.process_inputs(*(a.clone() for a in args)))
-        with self._counter:
+        with self._counter, self._watch:
             for node in self.graph.nodes:
                 self.env[node] = self.run_node(node)
 
@@ -98,10 +101,12 @@ class _Recorder(fx.Interpreter):
 
     def run_node(self, n: fx.Node) -> Any:
         before = self._counter.get_total_flops()
+        self._watch.restart()
         value = super().run_node(n)
         if n.op == "output":
             return value
         seen = _Seen(flops=n.meta.get("flops", self._counter.get_total_flops() - before))
+        seen.has_effects = self._watch.is_random or bool(self._watch.writes)
         if tensors := _tensors(value):
             seen.is_tuple = isinstance(value, (tuple, list))
             values = value if seen.is_tuple else (value,)
@@ -184,6 +189,8 @@ class _Builder:
             result=result,
             imports=tuple(sorted(renderer.imports)),
             model=self.traced.name,
+            removed_constants=self.traced.removed_constants,
+            removed_dead=self.traced.removed_dead,
         )
 
     def _operator(self, node: fx.Node, renderer: Renderer) -> OpNode:
@@ -221,6 +228,7 @@ class _Builder:
             read_bytes=read_bytes + weight_bytes,
             parameters=parameters,
             module=self._where(node),
+            repeatable=not seen.has_effects and self._is_torchs_own(node),
         )
 
     def _joined(self, node: fx.Node) -> tuple[str, ...]:
@@ -247,6 +255,12 @@ class _Builder:
         spec = seen.specs[0] if len(seen.specs) == 1 and not seen.is_tuple else None
         fits = spec is not None and spec.dtype == dtype and _dense(spec)
         return fits and len(part.users) == 1 and self._name_of(part) == self.names.get(part)
+
+    def _is_torchs_own(self, node: fx.Node) -> bool:
+        """Whether all that it computes with is seen: somebody's own code may keep state."""
+        if node.op == "call_module":
+            return type(self.layers[str(node.target)]).__module__.startswith("torch.nn.")
+        return node.op == "call_method" or not is_imported(node.target)
 
     def _name_of(self, node: fx.Node) -> str | None:
         while node in self.latest:

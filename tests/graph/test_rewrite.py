@@ -1,0 +1,247 @@
+"""Constant folding and dead code: what goes, what must stay, and equal bits in any case."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ramiel_core import pipeline
+from ramiel_core.graph import fold_constants as folding
+from ramiel_core.graph.extract import extract, weights_of
+from ramiel_core.graph.rewrite import rewrite
+from ramiel_core.ir import Rewrites
+from ramiel_core.model.trace import trace
+from ramiel_core.plan.planner import sequential_plan
+from ramiel_core.program.emit import emit
+from ramiel_core.run.local import Local
+
+
+class Module(nn.Module):
+    """Has weights of all kinds; each test says what its `forward` does."""
+
+    def __init__(self, forward):
+        super().__init__()
+        self.a = nn.Parameter(torch.randn(4, 4))
+        self.count = nn.Buffer(torch.zeros(4))
+        self.linear = nn.Linear(4, 4)
+        self.relu = nn.ReLU(inplace=True)
+        self.norm = nn.BatchNorm1d(4)
+        self.dropout = nn.Dropout()
+        self._forward = forward
+
+    def forward(self, x):
+        return self._forward(self, x)
+
+
+def rewritten(forward, *, prepare=None, **wanted):
+    """The model, and what is left of it after the rewrites."""
+    torch.manual_seed(0)
+    module = Module(forward).eval().requires_grad_(requires_grad=False)
+    if prepare:
+        prepare(module)
+    model = trace(module, (torch.randn(4, 4),), "module")
+    return model, rewrite(model, Rewrites(**wanted))
+
+
+def ran_twice(model):
+    """What the emitted program of a traced model returns, the first and the second time."""
+    graph = extract(model)
+    program = emit(graph, sequential_plan(graph))
+    local = Local(program, weights_of(model, graph), threads=1)
+    return local(*model.inputs).clone(), local(*model.inputs).clone()
+
+
+def assert_equal_bits(before, after):
+    with torch.no_grad():
+        expected = before.module(*(t.clone() for t in before.inputs))
+    for found in ran_twice(after):
+        assert torch.equal(found, expected)
+
+
+FOLDED = {
+    "a chain of weights": (lambda m, x: x + (m.a.t() * 2).relu(), ("t", "mul", "relu")),
+    "sizes count as constants": (lambda m, x: x + m.a[0].expand(x.shape[0], -1),
+                                 ("getitem", "expand")),
+    "a layer": (lambda m, x: x + m.linear(m.a), ("linear",)),
+    "writing over each other": (lambda m, x: x + m.relu(m.linear(m.a)), ("linear", "relu")),
+    "made of nothing": (lambda m, x: x + torch.arange(x.shape[0]) * 2, ("arange", "mul")),
+    "one that only another reads": (lambda m, x: x + torch.cat(m.a.chunk(2)),
+                                    ("chunk", "cat")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FOLDED)
+def test_what_depends_on_weights_alone_becomes_a_weight(case: str):
+    forward, expected = FOLDED[case]
+    before, after = rewritten(forward)
+    left = [node.name for node in extract(after).nodes]
+
+    assert set(after.removed_constants) == set(expected)
+    assert not set(left) & set(expected)
+    assert len(extract(before)) == len(left) + len(expected)
+    assert_equal_bits(before, after)
+
+
+def written_over_later(m, x):
+    made = m.a * 2
+    return made.add_(x)
+
+
+def read_before_it_is_written(m, x):
+    made = m.a * 2
+    first = x + made
+    made.mul_(2)
+    return first + made
+
+
+def counting(m, x):
+    m.count.add_(1)
+    return x + m.count * 2
+
+
+NOT_FOLDED = {
+    "depends on the input": lambda m, x: (x * 2) + m.a,
+    "random": lambda m, x: x + torch.rand_like(m.a) * 0,
+    "random though it reads nothing": lambda m, x: x + torch.randn(x.shape[0]) * 0,
+    "somebody else writes over it": written_over_later,
+    "read before it is written over": read_before_it_is_written,
+    "a weight that is written over": counting,
+}
+
+
+@pytest.mark.parametrize("case", NOT_FOLDED)
+def test_what_is_not_the_same_every_time_stays(case: str):
+    before, after = rewritten(NOT_FOLDED[case])
+
+    assert after.removed_constants == ()
+    assert len(extract(after)) == len(extract(before))
+
+
+def test_training_mode_is_not_a_constant():
+    for layer in ("norm", "dropout"):
+
+        def forward(m, x, layer=layer):
+            return x + getattr(m, layer)(m.a)
+
+        _, evaluated = rewritten(forward)
+        _, trained = rewritten(forward, prepare=lambda m, layer=layer: getattr(m, layer).train())
+
+        assert evaluated.removed_constants == (layer,)
+        assert trained.removed_constants == ()
+    _, functional = rewritten(
+        lambda m, x: x + F.batch_norm(m.a, m.count, m.count + 1, training=True)
+    )
+    assert functional.removed_constants in ((), ("add",))
+
+
+def test_a_constant_beyond_the_limit_is_computed_as_before(monkeypatch):
+    monkeypatch.setattr(folding, "LEAST_GROWTH_BYTES", 1000)
+    before, after = rewritten(lambda m, x: x + (m.a[0] * 2).repeat(999, 1)[:4].relu())
+    _, large = rewritten(lambda m, x: torch.cat([x, (m.a[0] * 2).repeat(999, 1)]))
+
+    # of a large intermediate value only 64 bytes are read
+    assert set(after.removed_constants) == {"getitem", "mul", "repeat", "getitem_1", "relu"}
+    assert large.removed_constants == ("getitem", "mul")
+    assert_equal_bits(before, after)
+    assert [node.op for node in extract(large).nodes] == ["repeat", "cat"]
+
+
+def test_one_that_is_too_large_and_writes_over_another_keeps_that_one_too(monkeypatch):
+    monkeypatch.setattr(folding, "LEAST_GROWTH_BYTES", 1000)
+    before, after = rewritten(lambda m, x: x + (m.a.repeat(99, 1) * 1).add_(1)[:4])
+
+    assert_equal_bits(before, after)
+
+
+def test_the_model_itself_stays_as_it_is():
+    before, after = rewritten(lambda m, x: x + m.a * 2)
+
+    assert "mul" in [node.name for node in before.module.graph.nodes]
+    assert not hasattr(before.module, "mul_folded")
+    assert hasattr(after.module, "mul_folded")
+
+
+def unread(m, x):
+    m.linear(x).relu()
+    return x + 1
+
+
+def unread_but_written(m, x):
+    y = x + 1
+    y.view(-1).mul_(3)
+    z = y.clone()
+    z.mul_(5)
+    return y
+
+
+def test_what_nobody_reads_is_dropped():
+    before, after = rewritten(unread)
+
+    assert set(after.removed_dead) == {"linear", "relu"}
+    assert [node.name for node in extract(after).nodes] == ["add"]
+    assert_equal_bits(before, after)
+
+
+def test_a_write_that_is_seen_through_another_view_is_not_dead():
+    before, after = rewritten(unread_but_written)
+
+    assert set(after.removed_dead) == {"clone", "mul__1"}
+    with torch.no_grad():
+        inputs = [t.clone() for t in before.inputs]
+        assert torch.equal(before.module(*inputs), after.module(*inputs))
+
+
+def test_unread_random_numbers_and_counters_stay():
+    def forward(m, x):
+        torch.rand(x.shape[0])
+        m.count.add_(1)
+        return x + 1
+
+    before, after = rewritten(forward)
+
+    assert after.removed_dead == ()
+    assert len(after.module.graph.nodes) == len(before.module.graph.nodes)
+
+
+def test_what_only_a_constant_read_goes_with_it():
+    def forward(m, x):
+        unread = x * m.a.sum()
+        return x + unread.shape[0]
+
+    _, after = rewritten(forward)
+
+    assert (after.removed_constants, after.removed_dead) == (("sum_1",), ())
+
+
+def test_each_rewrite_can_be_left_out():
+    def forward(m, x):
+        m.linear(x)
+        return x + m.a * 2
+
+    _, neither = rewritten(forward, fold_constants=False, drop_dead=False)
+    _, folded = rewritten(forward, drop_dead=False)
+    _, dropped = rewritten(forward, fold_constants=False)
+
+    assert (neither.removed_constants, neither.removed_dead) == ((), ())
+    assert (folded.removed_constants, folded.removed_dead) == (("mul",), ())
+    assert (dropped.removed_constants, dropped.removed_dead) == ((), ("linear",))
+
+
+def test_position_biases_of_a_swin_transformer_are_folded():
+    graph = pipeline.graph_of("swin_v2_t", cost="unit")
+    whole = pipeline.graph_of("swin_v2_t", cost="unit", rewrites=Rewrites(False, False))
+
+    assert len(graph.removed_constants) == 84
+    assert len(whole) - len(graph) == 84
+    assert graph.fingerprint != whole.fingerprint
+
+
+def test_the_reference_is_what_the_model_itself_returned():
+    model = pipeline.traced(Module(lambda m, x: x + m.a * 2).eval(), (torch.randn(4, 4),))
+    parcel = pipeline.parcel_of(model)
+
+    assert parcel.graph.removed_constants == ("mul",)
+    assert list(parcel.weights) == ["mul_folded"]
+    assert torch.equal(parcel.reference, model.module(*model.inputs))
