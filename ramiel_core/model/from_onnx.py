@@ -38,7 +38,7 @@ from ramiel_core.model.onnx import (  # noqa: F401 - each enters its operators i
 )
 from ramiel_core.model.onnx.dimensions import Input, inputs_of, sized
 from ramiel_core.model.onnx.file import CODES, OnnxFile, from_array, opened
-from ramiel_core.model.onnx.recorder import Recorder, identifier
+from ramiel_core.model.onnx.recorder import Recorder, identifier, printable
 from ramiel_core.model.onnx.registry import (
     NEWEST_OPSET,
     OLDEST_OPSET,
@@ -250,6 +250,7 @@ class _Reader:
         call.inputs = [self._value(frame.values, name, call) for name in node.input]
         first = next((name for name in node.output if name), node.op_type)
         self.recorder.where = str(call)
+        self.recorder.label = printable(node.name or f"{frame.prefix}{first}")
         self.recorder.result = identifier(f"{frame.prefix}{first}")
         try:
             result = self._result(call, frame)
@@ -297,7 +298,8 @@ class _Reader:
         attributes = {a.name: a for a in function.attribute_proto}
         if call.node.domain in STANDARD:
             known = onnx.defs.get_schema(call.node.op_type, frame.opset, "").attributes
-            attributes.update({name: a.default_value for name, a in known.items()})
+            given = {name: a.default_value for name, a in known.items() if a.default_value.type}
+            attributes.update(given)
         attributes.update({a.name: a for a in call.node.attribute})
         inputs = [*call.inputs, *[None] * (len(function.input) - len(call.inputs))]
         values: ChainMap[str, Any] = ChainMap(dict(zip(function.input, inputs, strict=False)))

@@ -28,6 +28,7 @@ def one_call(function: Callable[P, R]) -> Callable[P, R]:
             return made
         return function(*args, **kwargs)
 
+    call.itself = function  # type: ignore[attr-defined]  # for a mode that looks into it
     return call
 
 
@@ -75,22 +76,18 @@ def is_infinite(x: torch.Tensor, *, negative: bool, positive: bool) -> torch.Ten
 
 
 @one_call
-def shift_right(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Logical shift of unsigned numbers that are held as int64."""
-    moved = (a >> b) & ~(SIGN_BIT >> (b - 1).clamp(min=0))
-    return torch.where(b > 0, moved, a)
-
-
-@one_call
-def saturated(x: torch.Tensor, low: int, high: int, dtype: torch.dtype) -> torch.Tensor:
-    """Rounded half to even and kept between two integers."""
-    return torch.clamp(torch.round(x), low, high).to(dtype)
-
-
-@one_call
-def cast_to_bool(x: torch.Tensor) -> torch.Tensor:
-    """Whether a number is not 0."""
-    return x != 0
+def shifted(a: torch.Tensor, by: torch.Tensor, *, left: bool) -> torch.Tensor:
+    """`a` with its bits moved; by a negative number or all its bits, what a sign bit leaves."""
+    bits = a.dtype.itemsize * 8
+    wide, amount = a.to(torch.int64), by.to(torch.int64)
+    far = (amount < 0) | (amount >= bits)
+    amount = amount.clamp(0, bits - 1)
+    if left:
+        return torch.where(far, 0, wide << amount).to(a.dtype)
+    if a.dtype is torch.uint64:  # whose highest bit int64 takes for a sign
+        moved = torch.where(amount == 0, wide, (wide >> amount) & ~(SIGN_BIT >> (amount - 1)))
+        return torch.where(far, 0, moved).to(a.dtype)
+    return torch.where(far, wide >> 63, wide >> amount).to(a.dtype)
 
 
 @one_call
@@ -113,16 +110,6 @@ def first_index(x: torch.Tensor, dim: int, *, keepdim: bool, last: bool) -> torc
     if not last:
         return torch.argmax(x, dim, keepdim=keepdim)
     return x.shape[dim] - 1 - torch.argmax(torch.flip(x, (dim,)), dim, keepdim=keepdim)
-
-
-@one_call
-def pool_norm(x: torch.Tensor, power_: int, kernel: Sequence[int], how: Sequence[object]) -> torch.Tensor:
-    """Norm of each window; the window's sum is its average times its size."""
-    size = 1
-    for side in kernel:
-        size *= side
-    pool = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}[len(kernel)]
-    return (pool(x.abs() ** power_, kernel, *how) * size) ** (1 / power_)
 
 
 @one_call
@@ -407,18 +394,15 @@ def roi_align(
 def fourier(
     x: torch.Tensor, length: int | None, dim: int, *, inverse: bool, half: bool
 ) -> torch.Tensor:
-    """Discrete Fourier transform of numbers whose parts stand in the last dimension.
-
-    In double precision: sums of many terms cancel to nearly nothing.
-    """
-    wide = x.double().contiguous()
-    signal = wide.squeeze(-1) if x.shape[-1] == 1 else torch.view_as_complex(wide)
+    """Discrete Fourier transform of numbers whose parts stand in the last dimension."""
+    x = x.contiguous()
+    signal = x.squeeze(-1) if x.shape[-1] == 1 else torch.view_as_complex(x)
     if inverse and half:
-        return torch.fft.irfft(signal, length, dim).unsqueeze(-1).to(x.dtype)
+        return torch.fft.irfft(signal, length, dim).unsqueeze(-1)
     done = (torch.fft.ifft if inverse else torch.fft.fft)(signal, length, dim)
     if half:
         done = done.narrow(dim, 0, done.shape[dim] // 2 + 1)
-    return torch.view_as_real(done).to(x.dtype)
+    return torch.view_as_real(done)
 
 
 @one_call

@@ -222,10 +222,7 @@ def _where(call: Call, condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 @operator("BitShift")
 def _bit_shift(call: Call, a: Tensor, b: Tensor) -> Tensor:
-    left = call.attribute("direction") == "LEFT"
-    if a.dtype is torch.uint8:
-        return torch.bitwise_left_shift(a, b) if left else torch.bitwise_right_shift(a, b)
-    return _computed_wide(torch.bitwise_left_shift if left else calls.shift_right, a, b)
+    return calls.shifted(a, b, left=call.attribute("direction") == "LEFT")
 
 
 # --- activations ----------------------------------------------------------------------------

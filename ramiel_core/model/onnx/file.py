@@ -148,11 +148,8 @@ def _read(place: Place, dtype: torch.dtype, shape: tuple[int, ...], where: str) 
             f"{where} should end at byte {place.offset + place.size_bytes:,} of "
             f"{place.path.name}, which has {present:,}; download or export it anew."
         )
-    flat = torch.empty(place.size_bytes, dtype=torch.uint8)
-    with place.path.open("rb") as file:
-        file.seek(place.offset)
-        file.readinto(memoryview(flat.numpy()))
-    return flat.view(dtype).reshape(shape)
+    flat = np.fromfile(place.path, np.uint8, place.size_bytes, offset=place.offset)
+    return torch.from_numpy(flat).view(dtype).reshape(shape)
 
 
 def constant(proto: onnx.TensorProto, where: str) -> torch.Tensor:

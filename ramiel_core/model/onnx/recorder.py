@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -56,6 +57,15 @@ def identifier(text: str) -> str:
     return plain[:LONGEST_NAME].strip("_")
 
 
+def printable(text: str) -> str:
+    """A name in a file as a comment may show it: letters, digits and what paths consist of.
+
+    >>> printable("layer1/conv1\\nimport os")
+    'layer1/conv1_import_os'
+    """
+    return re.sub(r"[^\w./:-]+", "_", text)[:LONGEST_NAME]
+
+
 class Recorder(TorchFunctionMode):
     """A torch function mode that fills an fx graph.
 
@@ -66,8 +76,10 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.graph = fx.Graph()
         self.root = nn.Module()
-        self.where = ""  # the ONNX node that is being imported
-        self.result = ""  # and the first value that it makes
+        self.where = ""  # the ONNX node that is being imported, as errors say it
+        self.label = ""  # as code and graph say it
+        self.result = ""  # the first value that it makes
+        self._paused = False
         self._live: dict[int, fx.Node] = {}
         self._named: dict[int, str] = {}  # constants by identity: their paths
         self._attributes: dict[int, fx.Node] = {}  # constants that the graph reads already
@@ -128,13 +140,14 @@ class Recorder(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
+        if self._paused or func.__name__ == "__get__":  # a shape, a type and so on
+            return func(*args, **kwargs)
         flat = pytree.tree_leaves((args, kwargs))
         tensors = [value for value in flat if isinstance(value, torch.Tensor)]
         if not any(id(tensor) in self._live for tensor in tensors):
             return self._fold(func, args, kwargs, tensors)
         shapes = pytree.tree_map_only(torch.Tensor, _without_numbers, (args, kwargs))
-        with torch.device("meta"):
-            result = func(*shapes[0], **shapes[1])
+        result = _shapes_of(func, *shapes)
         if not _has_tensor(result):
             return result  # a shape, a type and so on
         self._try_kernel(func, args, kwargs, tensors)
@@ -155,7 +168,7 @@ class Recorder(TorchFunctionMode):
             Constants, by the names that the layer gives them; None for one that it lacks.
         """
         *positional, named = how
-        with torch.device("meta"):
+        with self._pause(), torch.device("meta"):
             layer = kind(*positional, **named).eval()
         path = next((self.path_of(w) for w in weights.values() if w is not None), "")
         for name, weight in weights.items():
@@ -167,13 +180,22 @@ class Recorder(TorchFunctionMode):
         if not self.is_live(x):
             return layer(x)
         shapes = {name: _without_numbers(w) for name, w in layer.state_dict().items()}
-        made = torch.func.functional_call(layer, shapes, (x,))
+        with self._pause():
+            made = torch.func.functional_call(layer, shapes, (x,))
         path = self._free(path.rpartition(".")[0] or self.result or kind.__name__.lower())
         self._attach(path, layer)
         node = self.graph.create_node(
             "call_module", path, (self._live[id(x)],), name=identifier(path) or None
         )
         return self._stand_for(node, made)
+
+    @contextmanager
+    def _pause(self) -> Iterator[None]:
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
 
     def output(self, values: list[torch.Tensor]) -> None:
         """End the graph; the model returns one value as it is, several as a tuple."""
@@ -265,7 +287,7 @@ class Recorder(TorchFunctionMode):
             *given,
             name=identifier(self.result) or None,
         )
-        made.meta["nn_module_stack"] = {self.where: (self.where, None)}
+        made.meta["nn_module_stack"] = {self.label: (self.label, None)}
         if isinstance(result, torch.Tensor):
             return self._stand_for(made, result)
         return tuple(
@@ -312,6 +334,15 @@ class Recorder(TorchFunctionMode):
 
 def _without_numbers(tensor: torch.Tensor) -> torch.Tensor:
     return tensor if tensor.is_meta else tensor.to("meta")
+
+
+def _shapes_of(func: Any, args: Any, kwargs: Any) -> Any:
+    """What a function returns on `meta`, where one of ours makes its own tensors as well."""
+    inner = getattr(func, "itself", None)
+    if inner is None:
+        return func(*args, **kwargs)
+    with torch.device("meta"):
+        return inner(*args, **kwargs)
 
 
 def _has_tensor(value: Any) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
 
@@ -94,6 +95,8 @@ class Call:
                 value = onnx.helper.get_attribute_value(attribute)
                 if isinstance(value, bytes):
                     return value.decode()
+                if isinstance(value, float):  # stored in 32 bits: 1e-05, not 9.999999747378752e-06
+                    return float(str(np.float32(value)))
                 return list(value) if attribute.type > onnx.AttributeProto.GRAPH else value
         return default
 
