@@ -58,12 +58,26 @@ _REWRITES = {
 }
 
 
+_MODEL_HELP = "a torchvision classification model, such as googlenet, or an ONNX file"
+
+
+def _named(model: str, options: argparse.Namespace) -> str:
+    """A model's name, checked, with the sizes that were asked for."""
+    from ramiel_core import pipeline
+
+    sizes = dict(pipeline.size(text) for text in options.dim)
+    name = pipeline.with_sizes(pipeline.resolve(model), sizes)
+    if sizes:
+        pipeline.graph_of(name)  # which refuses a size that does not fit
+    return name
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m ramiel_core", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     analyze = commands.add_parser("analyze", help="operators, clusters, T1, T∞, critical path")
-    analyze.add_argument("model", help="a torchvision classification model, such as googlenet")
+    analyze.add_argument("model", help=_MODEL_HELP)
     analyze.add_argument("--cost", choices=("unit", "flops", "measured"), default="flops")
     analyze.add_argument("--planner", metavar="NAME", help=_PLANNER_HELP)
     _add_rewrites(analyze)
@@ -85,19 +99,28 @@ def _parser() -> argparse.ArgumentParser:
     bench.set_defaults(command=_bench)
 
     tune = commands.add_parser("tune", help="find the fastest configuration on this host")
-    tune.add_argument("model")
+    tune.add_argument("model", help=_MODEL_HELP)
     tune.add_argument("--budget", type=float, default=60.0, metavar="SECONDS")
     tune.add_argument("--json", action="store_true", help="print JSON")
     tune.set_defaults(command=_tune)
 
     emit = commands.add_parser("emit", help="write the generated program")
-    emit.add_argument("model")
+    emit.add_argument("model", help=_MODEL_HELP)
     emit.add_argument("--out", type=Path, required=True, metavar="DIR")
     emit.add_argument("--workers", type=int, metavar="K", help="default: the natural fixpoint")
     emit.add_argument("--cost", choices=("unit", "flops", "measured"), default="flops")
     emit.add_argument("--planner", metavar="NAME", help=_PLANNER_HELP)
     _add_rewrites(emit)
     emit.set_defaults(command=_emit)
+
+    for command in (analyze, bench, tune, emit):
+        command.add_argument(
+            "--dim",
+            action="append",
+            default=[],
+            metavar="NAME=SIZE",
+            help="size of a dynamic dimension of an ONNX file; default: 1, or by its name",
+        )
 
     models = commands.add_parser("models", help="every model by name")
     models.set_defaults(command=lambda _: _models())
@@ -122,9 +145,10 @@ def _analyze(options: argparse.Namespace) -> int:
     from ramiel_core import pipeline
 
     planner, rewrites = pipeline.planner_named(options.planner), _rewrites_of(options)
-    graph = pipeline.graph_of(options.model, rewrites=rewrites)
+    model = _named(options.model, options)
+    graph = pipeline.graph_of(model, rewrites=rewrites)
     if options.cost == "measured" and (options.refresh or not pipeline.is_measured(graph)):
-        job = Job(options.model, task="profile", **asdict(rewrites))
+        job = Job(model, task="profile", **asdict(rewrites))
         for _ in pipeline.finish(pipeline.start(job)):
             pass
     graph = pipeline.weigh(graph, options.cost)
@@ -132,6 +156,8 @@ def _analyze(options: argparse.Namespace) -> int:
     if options.clone:
         graph, plan = pipeline.with_clones(graph, plan)
     found = pipeline.summary(graph, plan)
+    if sizes := pipeline.dimensions_of(model):
+        found["dimensions"] = sizes
     if options.json:
         print(json.dumps(found, indent=2))
     else:
@@ -141,11 +167,10 @@ def _analyze(options: argparse.Namespace) -> int:
 
 def _bench(options: argparse.Namespace) -> int:
     from ramiel_core import pipeline
-    from ramiel_core.model import zoo
 
     fields = ("kernels", "planner", "runtime", "workers", "threads", "repeats", "signals", "clone")
     settings = {name: getattr(options, name) for name in fields} | asdict(_rewrites_of(options))
-    models = [zoo.resolve(name) for name in options.models] or list(pipeline.FIVE)
+    models = [_named(name, options) for name in options.models] or list(pipeline.FIVE)
     jobs = [Job(model, **settings) for model in models]  # all are checked before the first starts
     records: list[dict[str, Any]] = []
     with _progress() as progress:
@@ -181,7 +206,7 @@ def _bench_one(job: Job, progress: Progress) -> dict[str, Any]:
 def _tune(options: argparse.Namespace) -> int:
     from ramiel_core import pipeline
 
-    job = Job(options.model, task="tune", budget_s=options.budget)
+    job = Job(_named(options.model, options), task="tune", budget_s=options.budget)
     found: dict[str, Any] = {}
     with _progress() as progress:
         bar = progress.add_task(f"{job.model}: starting", total=None)
@@ -207,7 +232,8 @@ def _emit(options: argparse.Namespace) -> int:
     from ramiel_core import pipeline
 
     planner = pipeline.planner_named(options.planner)
-    graph = pipeline.graph_of(options.model, cost=options.cost, rewrites=_rewrites_of(options))
+    model = _named(options.model, options)
+    graph = pipeline.graph_of(model, cost=options.cost, rewrites=_rewrites_of(options))
     parallel = graph, pipeline.plan_of(graph, options.workers, planner)
     if options.clone:
         parallel = pipeline.with_clones(*parallel)
@@ -266,7 +292,10 @@ def _print_summary(found: dict[str, Any], planner: str | None, outlook: str) -> 
         said = f"{found['predicted_ms']:.4g}{unit} on {workers}{proved}"
         rows.append((f"plan by {planner}", said))
     taken = {"removed_constants": "folded", "removed_dead": "dead", "cloned": "cloned"}
-    rows += [(text, _named(found[key])) for key, text in taken.items() if found[key]]
+    rows += [(text, _listed(found[key])) for key, text in taken.items() if found[key]]
+    if sizes := found.get("dimensions"):
+        said = ", ".join(f"{name}={size}" for name, size in sizes.items())
+        rows.append(("dynamic dimensions", f"{said} (others: --dim NAME=SIZE)"))
     for row in rows:
         table.add_row(*row)
     console = Console()
@@ -274,7 +303,7 @@ def _print_summary(found: dict[str, Any], planner: str | None, outlook: str) -> 
     console.print(outlook)
 
 
-def _named(operators: list[str]) -> str:
+def _listed(operators: list[str]) -> str:
     more = " …" if len(operators) > NAMED else ""
     return f"{len(operators)}: {', '.join(operators[:NAMED])}{more}"
 
@@ -329,7 +358,7 @@ def _print_table(records: list[dict[str, Any]]) -> None:
     for r in records:
         low, high = r["speedup_ci"]
         table.add_row(
-            r["model"],
+            r["model"].rpartition("/")[2],
             f"{r['workers']}×{r['threads']}",
             f"{r['sequential_ms']:.1f}",
             f"{r['parallel_ms']:.1f}",
@@ -342,6 +371,9 @@ def _print_table(records: list[dict[str, Any]]) -> None:
     console.print(table)
     for r in records:
         console.print(f"[bold]{r['model']}[/]: {r['verdict']}")
+        if check := r.get("import_check"):
+            against = check.get("error") or f"{check['max_difference']:.1g} of the largest output"
+            console.print(f"Import against ONNX Runtime: {against}.")
 
 
 if __name__ == "__main__":

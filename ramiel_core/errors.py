@@ -13,6 +13,10 @@ class ModelError(RamielError):
     """A model is unknown, or cannot be turned into an operator graph."""
 
 
+class UnsupportedError(ModelError):
+    """A model file is sound as far as it was read, but uses what Ramiel does not import."""
+
+
 class GraphError(RamielError):
     """An operator graph contradicts itself: a cycle, a missing producer, a negative cost."""
 

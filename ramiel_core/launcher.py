@@ -18,12 +18,13 @@ from typing import Any
 import torch
 
 from ramiel_core.check import check_plan
-from ramiel_core.errors import PlanError, RamielError
+from ramiel_core.errors import ModelError, PlanError, RamielError
 from ramiel_core.graph import cost_cache
 from ramiel_core.graph.costs import SendLine, reweigh, weigh_measured
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job, Parcel, Plan, Program, Report
 from ramiel_core.kernels import fused, inductor, onnx_runtime, open_vino
 from ramiel_core.kernels.segment import segment
+from ramiel_core.model import files
 from ramiel_core.pipeline import (
     LIBRARIES,
     MOLDABLE,
@@ -49,6 +50,7 @@ Tell = Callable[..., None]
 COMPILE_S = (
     0.4  # that inductor takes an operator which it has not compiled before, on this kind of core
 )
+IMPORT_TOLERANCE = 1e-4  # between torch and ONNX Runtime in float32, of the largest output
 PLANNERS_TRIED = ("ramiel", "heft")
 TORCH_KERNELS = ("eager", "fused")  # whose operators run one by one
 TOLERANCE: Mapping[str, float] = {
@@ -85,6 +87,7 @@ def launch(folder: Path) -> int:
             else:
                 families = AUTO if job.task == "tune" else job.kernels
                 parcel = parcel_of(traced(job.model, device="cpu"), families, job.rewrites)
+            compared = _compared(job, parcel, tell)
             workshop = Workshop(parcel, tell, job.signals)
             if job.kernels == AUTO:
                 job = _settled(workshop, job, tell)
@@ -94,7 +97,8 @@ def launch(folder: Path) -> int:
             elif job.task == "tune":
                 tell("tuned", record=_tune(workshop, job, tell))
             else:
-                tell("report", record=record(_benchmark(workshop, job, tell)))
+                report = _benchmark(workshop, job, tell)
+                tell("report", record={**record(report), **compared})
     except RamielError as error:
         tell("error", message=str(error), error=type(error).__name__)
         return 1
@@ -103,6 +107,48 @@ def launch(folder: Path) -> int:
         tell("error", message=f"the benchmark broke off ({said}). Please report it.")
         raise
     return 0
+
+
+def _compared(job: Job, parcel: Parcel, tell: Tell) -> dict[str, Any]:
+    """How near an imported file's outputs are to ONNX Runtime's, as the record tells it.
+
+    Raises
+    ------
+    ModelError
+        Where they are further away than `IMPORT_TOLERANCE`: nothing that is measured of a model
+        that was imported wrongly is worth anything.
+    """
+    if job.task == "profile" or not files.is_file(job.model):
+        return {}
+    tell("stage", text="Comparing with ONNX Runtime")
+    path, _ = files.located(job.model)
+    try:
+        theirs = _apart(onnx_runtime.run_file, path, [t.numpy() for t in parcel.inputs])
+    except (RamielError, TypeError) as error:  # numpy has no bfloat16
+        return {"import_check": {"against": "onnxruntime", "error": str(error)}}
+    reference = parcel.reference
+    ours = reference if isinstance(reference, tuple) else (reference,)
+    difference = max(
+        (_difference(a, torch.from_numpy(b)) for a, b in zip(ours, theirs, strict=True)),
+        default=0.0,
+    )
+    if difference > IMPORT_TOLERANCE:
+        raise ModelError(
+            f"{path.name} was imported wrongly: its outputs are {difference:.2g} of the largest "
+            f"away from ONNX Runtime's, where {IMPORT_TOLERANCE:g} is allowed. Please report it."
+        )
+    check = {"max_difference": difference, "tolerance": IMPORT_TOLERANCE}
+    return {"import_check": {"against": "onnxruntime", **check}}
+
+
+def _difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    """Largest difference as a share of the largest finite value; equal NaN and infinities are 0."""
+    a, b = ours.double(), theirs.double()
+    apart = torch.where((a == b) | (a.isnan() & b.isnan()), 0.0, (a - b).abs())
+    largest = torch.where(b.isfinite(), b.abs(), 0.0)
+    if not b.numel() or not bool(apart.any()):
+        return 0.0
+    return float(apart.nan_to_num(nan=float("inf")).max() / max(float(largest.max()), 1e-30))
 
 
 @dataclass(frozen=True)

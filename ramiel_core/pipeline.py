@@ -31,7 +31,7 @@ from ramiel_core.ir import AUTO, Graph, Job, Parcel, Plan, Program, Rewrites, Ti
 from ramiel_core.kernels import inductor, onnx_runtime, open_vino
 from ramiel_core.kernels.fuse import fuse
 from ramiel_core.kernels.segment import Family, segment
-from ramiel_core.model import zoo
+from ramiel_core.model import files, from_onnx, zoo
 from ramiel_core.model.trace import trace
 from ramiel_core.plan.clone import LIMITS, Limits, clone
 from ramiel_core.plan.planner import DEFAULT, known_planner, make_plan, sequential_plan
@@ -64,15 +64,26 @@ Inputs = tuple[torch.Tensor, ...]
 def traced(
     model: str | nn.Module, inputs: Inputs | None = None, device: str = "meta"
 ) -> TracedModel:
-    """A model of the registry by name, or any module with example inputs, as operator calls.
+    """A model by name, or any module with example inputs, as operator calls.
+
+    Parameters
+    ----------
+    model : str or nn.Module
+        A name of the registry, an ONNX file as `model.files` names it, or a module in eval mode.
+    inputs : tuple of torch.Tensor
+        Example inputs, for a module.
+    device : str
+        "meta" gives shapes without numbers, at no cost.
 
     Raises
     ------
     ModelError
-        For an unknown name, or a model that cannot be traced.
+        For an unknown name, or a model that cannot be traced or imported.
     """
     if isinstance(model, str):
-        name = zoo.resolve(model)
+        name = resolve(model)
+        if files.is_file(name):
+            return files.load(name, device)
         return trace(*zoo.build(name, device), name)
     if inputs is None:
         raise RamielError("a module of your own needs example inputs: analyze(module, (tensor,)).")
@@ -82,6 +93,33 @@ def traced(
 _tracing = threading.RLock()  # torch.fx changes nn.Module itself for as long as it traces
 
 
+def resolve(model: str, *, uploaded_only: bool = False) -> str:
+    """The name under which a model is known: as `model.files.resolve`."""
+    return files.resolve(model, uploaded_only=uploaded_only)
+
+
+def with_sizes(model: str, sizes: Mapping[str, int]) -> str:
+    """The name of a file's model with sizes for its dynamic dimensions."""
+    return files.with_sizes(model, sizes)
+
+
+def size(text: str) -> tuple[str, int]:
+    """One size of a dynamic dimension, as a shell takes it: `NAME=SIZE`."""
+    return files.size(text)
+
+
+def dimensions_of(model: str) -> dict[str, int]:
+    """Dynamic dimensions of a file's model, with the sizes that they have."""
+    return files.dimensions_of(model)
+
+
+def describe(model: str) -> from_onnx.Description:
+    """What a file says of itself, before it is loaded."""
+    path, _ = files.located(model)
+    files.refuse_others(path)
+    return from_onnx.describe(path)
+
+
 def _bare_graph(
     model: str | nn.Module, inputs: Inputs | None = None, rewrites: Rewrites = REWRITES
 ) -> Graph:
@@ -89,7 +127,14 @@ def _bare_graph(
         return extract(rewrite(traced(model, inputs), rewrites))
 
 
-_zoo_graph = lru_cache(maxsize=32)(_bare_graph)
+@lru_cache(maxsize=32)
+def _stamped_graph(name: str, stamp: tuple[int, int] | None, rewrites: Rewrites) -> Graph:
+    del stamp  # a file that was written anew is another model
+    return _bare_graph(name, None, rewrites)
+
+
+def _named_graph(name: str, rewrites: Rewrites = REWRITES) -> Graph:
+    return _stamped_graph(name, files.stamp(name), rewrites)
 
 
 def graph_of(
@@ -105,7 +150,7 @@ def graph_of(
     Parameters
     ----------
     model : str or nn.Module
-        A name of torchvision's registry, or a module in eval mode.
+        A name of torchvision's registry, an ONNX file, or a module in eval mode.
     inputs : tuple of torch.Tensor
         Example inputs, for a module.
     cost : {"unit", "flops", "measured"}
@@ -122,8 +167,10 @@ def graph_of(
     GraphError
         For an unknown cost model, or costs that were never measured on this host.
     """
-    name = zoo.resolve(model) if isinstance(model, str) else None
-    bare = _zoo_graph(name, None, rewrites) if name else _bare_graph(model, inputs, rewrites)
+    if isinstance(model, str):
+        bare = _named_graph(resolve(model), rewrites)
+    else:
+        bare = _bare_graph(model, inputs, rewrites)
     return weigh(bare, cost, threads)
 
 
@@ -239,11 +286,11 @@ def outlook(graph: Graph) -> str:
 
 
 def tuned_for(model: str) -> dict[str, Any] | None:
-    """What a tuner found for a model of the registry on this host, or None.
+    """What a tuner found for a model by name on this host, or None.
 
     The record of a "tune" `Job`, with `found_at`: when that was, as ISO 8601 in UTC.
     """
-    return tuned.load(_zoo_graph(zoo.resolve(model), None, REWRITES), host.identity())
+    return tuned.load(_named_graph(resolve(model)), host.identity())
 
 
 def analyze(
@@ -272,7 +319,7 @@ def start(job: Job, model: nn.Module | None = None, inputs: Inputs | None = None
     if job.planner != MOLDABLE:
         known_planner(job.planner)
     if model is None:
-        return jobs.start(replace(job, model=zoo.resolve(job.model)))
+        return jobs.start(replace(job, model=resolve(job.model)))
     with _tracing:
         families = AUTO if job.task == "tune" else job.kernels
         own = replace(traced(model, inputs), name=job.model)

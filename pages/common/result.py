@@ -29,6 +29,7 @@ def show(record: dict[str, Any]) -> None:
     for warning in (*report.warnings, *disturbed(report)):
         cards.note(cards.sentence(warning), "warning")
     equality(report)
+    imported(record.get("import_check"))
     numbers(report)
     left, right = st.columns(2)
     with left:
@@ -97,6 +98,20 @@ def equality(report: Report) -> None:
             f"Outputs differ from the reference in the {wrong} runs, by up to {difference:.3g} of "
             f"the largest output{allowed}: do not trust these times, and please report this model.",
             "error",
+        )
+
+
+def imported(check: dict[str, Any] | None) -> None:
+    """Say how an imported file's outputs compare with ONNX Runtime's, if there was a file."""
+    if check is None:
+        return
+    if "error" in check:
+        cards.note(f"The import could not be compared: {check['error']}", "warning")
+    else:
+        cards.note(
+            f"Imported rightly: outputs are within {check['max_difference']:.1g} of ONNX Runtime's "
+            f"on the same file, of {check['tolerance']:g} allowed; both as shares of the largest.",
+            "good",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,6 +34,29 @@ def recipe(segment: Segment, weights: Mapping[str, Any]) -> Recipe:
         tuple(spec for _, spec in segment.inputs),
         tuple(spec for _, spec in segment.outputs),
     )
+
+
+def run_file(path: Path, inputs: Sequence[Any]) -> list[Any]:
+    """What ONNX Runtime itself makes of a file, on one thread; inputs and outputs are numpy arrays.
+
+    Raises
+    ------
+    RamielError
+        Where it cannot load or run the file.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = ERROR
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+        names = [given.name for given in session.get_inputs()]
+        made: list[Any] = session.run(None, dict(zip(names, inputs, strict=True)))
+    except Exception as cause:
+        said = str(cause).strip().partition("\n")[0][:200].rstrip(".")
+        raise RamielError(f"ONNX Runtime cannot run this file ({said}).") from cause
+    return made
 
 
 @dataclass(frozen=True)

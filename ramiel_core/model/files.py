@@ -1,0 +1,250 @@
+"""Models by name: one of the registry's, or a file, with the sizes of its dynamic dimensions.
+
+A file is named by its path, `models/bert.onnx`, or, where it was uploaded, by its content:
+`uploaded/3f0c…/bert.onnx`. Sizes stand behind it: `models/bert.onnx@batch=1,seq=128`. So one text
+names a model everywhere: in a shell, in an address, in a job that a launcher is to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ramiel_core.cache import cache_dir
+from ramiel_core.errors import ModelError, UnsupportedError
+from ramiel_core.ir import TracedModel
+from ramiel_core.model import from_onnx, zoo
+from ramiel_core.model.onnx import dimensions
+
+UPLOADED = "uploaded"
+KEPT = 20  # uploads, the newest
+HASH_DIGITS = 32
+FILE_ENDINGS = frozenset(
+    ".onnx .pt .pth .pt2 .pkl .ckpt .bin .safetensors .h5 .keras .tflite .pb .torchscript".split()
+)
+CHECKPOINT_WAY = "export the model to ONNX with torch.onnx.export(model, inputs, 'model.onnx')"
+REFUSED = {  # what else is uploaded as a model, and what to do instead
+    "torch.export": (
+        f"is a torch.export archive, and loading one can execute code that it holds; "
+        f"{CHECKPOINT_WAY}"
+    ),
+    "TorchScript": (
+        f"is a TorchScript archive, and loading one can execute code that it holds; "
+        f"{CHECKPOINT_WAY}"
+    ),
+    "checkpoint": (
+        f"is a pickle of torch.save, and loading one can execute code that it holds; "
+        f"{CHECKPOINT_WAY}, or keep bare weights as safetensors"
+    ),
+    "pickle": (
+        f"is a pickle, and loading one can execute code that it holds; {CHECKPOINT_WAY}, or keep "
+        f"bare weights as safetensors"
+    ),
+    "safetensors": f"holds weights without a model; {CHECKPOINT_WAY}",
+    "zip": "is a zip archive; unpack it and give the .onnx file in it",
+    "HDF5": "is an HDF5 (Keras) model; convert it to ONNX with tf2onnx",
+    "TFLite": "is a TFLite model; convert it to ONNX with tf2onnx",
+    "text": "is a text file; give the .onnx file itself",
+}
+_REFERENCE = re.compile(r"(?P<path>.+\.onnx)(?:@(?P<sizes>.*))?", re.IGNORECASE | re.DOTALL)
+
+
+def is_file(text: str) -> bool:
+    """Whether a text names a file rather than a model of the registry."""
+    return bool(_REFERENCE.fullmatch(text)) or "/" in text or Path(text).suffix in FILE_ENDINGS
+
+
+def resolve(text: str, *, uploaded_only: bool = False) -> str:
+    """The name under which a model is known, checked.
+
+    Parameters
+    ----------
+    text : str
+        What a user typed: a name of the registry, or a file.
+    uploaded_only : bool
+        For addresses, which must not read whatever lies on the host.
+
+    Raises
+    ------
+    ModelError
+        For an unknown name, or a file that is gone or no ONNX model.
+    """
+    text = text.strip()
+    if not is_file(text):
+        return zoo.resolve(text)
+    path, _ = located(text, uploaded_only=uploaded_only)
+    refuse_others(path)
+    return text
+
+
+def located(text: str, *, uploaded_only: bool = False) -> tuple[Path, dict[str, int]]:
+    """Path and sizes of a file's name.
+
+    Raises
+    ------
+    ModelError
+        Where there is no such file, or the sizes cannot be read.
+    """
+    match = _REFERENCE.fullmatch(text)
+    name, sizes = (match["path"], match["sizes"]) if match else (text, None)
+    if not name.isprintable() or set(name) & set("\"'\\`<>"):
+        raise ModelError("the file's name has quotes, brackets or worse; rename it.")
+    folder, _, rest = name.partition("/")
+    if folder == UPLOADED and re.fullmatch(rf"[0-9a-f]{{{HASH_DIGITS}}}/[\w.-]+", rest):
+        path = _uploads() / rest
+        if not path.is_file():
+            raise ModelError(
+                f"the uploaded model {path.name} is no longer here; upload it again on the start "
+                f"page."
+            )
+    elif uploaded_only:
+        raise ModelError(
+            f"the address names the file {name[:80]!r}; pages open uploaded files only, so upload "
+            f"it on the start page."
+        )
+    else:
+        path = Path(name)
+        if not path.is_file():
+            raise ModelError(f"there is no file {name!r}; check its path.")
+    return path, _sizes(sizes or "")
+
+
+def _sizes(text: str) -> dict[str, int]:
+    return dict(size(part) for part in text.split(",") if part)
+
+
+def size(text: str) -> tuple[str, int]:
+    """One `NAME=SIZE`.
+
+    Raises
+    ------
+    ModelError
+        For anything else.
+    """
+    name, _, number = text.rpartition("=")
+    if not name or not re.fullmatch(r"[0-9]{1,10}", number):
+        raise ModelError(f"{text[:80]!r} is no size of a dimension; write NAME=SIZE, as batch=1.")
+    return name, int(number)
+
+
+def with_sizes(text: str, sizes: Mapping[str, int]) -> str:
+    """A file's name with these sizes, beside those that it has; registry names as they are."""
+    match = _REFERENCE.fullmatch(text)
+    if match is None or not sizes:
+        return text
+    all_sizes = {**_sizes(match["sizes"] or ""), **sizes}
+    return f"{match['path']}@{','.join(f'{name}={n}' for name, n in all_sizes.items())}"
+
+
+def stamp(text: str) -> tuple[int, int] | None:
+    """What changes when a file does; None for a name of the registry."""
+    if not is_file(text):
+        return None
+    found = located(text)[0].stat()
+    return found.st_mtime_ns, found.st_size
+
+
+def load(text: str, device: str = "cpu") -> TracedModel:
+    """Import the model that a file's name says.
+
+    Raises
+    ------
+    ModelError
+        As `from_onnx.load`.
+    """
+    path, sizes = located(text)
+    refuse_others(path)
+    return from_onnx.load(path, sizes, device, name=text)
+
+
+def dimensions_of(text: str) -> dict[str, int]:
+    """The dynamic dimensions of a file's model with their sizes; of a registry's model none."""
+    if not is_file(text):
+        return {}
+    path, sizes = located(text)
+    return {**dimensions.defaults(from_onnx.describe(path).inputs), **sizes}
+
+
+# --- uploads --------------------------------------------------------------------------------
+
+
+def keep(name: str, content: bytes | memoryview) -> str:
+    """Store an uploaded file by its content; returns the name under which it is found again."""
+    digest = hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
+    plain = re.sub(r"[^\w.-]+", "_", Path(name).stem, flags=re.ASCII)[:60].strip("._") or "model"
+    folder = _uploads() / digest
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{plain}.onnx"
+    if not path.exists():
+        part = path.with_suffix(".part")
+        part.write_bytes(content)
+        part.rename(path)
+    folder.touch()
+    _forget_old()
+    return f"{UPLOADED}/{digest}/{path.name}"
+
+
+def _uploads() -> Path:
+    folder = cache_dir() / UPLOADED
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _forget_old() -> None:
+    by_age = sorted(_uploads().iterdir(), key=lambda f: f.stat().st_mtime, reverse=True)
+    for folder in by_age[KEPT:]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+# --- what a file is -------------------------------------------------------------------------
+
+
+def refuse_others(path: Path) -> None:
+    """Refuse what is known to be no ONNX file, by its first bytes, with the way round.
+
+    Raises
+    ------
+    UnsupportedError
+        Says what it is, why it is refused, and what to do.
+    """
+    kind = kind_of(path)
+    if kind != "ONNX":
+        raise UnsupportedError(f"{path.name} {REFUSED[kind]}.")
+    if path.suffix.lower() != ".onnx":
+        raise UnsupportedError(f"{path.name} is no known format; ONNX files end in .onnx.")
+
+
+def kind_of(path: Path) -> str:
+    """What a file is by its first bytes: a key of `REFUSED`, or "ONNX" for anything else."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    if head.startswith(b"PK\x03\x04"):
+        return _kind_of_archive(path)
+    if re.match(rb"\x80[\x02-\x05]", head):
+        return "pickle"
+    if head.startswith(b"\x89HDF"):
+        return "HDF5"
+    if head[4:8] == b"TFL3":
+        return "TFLite"
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
+        return "safetensors"
+    printable = head.isascii() and all(byte >= 0x20 or byte in b"\r\n\t" for byte in head)
+    return "text" if head and printable else "ONNX"
+
+
+def _kind_of_archive(path: Path) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        return "zip"
+    last = {name.rpartition("/")[2] for name in names}
+    if "archive_format" in last or "serialized_exported_program.json" in last:
+        return "torch.export"
+    if "constants.pkl" in last or any("/code/" in name for name in names):
+        return "TorchScript"
+    return "checkpoint" if "data.pkl" in last else "zip"

@@ -1,0 +1,1 @@
+"""ONNX operators as torch calls: a table of small functions, one an operator."""

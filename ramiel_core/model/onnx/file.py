@@ -1,0 +1,294 @@
+"""An ONNX file -> its structure and, apart from it, its weights: read when asked for, once.
+
+A model of a gigabyte is a few hundred kilobytes of structure and the rest weights. The structure
+is cut out of the file by walking over its fields (protobuf's wire format: a tag, a length, so many
+bytes), so that nothing large is read before it is known to be wanted, and nothing twice.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from google.protobuf.message import DecodeError
+
+from ramiel_core.errors import ModelError, UnsupportedError
+
+TYPES: Mapping[int, torch.dtype] = {
+    onnx.TensorProto.FLOAT: torch.float32,
+    onnx.TensorProto.DOUBLE: torch.float64,
+    onnx.TensorProto.FLOAT16: torch.float16,
+    onnx.TensorProto.BFLOAT16: torch.bfloat16,
+    onnx.TensorProto.INT8: torch.int8,
+    onnx.TensorProto.INT16: torch.int16,
+    onnx.TensorProto.INT32: torch.int32,
+    onnx.TensorProto.INT64: torch.int64,
+    onnx.TensorProto.UINT8: torch.uint8,
+    onnx.TensorProto.UINT16: torch.uint16,
+    onnx.TensorProto.UINT32: torch.uint32,
+    onnx.TensorProto.UINT64: torch.uint64,
+    onnx.TensorProto.BOOL: torch.bool,
+}
+CODES: Mapping[torch.dtype, int] = {dtype: code for code, dtype in TYPES.items()}
+SMALL_BYTES = 2**16  # what shape arithmetic may read; more is a weight
+# Field numbers of onnx.proto that lead to the weights.
+GRAPH, INITIALIZER, RAW_DATA = 7, 5, 9
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
+
+
+def type_of(code: int, where: str) -> torch.dtype:
+    """The torch type of an ONNX element type.
+
+    Raises
+    ------
+    UnsupportedError
+        For strings, complex numbers and types of less than a byte.
+    """
+    if code not in TYPES:
+        known = code in onnx.TensorProto.DataType.values()
+        name = onnx.TensorProto.DataType.Name(code) if known else f"number {code}"
+        raise UnsupportedError(
+            f"{where} is of type {name}, which is not imported; float, double, float16, bfloat16, "
+            f"bool and integers of 8 to 64 bits are."
+        )
+    return TYPES[code]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the bytes of a weight lie."""
+
+    path: Path
+    offset: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """The structure of a model, and where its weights lie."""
+
+    path: Path
+    model: onnx.ModelProto  # without the numbers of its larger weights
+    places: Mapping[int, Place]  # of those, by their number in the graph's initializers
+
+    @cached_property
+    def opset(self) -> int:
+        """Version of the standard operators; 0 where the file names none."""
+        return next((o.version for o in self.model.opset_import if o.domain in ("", "ai.onnx")), 0)
+
+    def weight(self, number: int, device: str) -> torch.Tensor:
+        """The initializer of this number; on "meta", larger ones have no numbers.
+
+        Raises
+        ------
+        ModelError
+            Where its bytes are missing, too few, or outside the file's folder.
+        """
+        proto = self.model.graph.initializer[number]
+        where = f"the weight {proto.name!r}"
+        dtype, shape = type_of(proto.data_type, where), tuple(proto.dims)
+        if min(shape, default=0) < 0:
+            raise ModelError(f"{where} has a negative dimension; the file is damaged, export anew.")
+        needed = math.prod(shape) * dtype.itemsize
+        place = self.places.get(number) or self._beside(proto, where, needed)
+        if place is None:
+            return constant(proto, where)
+        if place.size_bytes != needed:
+            raise ModelError(
+                f"{where} should have {needed:,} bytes by its shape, but the file holds "
+                f"{place.size_bytes:,}; the file is damaged, download or export it anew."
+            )
+        if device == "meta" and needed > SMALL_BYTES:
+            return torch.empty(shape, dtype=dtype, device="meta")
+        return _read(place, dtype, shape, where)
+
+    def _beside(self, proto: onnx.TensorProto, where: str, needed: int) -> Place | None:
+        """Where a weight lies in a file of its own; only files in the model's folder are read."""
+        if proto.data_location != onnx.TensorProto.EXTERNAL:
+            return None
+        told = {entry.key: entry.value for entry in proto.external_data}
+        folder = self.path.resolve().parent
+        name = told.get("location", "")
+        path = (folder / name).resolve()
+        if not name or not path.is_relative_to(folder):
+            raise ModelError(
+                f"{where} lies in {name!r}, outside the model's folder; only files beside the "
+                f".onnx file are read, so move it there or export with the weights inside."
+            )
+        if not path.is_file():
+            raise ModelError(
+                f"{where} lies in {name!r}, which is not beside the model; put it into the same "
+                f"folder, or export with the weights inside."
+            )
+        offset, size = (_whole(told.get(key), where) for key in ("offset", "length"))
+        return Place(path, offset or 0, needed if size is None else size)
+
+
+def _whole(text: str | None, where: str) -> int | None:
+    if text is None:
+        return None
+    if not text.isdigit():
+        raise ModelError(f"{where} has the offset or length {text[:40]!r}; export the model anew.")
+    return int(text)
+
+
+def _read(place: Place, dtype: torch.dtype, shape: tuple[int, ...], where: str) -> torch.Tensor:
+    """Read straight into the tensor's own memory, so that weights exist once."""
+    present = place.path.stat().st_size
+    if place.offset + place.size_bytes > present:
+        raise ModelError(
+            f"{where} should end at byte {place.offset + place.size_bytes:,} of "
+            f"{place.path.name}, which has {present:,}; download or export it anew."
+        )
+    flat = np.fromfile(place.path, np.uint8, place.size_bytes, offset=place.offset)
+    return torch.from_numpy(flat).view(dtype).reshape(shape)
+
+
+def constant(proto: onnx.TensorProto, where: str) -> torch.Tensor:
+    """A tensor that is written out in the structure itself.
+
+    Raises
+    ------
+    ModelError
+        Where numbers and shape do not fit, or the type is not imported.
+    """
+    dtype = type_of(proto.data_type, where)
+    needed = math.prod(proto.dims) * dtype.itemsize
+    if needed > proto.ByteSize() * 8:  # numbers as varints take a byte each
+        raise ModelError(
+            f"{where} should have {needed:,} bytes by its shape, but the file holds none of them; "
+            f"the file is damaged, download or export it anew."
+        )
+    try:
+        array = onnx.numpy_helper.to_array(proto)
+    except (ValueError, TypeError) as cause:
+        raise ModelError(
+            f"{where} cannot be read ({str(cause).splitlines()[0]}); the file is damaged, download "
+            f"or export it anew."
+        ) from cause
+    return from_array(array, dtype)
+
+
+def from_array(array: np.ndarray[Any, Any], dtype: torch.dtype) -> torch.Tensor:
+    """A tensor of these numbers, in memory of its own; numpy itself has no bfloat16."""
+    if dtype is torch.bfloat16:
+        return torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
+    return torch.from_numpy(np.array(array, order="C"))
+
+
+# --- the structure without the weights ------------------------------------------------------
+
+
+def opened(path: Path) -> OnnxFile:
+    """Read the structure of a file.
+
+    Raises
+    ------
+    ModelError
+        Where it is no ONNX file, or ends too early.
+    """
+    size = path.stat().st_size
+    if not size:
+        raise ModelError(f"{path.name} is empty; download or export it anew.")
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        try:
+            structure, places = _without_weights(data, path)
+        except _NotProtobufError as cause:
+            raise ModelError(
+                f"{path.name} is no ONNX file, or only a part of one ({cause}); download or export "
+                f"it anew."
+            ) from cause
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(structure)
+    except DecodeError as cause:
+        raise ModelError(
+            f"{path.name} is no ONNX file, or a damaged one; download or export it anew."
+        ) from cause
+    return OnnxFile(path, model, places)
+
+
+class _NotProtobufError(Exception):
+    """Bytes that cannot be fields of a message."""
+
+
+def _without_weights(data: mmap.mmap, path: Path) -> tuple[bytes, dict[int, Place]]:
+    """The model's message without large `raw_data`, and where those are."""
+    places: dict[int, Place] = {}
+    parts: list[bytes] = []
+    for number, start, content, end in _fields(data, 0, len(data)):
+        if number != GRAPH:
+            parts.append(data[start:end])
+            continue
+        graph = _graph(data, content, end, places, path)
+        parts.append(_tag(GRAPH, len(graph)) + graph)
+    return b"".join(parts), places
+
+
+def _graph(data: mmap.mmap, start: int, end: int, places: dict[int, Place], path: Path) -> bytes:
+    parts: list[bytes] = []
+    count = 0
+    for number, field_start, content, field_end in _fields(data, start, end):
+        if number != INITIALIZER:
+            parts.append(data[field_start:field_end])
+            continue
+        kept: list[bytes] = []
+        for inner, inner_start, inner_content, inner_end in _fields(data, content, field_end):
+            if inner == RAW_DATA and inner_end - inner_content > SMALL_BYTES:
+                places[count] = Place(path, inner_content, inner_end - inner_content)
+            else:
+                kept.append(data[inner_start:inner_end])
+        tensor = b"".join(kept)
+        parts.append(_tag(INITIALIZER, len(tensor)) + tensor)
+        count += 1
+    return b"".join(parts)
+
+
+def _fields(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """(number, start, start of its content, end) of each field of a message."""
+    while at < end:
+        start = at
+        tag, at = _varint(data, at, end)
+        kind = tag & 7
+        if kind == VARINT:
+            content, (_, at) = at, _varint(data, at, end)
+        elif kind in (FIXED64, FIXED32):
+            content, at = at, at + (8 if kind == FIXED64 else 4)
+        elif kind == BYTES:
+            length, content = _varint(data, at, end)
+            at = content + length
+        else:
+            raise _NotProtobufError(f"byte {start:,} starts no field")
+        if at > end:
+            raise _NotProtobufError(f"it ends inside the field at byte {start:,}")
+        yield tag >> 3, start, content, at
+
+
+def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < end and shift < 64:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+    raise _NotProtobufError(f"it ends inside a number at byte {at:,}")
+
+
+def _tag(number: int, length: int) -> bytes:
+    """The head of a field of bytes."""
+    head = bytearray([number << 3 | BYTES])
+    while length > 0x7F:
+        head.append(length & 0x7F | 0x80)
+        length >>= 7
+    head.append(length)
+    return bytes(head)
