@@ -18,8 +18,10 @@ from torch import nn
 from ramiel_core.check import check_plan, check_program
 from ramiel_core.errors import GraphError, RamielError
 from ramiel_core.graph import cost_cache
+from ramiel_core.graph.assume import assume
 from ramiel_core.graph.costs import (
     COST_MODELS,
+    SendLine,
     weigh_flops,
     weigh_measured,
     weigh_unit,
@@ -31,8 +33,10 @@ from ramiel_core.kernels.fuse import fuse
 from ramiel_core.kernels.segment import Family, segment
 from ramiel_core.model import zoo
 from ramiel_core.model.trace import trace
+from ramiel_core.plan.by_hand import reassigned
 from ramiel_core.plan.planner import DEFAULT, known_planner, make_plan, sequential_plan
 from ramiel_core.plan.simulate import simulate
+from ramiel_core.plan.what_if import quick_plan
 from ramiel_core.program.emit import emit
 from ramiel_core.report import tuned
 from ramiel_core.report.verdict import expectation
@@ -167,6 +171,51 @@ def best_plan(graph: Graph, threads: int = 1, planner: str = DEFAULT) -> Plan:
             break  # more workers can only add sends
         best = min(best, plan_of(graph, workers, planner), key=lambda plan: plan.makespan_ms)
     return best
+
+
+def line_of(graph: Graph) -> SendLine | None:
+    """What a send costs under the cost model of `graph`; None where it costs nothing."""
+    if graph.cost_model == "unit":
+        return None
+    known = cost_cache.load(graph, host.identity(), 1) if graph.cost_model == "measured" else None
+    return known[1] if known else SendLine()
+
+
+def assumed(
+    graph: Graph,
+    *,
+    threads: int = 1,
+    scale: Mapping[str, float] | None = None,
+    line: SendLine | None = None,
+) -> Graph:
+    """`graph.assume.assume`, with costs that were measured at so many threads where there are."""
+    if threads > 1 and graph.cost_model == "measured" and is_measured(graph, threads):
+        return assume(weigh(graph, "measured", threads), scale=scale, line=line)
+    return assume(graph, threads=threads, scale=scale, line=line)
+
+
+def what_if(graph: Graph, workers: int, pins: Mapping[str, int] | None = None) -> Plan:
+    """A plan soon enough to follow a slider, checked, with some operators on workers of a choice.
+
+    Parameters
+    ----------
+    graph : Graph
+        Weighed, perhaps by `assumed`.
+    workers : int
+        At most so many, beside those that a pin names.
+    pins : mapping, optional
+        Worker by operator; the others stay where they are planned without pins.
+
+    Raises
+    ------
+    PlanError
+        For a pin of an operator that is not in the graph, or on a worker below 0.
+    """
+    plan = quick_plan(graph, workers)
+    if pins:
+        plan = replace(reassigned(graph, plan, pins), linear=plan.linear)
+    check_plan(graph, plan)
+    return plan
 
 
 def program_of(graph: Graph, plan: Plan) -> Program:
