@@ -1,8 +1,9 @@
 """How soon do the pages answer?  `python -m benchmarks.pages [--out FILE]`.
 
 What if: from a slider's change until prediction and Gantt chart are new, on DenseNet-121 (431
-operators) and others: processor time of the engine alone, wall time in a browser before the app. Prints medians
-and writes JSON with machine and versions beside them. Needs chromium (packages.txt).
+operators) and others: processor time of the engine alone, wall time in a browser before the app.
+Prints medians and writes JSON with machine and versions beside them. Needs chromium
+(packages.txt).
 """
 
 from __future__ import annotations

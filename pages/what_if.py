@@ -40,7 +40,7 @@ def numbers(graph: Graph, plan: Plan, usual: Plan, measured: tuple[str, Report] 
             "As it is, predicted",
             cards.cost(usual.makespan_ms, model),
             "The same number of workers and nothing assumed.",
-            f"{usual.t1_ms / usual.makespan_ms if usual.makespan_ms else 1.0:.2f}× over one worker",
+            f"{usual.t1_ms / usual.makespan_ms if usual.makespan_ms else 1.0:.2f}× over one",
         ),
     ]
     if measured is None:

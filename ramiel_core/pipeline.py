@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from ramiel_core.check import check_plan, check_program
-from ramiel_core.errors import GraphError, RamielError
+from ramiel_core.errors import GraphError, ModelError, RamielError
 from ramiel_core.graph import cost_cache
 from ramiel_core.graph.assume import assume
 from ramiel_core.graph.costs import (
@@ -27,7 +27,17 @@ from ramiel_core.graph.costs import (
     weigh_unit,
 )
 from ramiel_core.graph.extract import extract, weights_of
-from ramiel_core.ir import AUTO, Graph, Job, Parcel, Plan, Program, Timeline, TracedModel
+from ramiel_core.ir import (
+    AUTO,
+    Graph,
+    Job,
+    Parcel,
+    Plan,
+    Program,
+    Report,
+    Timeline,
+    TracedModel,
+)
 from ramiel_core.kernels import onnx_runtime, open_vino
 from ramiel_core.kernels.fuse import fuse
 from ramiel_core.kernels.segment import Family, segment
@@ -38,10 +48,12 @@ from ramiel_core.plan.planner import DEFAULT, known_planner, make_plan, sequenti
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.plan.what_if import quick_plan
 from ramiel_core.program.emit import emit
-from ramiel_core.report import tuned
+from ramiel_core.report import critical, perfetto, tuned
+from ramiel_core.report.summarize import report_from
 from ramiel_core.report.verdict import expectation
 from ramiel_core.run import host, jobs
 from ramiel_core.run.local import Local
+from ramiel_core.view import page
 
 MOLDABLE = "moldable"
 """The planner that needs costs at two thread counts, so that only a launcher can ask for it."""
@@ -255,6 +267,90 @@ def summary(graph: Graph, plan: Plan) -> dict[str, Any]:
 def outlook(graph: Graph) -> str:
     """A sentence on what to expect of a model on this host."""
     return expectation(graph, best_plan(graph), len(host.cores()))
+
+
+def graph_of_report(report: Report) -> Graph | None:
+    """The graph whose operators a benchmark's timelines name, unweighed; None where unknown.
+
+    Only the eager operators of models of the registry are known after the benchmark.
+    """
+    if report.job.kernels != "eager":
+        return None
+    try:
+        return _zoo_graph(zoo.resolve(report.model))
+    except ModelError:
+        return None
+
+
+def trace_of(*records: Mapping[str, Any]) -> dict[str, Any]:
+    """Timelines of benchmarks, predicted and measured, as `report.perfetto.trace` makes them.
+
+    Parameters
+    ----------
+    *records : mapping
+        As `bench` returns them.
+    """
+    timelines = {}
+    for number, record in enumerate(records, start=1):
+        report = report_from(record)
+        graph = graph_of_report(report)
+        edges = None if graph is None else graph.edges
+        name = report.model if len(records) == 1 else f"{number}. {report.model}"
+        timelines[f"{name}, predicted"] = report.predicted, edges
+        timelines[f"{name}, measured"] = report.measured, edges
+    return perfetto.trace(timelines)
+
+
+def html_of(*records: Mapping[str, Any]) -> str:
+    """Benchmarks as one page that opens without Ramiel and without a network.
+
+    Parameters
+    ----------
+    *records : mapping
+        As `bench` returns them.
+    """
+    reports = [report_from(record) for record in records]
+    shown = [replace(report, measured=critical.labelled(report.measured)) for report in reports]
+    paths = [
+        {
+            "predicted": critical.critical_bars(report.predicted),
+            "measured": critical.critical_bars(report.measured),
+        }
+        for report in shown
+    ]
+    return page.html(list(zip(shown, paths, strict=True)))
+
+
+def recalibrate(report: Report) -> Graph:
+    """Make the operator costs of a benchmark's own minutes the measured costs of its model.
+
+    Returns
+    -------
+    Graph
+        Weighed by them, as `graph_of(model, cost="measured")` is from now on.
+
+    Raises
+    ------
+    RamielError
+        Where its operators are not those of the model, or it ran on another host.
+    """
+    graph, threads = graph_of_report(report), report.job.threads
+    if graph is None or report.plan.wide:
+        raise RamielError(
+            "only eager kernels at one thread count run the operators that are planned with: "
+            "benchmark the model with --kernels eager and without a moldable plan."
+        )
+    known = cost_cache.load(graph, host.identity(), threads)
+    if known is None:
+        raise RamielError(
+            f"{report.model} was never measured on this host with {threads} threads: run the "
+            f"benchmark here again."
+        )
+    bars = [bar for bar in report.predicted.bars if bar.kind == "compute"]
+    cost_ms = {bar.name: bar.end_ms - bar.start_ms for bar in bars}
+    weighed = weigh_measured(graph, cost_ms, known[1])
+    cost_cache.save(graph, host.identity(), threads, cost_ms, known[1])
+    return weighed
 
 
 def tuned_for(model: str) -> dict[str, Any] | None:

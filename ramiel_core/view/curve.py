@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
@@ -27,13 +28,13 @@ def speedup_curve(points: Sequence[Point], workers: int, speedup: float, fit: in
     figure = go.Figure()
     for name, values, line, meaning in (
         (
-            "no plan is faster: min(workers, T1/T∞)",
+            "bound min(workers, T1/T∞)",
             [point.most for point in points],
             {"color": palette.CRITICAL, "dash": "dash", "width": 1.5},
             "at most %{y:.2f}×",
         ),
         (
-            "any greedy plan reaches it, were sends free (Graham)",
+            "Graham’s guarantee, sends free",
             [point.least for point in points],
             {"color": palette.MUTED, "dash": "dot", "width": 1.5},
             "at least %{y:.2f}× if sends were free",
@@ -70,11 +71,15 @@ def speedup_curve(points: Sequence[Point], workers: int, speedup: float, fit: in
         },
         hovertemplate="as set: %{x} worker(s), %{y:.2f}×<extra></extra>",
     )
-    figure.add_vline(
-        x=fit,
-        line={"color": palette.MUTED, "width": 1},
-        annotation_text=f"cores of this host suffice for {fit}",
-        annotation_position="bottom right",
+    figure.add_vline(x=fit, line={"color": palette.MUTED, "width": 1.5})
+    figure.add_annotation(
+        x=math.log10(fit),  # annotations, unlike lines, count in powers on such an axis
+        y=0,
+        xanchor="left",
+        yanchor="bottom",
+        xshift=4,
+        showarrow=False,
+        text=f"this host has cores for {fit}",
     )
     figure.update_xaxes(
         title_text="workers, each with cores of its own",

@@ -108,7 +108,7 @@ def _trace(bars: list[Bar], kind: BarKind, strong: frozenset[Bar], because: str)
         ),
         marker={
             "color": palette.BARS[kind],
-            "pattern": {"shape": _HATCH[kind], "size": 5},
+            "pattern": {"shape": _HATCH[kind], "size": 5, "fillmode": "overlay"},
             "line": {
                 "width": [OUTLINE_PX if bar in strong else 0.5 for bar in bars],
                 "color": [thick if bar in strong else thin for bar in bars],

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ramiel_core import pipeline
-from ramiel_core.ir import Job, Run
-from ramiel_core.report.summarize import record, summarize
-from tests.tunings import HOST
-
-from .recorded import ended_job
+from .recorded import benchmark
 from .screen import button, metrics, texts
 
 PAGE = "pages/what_if.py"
@@ -19,18 +14,6 @@ FIRST_CONV = "features_0"
 
 def predicted(app):
     return float(metrics(app)["Prediction · flops"].removesuffix(" ms"))
-
-
-def measured_job(folder):
-    """A benchmark of SqueezeNet that has ended."""
-    graph = pipeline.graph_of("squeezenet1_0")
-    plan = pipeline.plan_of(graph, 2)
-    timeline = pipeline.timeline_of(graph, plan)
-    runs = [Run(label, 1, 1, (8.0, 8.2), True, 0.0) for label in ("sequential", "parallel")]
-    job = Job("squeezenet1_0", workers=2)
-    report = summarize(graph, plan, job, runs=runs, timelines=(timeline, timeline), host=HOST)
-    event = {"kind": "report", "record": record(report)}
-    return ended_job(folder, event, model="squeezenet1_0")
 
 
 def test_without_assumptions_it_is_the_plan_as_it_is(visit):
@@ -86,7 +69,7 @@ def test_an_operator_is_pinned_and_let_go(visit):
 
 
 def test_the_last_measurement_stands_beside_the_prediction(visit, tmp_path):
-    measured_job(tmp_path)
+    benchmark(tmp_path)
 
     app = visit(PAGE, **SMALL)
 

@@ -20,4 +20,4 @@ def test_the_cores_of_the_host_are_marked():
     figure = speedup_curve(POINTS, 1, 1.0, fit=2)
 
     assert figure.layout.shapes[0].x0 == 2
-    assert figure.layout.annotations[0].text == "cores of this host suffice for 2"
+    assert figure.layout.annotations[0].text == "this host has cores for 2"
