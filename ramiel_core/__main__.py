@@ -96,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--runtime", choices=("processes", "threads"), default="processes")
     _add_rewrites(bench)
     bench.add_argument("--out", type=Path, default=Path("results.json"), metavar="FILE")
+    bench.add_argument("--trace", type=Path, metavar="FILE", help="timelines, for ui.perfetto.dev")
+    bench.add_argument("--html", type=Path, metavar="FILE", help="a report that opens off line")
     bench.set_defaults(command=_bench)
 
     tune = commands.add_parser("tune", help="find the fastest configuration on this host")
@@ -177,8 +179,14 @@ def _bench(options: argparse.Namespace) -> int:
         for job in jobs:
             records.append(_bench_one(job, progress))
             options.out.write_text(json.dumps(records, indent=1) + "\n")
+            if options.trace:
+                trace = pipeline.trace_of(*records)
+                options.trace.write_text(json.dumps(trace) + "\n")
+            if options.html:
+                options.html.write_text(pipeline.html_of(*records))
     _print_table(records)
-    print(f"Written to {options.out}.")
+    written = (options.out, options.trace, options.html)
+    print(f"Written to {' and '.join(map(str, filter(None, written)))}.")
     return 0 if all(record["equal"] for record in records) else FAILED
 
 

@@ -346,7 +346,8 @@ class Plan:
         return "\n".join(f"{i}: {' '.join(names)}" for i, names in enumerate(self.clusters))
 
 
-BarKind = Literal["compute", "copy", "wait"]
+BarKind = Literal["compute", "copy", "wait", "dispatch"]
+"""`dispatch`: nothing that the program says; the worker wakes, or Python gets to the next line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +355,7 @@ class Bar:
     """What one worker did, or is predicted to do, from one instant to another."""
 
     worker: int
-    name: str  # the operator computed, copied out or waited for
+    name: str  # the operator computed, copied out, waited for or got to
     kind: BarKind
     start_ms: float
     end_ms: float
@@ -382,6 +383,17 @@ class Place:
 
     whole: str
     first_item: int  # its own first one, counted in the other's memory
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Speedup over one worker on so many, each with cores of its own."""
+
+    workers: int  # at most
+    used: int  # that have something to do
+    speedup: float  # predicted
+    most: float  # no plan is faster: min(workers, T1 / T-infinity)
+    least: float  # any greedy plan is at least so fast, if sends are free (Graham)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,30 +17,47 @@ from torch import nn
 
 from ramiel_core import errors
 from ramiel_core.check import check_plan, check_program
-from ramiel_core.errors import GraphError, RamielError
+from ramiel_core.errors import GraphError, ModelError, RamielError
 from ramiel_core.graph import cost_cache
+from ramiel_core.graph.assume import assume
 from ramiel_core.graph.costs import (
     COST_MODELS,
+    SendLine,
     weigh_flops,
     weigh_measured,
     weigh_unit,
 )
 from ramiel_core.graph.extract import extract, weights_of
 from ramiel_core.graph.rewrite import rewrite
-from ramiel_core.ir import AUTO, Graph, Job, Parcel, Plan, Program, Rewrites, Timeline, TracedModel
+from ramiel_core.ir import (
+    AUTO,
+    Graph,
+    Job,
+    Parcel,
+    Plan,
+    Program,
+    Report,
+    Rewrites,
+    Timeline,
+    TracedModel,
+)
 from ramiel_core.kernels import inductor, onnx_runtime, open_vino
 from ramiel_core.kernels.fuse import fuse
 from ramiel_core.kernels.segment import Family, segment
 from ramiel_core.model import files, from_onnx, zoo
 from ramiel_core.model.trace import trace
+from ramiel_core.plan.by_hand import reassigned
 from ramiel_core.plan.clone import LIMITS, Limits, clone
 from ramiel_core.plan.planner import DEFAULT, known_planner, make_plan, sequential_plan
 from ramiel_core.plan.simulate import simulate
+from ramiel_core.plan.what_if import quick_plan
 from ramiel_core.program.emit import emit
-from ramiel_core.report import tuned
+from ramiel_core.report import critical, perfetto, tuned
+from ramiel_core.report.summarize import report_from
 from ramiel_core.report.verdict import expectation
 from ramiel_core.run import host, jobs
 from ramiel_core.run.local import Local
+from ramiel_core.view import page
 
 MOLDABLE = "moldable"
 """The planner that needs costs at two thread counts, so that only a launcher can ask for it."""
@@ -243,6 +260,51 @@ def best_plan(graph: Graph, threads: int = 1, planner: str = DEFAULT) -> Plan:
     return best
 
 
+def line_of(graph: Graph) -> SendLine | None:
+    """What a send costs under the cost model of `graph`; None where it costs nothing."""
+    if graph.cost_model == "unit":
+        return None
+    known = cost_cache.load(graph, host.identity(), 1) if graph.cost_model == "measured" else None
+    return known[1] if known else SendLine()
+
+
+def assumed(
+    graph: Graph,
+    *,
+    threads: int = 1,
+    scale: Mapping[str, float] | None = None,
+    line: SendLine | None = None,
+) -> Graph:
+    """`graph.assume.assume`, with costs that were measured at so many threads where there are."""
+    if threads > 1 and graph.cost_model == "measured" and is_measured(graph, threads):
+        return assume(weigh(graph, "measured", threads), scale=scale, line=line)
+    return assume(graph, threads=threads, scale=scale, line=line)
+
+
+def what_if(graph: Graph, workers: int, pins: Mapping[str, int] | None = None) -> Plan:
+    """A plan soon enough to follow a slider, checked, with some operators on workers of a choice.
+
+    Parameters
+    ----------
+    graph : Graph
+        Weighed, perhaps by `assumed`.
+    workers : int
+        At most so many, beside those that a pin names.
+    pins : mapping, optional
+        Worker by operator; the others stay where they are planned without pins.
+
+    Raises
+    ------
+    PlanError
+        For a pin of an operator that is not in the graph, or on a worker below 0.
+    """
+    plan = quick_plan(graph, workers)
+    if pins:
+        plan = replace(reassigned(graph, plan, pins), linear=plan.linear)
+    check_plan(graph, plan)
+    return plan
+
+
 def program_of(graph: Graph, plan: Plan) -> Program:
     """The emitted program of a plan, checked against it."""
     program = emit(graph, plan)
@@ -283,6 +345,90 @@ def summary(graph: Graph, plan: Plan) -> dict[str, Any]:
 def outlook(graph: Graph) -> str:
     """A sentence on what to expect of a model on this host."""
     return expectation(graph, best_plan(graph), len(host.cores()))
+
+
+def graph_of_report(report: Report) -> Graph | None:
+    """The graph whose operators a benchmark's timelines name, unweighed; None where unknown.
+
+    Only the eager operators of models that have a name are known after the benchmark.
+    """
+    if report.job.kernels != "eager" or report.job.clone:
+        return None
+    try:
+        return _named_graph(resolve(report.model), report.job.rewrites)
+    except ModelError:
+        return None
+
+
+def trace_of(*records: Mapping[str, Any]) -> dict[str, Any]:
+    """Timelines of benchmarks, predicted and measured, as `report.perfetto.trace` makes them.
+
+    Parameters
+    ----------
+    *records : mapping
+        As `bench` returns them.
+    """
+    timelines = {}
+    for number, record in enumerate(records, start=1):
+        report = report_from(record)
+        graph = graph_of_report(report)
+        edges = None if graph is None else graph.edges
+        name = report.model if len(records) == 1 else f"{number}. {report.model}"
+        timelines[f"{name}, predicted"] = report.predicted, edges
+        timelines[f"{name}, measured"] = report.measured, edges
+    return perfetto.trace(timelines)
+
+
+def html_of(*records: Mapping[str, Any]) -> str:
+    """Benchmarks as one page that opens without Ramiel and without a network.
+
+    Parameters
+    ----------
+    *records : mapping
+        As `bench` returns them.
+    """
+    reports = [report_from(record) for record in records]
+    shown = [replace(report, measured=critical.labelled(report.measured)) for report in reports]
+    paths = [
+        {
+            "predicted": critical.critical_bars(report.predicted),
+            "measured": critical.critical_bars(report.measured),
+        }
+        for report in shown
+    ]
+    return page.html(list(zip(shown, paths, strict=True)))
+
+
+def recalibrate(report: Report) -> Graph:
+    """Make the operator costs of a benchmark's own minutes the measured costs of its model.
+
+    Returns
+    -------
+    Graph
+        Weighed by them, as `graph_of(model, cost="measured")` is from now on.
+
+    Raises
+    ------
+    RamielError
+        Where its operators are not those of the model, or it ran on another host.
+    """
+    graph, threads = graph_of_report(report), report.job.threads
+    if graph is None or report.plan.wide:
+        raise RamielError(
+            "only eager kernels at one thread count run the operators that are planned with: "
+            "benchmark the model with --kernels eager and without a moldable plan."
+        )
+    known = cost_cache.load(graph, host.identity(), threads)
+    if known is None:
+        raise RamielError(
+            f"{report.model} was never measured on this host with {threads} threads: run the "
+            f"benchmark here again."
+        )
+    bars = [bar for bar in report.predicted.bars if bar.kind == "compute"]
+    cost_ms = {bar.name: bar.end_ms - bar.start_ms for bar in bars}
+    weighed = weigh_measured(graph, cost_ms, known[1])
+    cost_cache.save(graph, host.identity(), threads, cost_ms, known[1])
+    return weighed
 
 
 def tuned_for(model: str) -> dict[str, Any] | None:

@@ -97,10 +97,10 @@ def test_analyze_measures_where_it_has_not_and_remembers(capsys):
 
 
 def test_bench_writes_its_records(tmp_path: Path):
-    out = tmp_path / "results.json"
+    out, trace, page = (tmp_path / name for name in ("results.json", "trace.json", "page.html"))
     done = subprocess.run(
         [sys.executable, "-m", "ramiel_core", "bench", "squeezenet1_0", "--workers", "2",
-         "--repeats", "2", "--out", str(out)],
+         "--repeats", "2", "--out", str(out), "--trace", str(trace), "--html", str(page)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200"},
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
@@ -121,6 +121,11 @@ def test_bench_writes_its_records(tmp_path: Path):
     assert record["verdict"] in " ".join(done.stdout.split())
     assert "squeezenet1_0" in done.stdout
     assert str(out) in done.stdout.replace("\n", "")
+    events = json.loads(trace.read_text())["traceEvents"]
+    processes = [e["args"]["name"] for e in events if e["name"] == "process_name"]
+    assert processes == ["squeezenet1_0, predicted", "squeezenet1_0, measured"]
+    assert {e["ph"] for e in events} == {"M", "X", "s", "f"}
+    assert "<h1>squeezenet1_0</h1>" in page.read_text()
 
 
 def test_more_workers_than_cores_are_warned_about_and_run(tmp_path: Path, capfd):

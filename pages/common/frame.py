@@ -19,6 +19,7 @@ PAGES = (
     ("pages/graph.py", "Graph", ":material/account_tree:"),
     ("pages/merging.py", "Merging", ":material/merge:"),
     ("pages/planners.py", "Planners", ":material/alt_route:"),
+    ("pages/what_if.py", "What if", ":material/experiment:"),
     ("pages/code.py", "Code", ":material/code:"),
     ("pages/benchmark.py", "Benchmark", ":material/speed:"),
     ("pages/tune.py", "Tune", ":material/tune:"),

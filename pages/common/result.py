@@ -8,11 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import cards
+from pages.common import cards, timelines
 from ramiel_core.ir import Report, Run
 from ramiel_core.report import tuned
 from ramiel_core.report.summarize import report_from
-from ramiel_core.view import gantt, speedup
+from ramiel_core.view import speedup
 
 PLAIN = {"displayModeBar": False}
 RUN_NAMES = {
@@ -40,12 +40,7 @@ def show(record: dict[str, Any]) -> None:
         st.subheader("Latency of each inference")
         cards.sub("Every point is one timed inference; the box holds the middle half.")
         st.plotly_chart(speedup.latencies(report.runs), config=PLAIN)
-    st.subheader("Who did what when")
-    cards.sub(
-        "One row for each worker. Above as predicted from measured operator costs, below as "
-        "traced in a run of its own. Hover for names."
-    )
-    st.plotly_chart(gantt.gantt(report.predicted, report.measured), config=PLAIN)
+    timelines.show(report, record)
     st.subheader("All runs")
     st.dataframe([row(run) for run in report.runs], hide_index=True)
     with st.expander("Host and settings", expanded=True):

@@ -17,11 +17,13 @@ import streamlit as st
 from ramiel_core import pipeline
 from ramiel_core.errors import GraphError, PlanError
 from ramiel_core.graph.costs import COST_MODELS
-from ramiel_core.ir import AUTO, Graph, Plan, Program
+from ramiel_core.ir import AUTO, Graph, Plan, Point, Program, Report
 from ramiel_core.ir import KERNELS as KERNEL_FAMILIES
 from ramiel_core.model import zoo
 from ramiel_core.plan.merge import replay
 from ramiel_core.plan.planner import PLANNERS
+from ramiel_core.plan.what_if import speedup_curve as speedup_curve_of
+from ramiel_core.report.summarize import report_from
 from ramiel_core.run import jobs
 from ramiel_core.view import dag, layout
 
@@ -30,6 +32,7 @@ MODEL, COST, WORKERS = "model", "cost", "workers"  # carried from page to page
 JOB, MEASURING = "job", "measuring"  # a benchmark or tuning, and a measurement, carried as well
 KERNELS, PLANNER, RUNTIME, THREADS = "kernels", "planner", "runtime", "threads"  # to benchmark
 VIEW, OPERATOR, STEP, PART = "view", "op", "step", "part"  # of one page each
+LATENCY, BANDWIDTH, SCALE, PIN = "latency", "bandwidth", "scale", "pin"  # of the page What if
 CONFIGURATION = (KERNELS, PLANNER, RUNTIME, WORKERS, THREADS)
 CARRIED = (MODEL, COST, *CONFIGURATION, JOB, MEASURING)
 
@@ -173,6 +176,18 @@ def plan_of(graph: Graph, workers: int | None = None) -> Plan:
     return pipeline.plan_of(graph, workers)
 
 
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_COST)
+def what_if(graph: Graph, workers: int, pins: Mapping[str, int]) -> Plan:
+    """`pipeline.what_if`."""
+    return pipeline.what_if(graph, workers, pins)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_BY_COST)
+def speedup_curve(graph: Graph) -> tuple[Point, ...]:
+    """`plan.what_if.speedup_curve`."""
+    return speedup_curve_of(graph)
+
+
 @st.cache_resource(max_entries=256, show_spinner="Planning…", hash_funcs=_BY_COST)
 def timed_plan(graph: Graph, workers: int | None, planner: str) -> tuple[Plan, float]:
     """`pipeline.plan_of`, and the seconds that planning and checking took."""
@@ -225,3 +240,15 @@ def picture(graph: Graph, clusters: Mapping[int, tuple[str, ...]]) -> dict[str, 
 def ended(said: list[jobs.Event]) -> bool:
     """Whether a job has told its last event."""
     return bool(said) and said[-1]["kind"] in jobs.FINAL
+
+
+def last_report(model: str) -> tuple[str, Report] | None:
+    """Id and result of the benchmark that the address names, or else of the latest of a model."""
+    named, latest = st.query_params.get(JOB), None
+    for job_id, record in jobs.reports(model):
+        latest = latest or (job_id, record)
+        if job_id == named:
+            latest = job_id, record
+        if named is None or job_id == named:
+            break
+    return None if latest is None else (latest[0], report_from(latest[1]))

@@ -32,12 +32,15 @@ class Merging:
         From `linear_clusters`, or any clusters by decreasing distance.
     record : bool
         False leaves out the predictions of steps that nobody will look at.
+    visits : int
+        Operators that `to_workers` may visit to choose merges by prediction.
     """
 
     graph: Graph
     distance: Mapping[str, float]
     linear: Sequence[tuple[str, ...]]
     record: bool = True
+    visits: int = VISITS_TO_CHOOSE
     tables: Tables = field(init=False)
     steps: list[Step] = field(init=False, default_factory=list)
     spans: dict[int, tuple[float, float]] = field(init=False)
@@ -159,7 +162,7 @@ class Merging:
     def _affordable(self) -> int:
         """From how many clusters on every pair can be tried within the bound."""
         count = 2
-        while (count + 1) ** 3 / 6 * len(self.graph) <= VISITS_TO_CHOOSE:
+        while (count + 1) ** 3 / 6 * len(self.graph) <= self.visits:
             count += 1
         return count
 

@@ -40,6 +40,7 @@ def refine(
     worker_of: Sequence[int],
     workers: int,
     wide_ms: Sequence[float] | None = None,
+    visits: int = VISITS,
 ) -> Placement:
     """Move blocks between workers, and within the run order, while the prediction gets shorter.
 
@@ -68,6 +69,8 @@ def refine(
     wide_ms : sequence of float, optional
         What each operator costs with the threads of all workers. A section then runs either side
         by side or wide, whichever is predicted faster: a moldable plan.
+    visits : int
+        Operators visited by all tries together.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def refine(
     wide: set[int] = set()
     for first, last in tables.sections():
         part = tables.part(first, last)
-        found = _anneal(part, worker_of[first : last + 1], workers, VISITS // count, draw)
+        found = _anneal(part, worker_of[first : last + 1], workers, visits // count, draw)
         # Workers are alike: two change names where the section before ended on another one.
         beside_ms = found.makespan_ms - part.cost_ms[0]  # which the section before has paid
         if wide_ms is not None and sum(wide_ms[first + 1 : last + 1]) < beside_ms:

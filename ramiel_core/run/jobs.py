@@ -120,6 +120,19 @@ def job_in(folder: Path) -> Job:
     return Job(**json.loads((folder / "job.json").read_text()))
 
 
+def reports(model: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Ids and records of the benchmarks of a model that are still kept, the latest first."""
+    by_age = sorted(_jobs().iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
+    for folder in by_age:
+        with suppress(FileNotFoundError):  # another process forgot it, or has only begun it
+            job = job_in(folder)
+            if job.task != "bench" or job.model != model:
+                continue
+            said = _read(folder)
+            if said and said[-1]["kind"] == "report":
+                yield folder.name, said[-1]["record"]
+
+
 def cancel(job_id: str) -> None:
     """End a job and all its workers; a finished one stays as it is."""
     folder = _folder(job_id)

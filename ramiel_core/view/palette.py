@@ -16,7 +16,7 @@ CRITICAL = "#e11d48"
 """Border and edge of the critical path: 4.7 to 1 on white, 3.9 to 1 on Streamlit's dark ground."""
 
 BARS: Mapping[BarKind, str] = MappingProxyType(
-    {"compute": "#4f7df3", "copy": "#e8a33d", "wait": "#98a2b3"}
+    {"compute": "#4f7df3", "copy": "#e8a33d", "wait": "#98a2b3", "dispatch": "#a56be8"}
 )
 ACCENT = "#4f7df3"
 MUTED = "#8a94a6"

@@ -14,6 +14,7 @@ PAGES = (
     "pages/graph.py",
     "pages/merging.py",
     "pages/planners.py",
+    "pages/what_if.py",
     "pages/code.py",
     "pages/benchmark.py",
     "pages/tune.py",

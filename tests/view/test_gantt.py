@@ -27,7 +27,7 @@ def test_each_kind_is_one_trace_with_the_bars_where_they_were():
         (1.0, 1.5),
         ("worker 0", "worker 1"),
     )
-    assert [name for name, _ in compute.customdata] == ["a", "b"]
+    assert [name for name, *_ in compute.customdata] == ["a", "b"]
 
 
 def test_measured_stands_below_predicted_on_the_same_axis():
@@ -57,3 +57,19 @@ def test_a_hostile_name_is_text_in_the_hover():
     figure = gantt(Timeline((Bar(0, '<a href="x">', "compute", 0.0, 1.0),), 1.0))
 
     assert figure.data[0].customdata[0][0] == '&lt;a href="x"&gt;'
+
+
+def test_bars_of_a_critical_path_are_outlined_and_say_so():
+    first, *_ = PREDICTED.bars
+    compute, *_ = gantt(PREDICTED, outlined={"predicted": [first]}).data
+
+    assert compute.marker.line.width == (2.5, 0.5)
+    assert [why for *_, why in compute.customdata] == ["<br>on the critical path", ""]
+
+
+def test_gaps_that_only_measurements_have_are_a_kind_of_their_own():
+    measured = Timeline((Bar(0, "a", "dispatch", 0.0, 0.5), Bar(0, "a", "compute", 0.5, 4.0)), 4.0)
+
+    names = [trace.name for trace in gantt(PREDICTED, measured).data if trace.showlegend]
+
+    assert names == ["compute", "copy", "wait", "dispatch"]

@@ -1,0 +1,150 @@
+"""A benchmark's two timelines on one axis, and the critical path predicted and realised."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from pages.common import cards, state
+from ramiel_core import pipeline
+from ramiel_core.errors import RamielError
+from ramiel_core.ir import BarKind, Report
+from ramiel_core.plan.compare import moved
+from ramiel_core.report.critical import Difference, critical_bars, differences, labelled, spent_ms
+from ramiel_core.view import gantt
+
+PLAIN = {"displayModeBar": False}
+SPENT_ON: dict[BarKind, str] = {
+    "compute": "Operators on the chain of events that decided the time of this run.",
+    "copy": "Copying values of that chain into shared memory, for other workers.",
+    "wait": "From publishing a value until the waiting worker went on: the signal's way.",
+    "dispatch": "Nothing of the program: workers wake up, the caller notices the end.",
+}
+
+
+def show(report: Report, record: dict[str, Any]) -> None:
+    """Draw both timelines, and tell their critical paths apart."""
+    st.subheader("Who did what when")
+    cards.sub(
+        "One row for each worker. Above as predicted from measured operator costs, below as "
+        "traced in a run of its own. Outlined in red: the critical path, the chain of events that "
+        "decided how long the run took. Hover for names."
+    )
+    shown = {"predicted": report.predicted, "measured": labelled(report.measured)}
+    paths = {name: critical_bars(timeline) for name, timeline in shown.items()}
+    st.plotly_chart(gantt.stacked(shown, paths), config=PLAIN)
+    expected, spent = (spent_ms(path) for path in paths.values())
+    cards.figures(
+        *(
+            (
+                f"Critical path: {kind}",
+                cards.ms(spent[kind]),
+                meaning,
+                f"predicted {cards.ms(expected[kind])}",
+            )
+            for kind, meaning in SPENT_ON.items()
+        )
+    )
+    found = differences(report.predicted, report.measured)
+    cards.sub(agreement(found))
+    with st.expander("The critical path, operator by operator"):
+        st.dataframe([_row(d) for d in found], hide_index=True, column_config=COLUMNS)
+    _downloads(report, record)
+    recalibration(report)
+
+
+def agreement(found: tuple[Difference, ...]) -> str:
+    """How far the predicted critical path is the one that was realised, in a sentence or two."""
+    both = sum(d.on_predicted and d.on_measured for d in found)
+    only = [d.name for d in found if d.on_predicted and not d.on_measured]
+    instead = [d.name for d in found if d.on_measured and not d.on_predicted]
+    if not only and not instead:
+        return f"The critical path came as predicted: the same {cards.plural(both, 'operator')}."
+    return (
+        f"{cards.plural(both, 'operator')} on the critical path as predicted. Predicted to be on "
+        f"it but were not: {_some(only)}. On it instead: {_some(instead)}."
+    )
+
+
+def _some(names: list[str]) -> str:
+    if not names:
+        return "none"
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(name[:60] for name in names[:3]) + more
+
+
+COLUMNS = {
+    "predicted, ms": st.column_config.NumberColumn(format="%.3f"),
+    "measured, ms": st.column_config.NumberColumn(
+        format="%.3f", help="In the one inference that was traced."
+    ),
+    "more, ms": st.column_config.NumberColumn(
+        format="%+.3f", help="By how much it took longer than predicted."
+    ),
+}
+
+
+def _row(d: Difference) -> dict[str, Any]:
+    where = {(True, True): "both", (True, False): "predicted only", (False, True): "measured only"}
+    return {
+        "operator": d.name,
+        "critical in": where[d.on_predicted, d.on_measured],
+        "predicted, ms": d.predicted_ms,
+        "measured, ms": d.measured_ms,
+        "more, ms": d.more_ms,
+    }
+
+
+def _downloads(report: Report, record: dict[str, Any]) -> None:
+    st.download_button(
+        "Download trace",
+        lambda: json.dumps(pipeline.trace_of(record)),
+        f"{report.model}.trace.json",
+        "application/json",
+        icon=":material/timeline:",
+        on_click="ignore",
+        help="Both timelines as Chrome trace events, with an arrow for each send: open the file in "
+        "ui.perfetto.dev or chrome://tracing.",
+    )
+
+
+def recalibration(report: Report) -> None:
+    """Offer to plan with the costs that this benchmark measured, and tell what that changed."""
+    st.button(
+        "Recalibrate",
+        icon=":material/straighten:",
+        on_click=_recalibrate,
+        args=(report,),
+        help="Puts the operator costs of this benchmark's own minutes into the cost model "
+        "“measured”, chooses it, and plans again, on every page.",
+    )
+    told = st.session_state.get("recalibrated")
+    if told and told[0] == st.query_params.get(state.JOB):
+        cards.note(told[1], told[2])
+
+
+def _recalibrate(report: Report) -> None:
+    try:
+        before = state.graph_of(report.model, st.query_params.get(state.COST, state.DEFAULT_COST))
+        after = pipeline.recalibrate(report)
+    except RamielError as error:
+        _tell(str(error), "error")
+        return
+    workers = report.job.workers or report.plan.workers
+    old, new = (state.plan_of(graph, workers) for graph in (before, after))
+    state.put(state.COST, "measured")
+    elsewhere = len(moved(after, old, new))
+    _tell(
+        f"{cards.plural(len(after), 'operator')} recalibrated, and planned again for "
+        f"{cards.plural(workers, 'worker')}: predicted {cards.ms(new.makespan_ms)} (by "
+        f"“{before.cost_model}” costs {cards.cost(old.makespan_ms, before.cost_model)}, measured "
+        f"{cards.ms(report.parallel_ms)}); {cards.plural(elsewhere, 'operator')} changed the "
+        f"worker.",
+        "good",
+    )
+
+
+def _tell(text: str, kind: str) -> None:
+    st.session_state["recalibrated"] = (st.query_params.get(state.JOB), text, kind)

@@ -1,0 +1,149 @@
+"""What if: a prediction that follows sliders, beside the plan as it is and the last measurement."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.common import assuming, cards, frame, state
+from ramiel_core import pipeline
+from ramiel_core.errors import RamielError
+from ramiel_core.ir import Graph, Plan, Report
+from ramiel_core.plan.planner import PAYS
+from ramiel_core.run import host
+from ramiel_core.view import curve, gantt
+
+PLAIN = {"displayModeBar": False}
+
+
+def numbers(graph: Graph, plan: Plan, usual: Plan, measured: tuple[str, Report] | None) -> None:
+    """Show what is predicted under the assumptions, without them, and what was measured."""
+    model = graph.cost_model
+    change = plan.makespan_ms / usual.makespan_ms - 1 if usual.makespan_ms else 0.0
+    gain = plan.t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0
+    cells = [
+        (
+            f"Prediction · {model}",
+            cards.cost(plan.makespan_ms, model),
+            (
+                "Predicted time of one inference under everything assumed on the left. Nothing was "
+                f"run. {cards.COST_HELP[model]}"
+            ),
+            "as it is" if plan == usual else f"{100 * change:+.1f} % to as it is",
+        ),
+        (
+            "Over one worker",
+            f"{gain:.2f}×",
+            "Predicted time on one worker, under the same assumptions, over the prediction.",
+            f"{cards.plural(plan.workers, 'worker')} with work",
+        ),
+        (
+            "As it is, predicted",
+            cards.cost(usual.makespan_ms, model),
+            "The same number of workers and nothing assumed.",
+            f"{usual.t1_ms / usual.makespan_ms if usual.makespan_ms else 1.0:.2f}× over one",
+        ),
+    ]
+    if measured is None:
+        cells.append(("Last measured", "–", "No benchmark of this model is kept on this host.", ""))
+    else:
+        report = measured[1]
+        cells.append(
+            (
+                "Last measured",
+                cards.ms(report.parallel_ms),
+                (
+                    "Median time of one inference in the latest benchmark of this model on this "
+                    f"host, or in the one that the address names: {report.job.kernels} kernels."
+                ),
+                (
+                    f"{cards.plural(report.plan.workers, 'worker')} × "
+                    f"{cards.plural(report.job.threads, 'thread')}"
+                ),
+            )
+        )
+    cards.figures(*cells)
+
+
+def remarks(plan: Plan, assumed: assuming.Assumed) -> None:
+    """Say what to make of the prediction."""
+    cores = len(host.cores())
+    if plan.workers > 1 and plan.makespan_ms * PAYS > plan.t1_ms:
+        cards.note(
+            "Side by side is not predicted to pay under these assumptions: run so, the model would "
+            "be as fast or faster on one worker, and Ramiel would keep it there.",
+            "warning",
+        )
+    if plan.workers * assumed.threads > cores:
+        cards.note(
+            f"{cards.plural(plan.workers, 'worker')} × {cards.plural(assumed.threads, 'thread')} "
+            f"need {plan.workers * assumed.threads} cores, and this host has {cores}: the "
+            f"prediction is for a host that has them."
+        )
+
+
+def timelines(graph: Graph, plan: Plan, measured: tuple[str, Report] | None) -> None:
+    """Draw who does what when: predicted, and perhaps as measured last."""
+    st.subheader("Who would do what when")
+    timeline = pipeline.timeline_of(graph, plan)
+    beside = measured is not None and st.toggle(
+        "With the last measurement",
+        value=True,
+        key="what-if-beside",
+        persist_state="session",
+        help="Draws the traced inference of the last benchmark below, on the same axis.",
+    )
+    shown = {"prediction, not run": timeline}
+    if measured is not None and beside:
+        shown["last measured"] = measured[1].measured
+    figure = gantt.stacked(shown)
+    if graph.cost_model == "unit":
+        figure.update_xaxes(title_text="units since the inference began")
+    st.plotly_chart(figure, config=PLAIN, key="what-if-gantt")
+
+
+def speedups(graph: Graph, plan: Plan, assumed: assuming.Assumed) -> None:
+    """Draw the speedup over workers, and say where it ends."""
+    st.subheader("Speedup over workers")
+    gain = plan.t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0
+    points = state.speedup_curve(graph)
+    fit = max(1, len(host.cores()) // assumed.threads)
+    figure = curve.speedup_curve(points, assumed.workers, gain, fit)
+    best = max(points, key=lambda point: point.speedup)
+    cards.sub(
+        f"Prediction without pins. T1/T∞ = {plan.parallelism:.2f}: the work over the critical path "
+        f"with free sends, which no number of workers can beat. The best here is "
+        f"{best.speedup:.2f}× with {cards.plural(best.used, 'worker')}; Graham's line is what any "
+        f"plan that leaves no worker idle without need reaches, were sends free."
+    )
+    st.plotly_chart(figure, config=PLAIN, key="what-if-curve")
+
+
+def main() -> None:
+    """Draw the page."""
+    graph, chosen = frame.opened(
+        "What if",
+        "More workers, more threads, a faster link, a better kernel, an operator elsewhere: what "
+        "would one inference take? Everything here is a prediction, at once, and nothing runs.",
+    )
+    try:
+        assumed = assuming.asked(graph, chosen)
+        weighed = assumed.graph(graph)
+        plan = state.what_if(weighed, assumed.workers, assumed.pins)
+    except RamielError as error:
+        cards.note(str(error), "error")
+        st.button("Assume nothing", icon=":material/restart_alt:", on_click=assuming.forget)
+        return
+    usual = state.what_if(graph, assumed.workers, {})
+    measured = state.last_report(graph.model)
+    left, right = st.columns([4, 11])
+    with right:
+        numbers(graph, plan, usual, measured)
+        remarks(plan, assumed)
+        timelines(weighed, plan, measured)
+    with left:
+        assuming.controls(graph, assumed, usual.workers)
+    with right:
+        speedups(weighed, plan, assumed)
+
+
+main()
