@@ -7,7 +7,7 @@ from html import escape
 import streamlit as st
 
 from pages.common import cards, frame, linked, state
-from pages.common.graph_component import expanded, graph_view
+from pages.common.graph_component import CHOSEN, COLOUR, expanded, graph_view
 from ramiel_core.ir import Graph, OpNode, Plan
 from ramiel_core.view import dag
 from ramiel_core.view.collapse import WAYS, By
@@ -15,6 +15,7 @@ from ramiel_core.view.operators import costs, table
 from ramiel_core.view.scene import Scene
 
 LINEAR, MERGED, WORKERS = "linear", "merged", "workers"
+BY_CLUSTER = "cluster"
 NOTHING = "nothing"
 COLLAPSE = {NOTHING: "Nothing", "chain": "Chains", "module": "Modules", "cluster": "Clusters"}
 VIEWS = {LINEAR: "Linear clusters", MERGED: "Merged", WORKERS: "For my workers"}
@@ -210,20 +211,25 @@ def panel(graph: Graph, plan: Plan, clusters: Clusters, scene: Scene, selected: 
         neighbours("The heaviest", tuple(node.name for node in heaviest))
 
 
+def cost_chart(graph: Graph, clusters: Clusters) -> None:
+    """Show every operator as a bar; a click selects it."""
+    with st.expander("Cost of every operator", key="costs-open", on_change="rerun") as opened:
+        if opened.open:  # plotly takes a second to start: nobody should wait for it unasked
+            cards.sub(
+                f"In the order in which one worker runs them. {cards.COST_HELP[graph.cost_model]} "
+                f"Click a bar to select its operator."
+            )
+            linked.chart(costs(graph, clusters), "cost-chart", state.operator())
+
+
 def all_operators(graph: Graph, plan: Plan, clusters: Clusters, scene: Scene) -> None:
-    """Show every operator as a bar and as a row; both select it."""
-    selected = state.operator()
-    st.subheader("Cost of every operator")
-    cards.sub(
-        f"In the order in which one worker runs them. {cards.COST_HELP[graph.cost_model]} Click a "
-        f"bar to select its operator."
-    )
-    linked.chart(costs(graph, clusters), "cost-chart", selected)
-    st.subheader("All operators")
-    cards.sub("Tick a row to select its operator on every page; click a heading to sort.")
-    slack_ms = scene.facts.value["values"]["slack"]
-    rows = table(graph, clusters, scene.paint["worker"], slack_ms, plan.critical_path)
-    linked.table(rows, "operator-table", selected)
+    """Show every operator as a row; a tick selects it."""
+    with st.expander("All operators", key="table-open", on_change="rerun") as opened:
+        if opened.open:
+            cards.sub("Tick a row to select its operator on every page; click a heading to sort.")
+            slack_ms = scene.facts.value["values"]["slack"]
+            rows = table(graph, clusters, scene.paint["worker"], slack_ms, plan.critical_path)
+            linked.table(rows, "operator-table", state.operator())
 
 
 def main() -> None:
@@ -245,19 +251,21 @@ def main() -> None:
         asked = workers or chosen.workers
         opened = expanded(state.GRAPH_KEY)
         scene = state.picture(graph, clusters, workers=asked, by=by, expanded=opened)
-        seen = graph_view(
+        graph_view(
             scene,
             key=state.GRAPH_KEY,
             height=HEIGHT,
             selected=state.operator(),
-            colour=st.query_params.get(state.COLOUR, "cluster"),
+            colour=st.query_params.get(state.COLOUR, BY_CLUSTER),
+            on={
+                CHOSEN: state.select,
+                COLOUR: lambda by: state.put(state.COLOUR, None if by == BY_CLUSTER else by),
+            },
         )
-        state.hear(state.GRAPH_KEY, seen.selected)
-        if state.is_news("colour", seen.colour):
-            state.put(state.COLOUR, None if seen.colour == "cluster" else seen.colour)
         downloads(graph, plan, clusters)
     with right, st.container(border=True):
         panel(graph, plan, clusters, scene, state.operator())
+    cost_chart(graph, clusters)
     all_operators(graph, plan, clusters, scene)
 
 

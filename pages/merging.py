@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.common import cards, frame, state
-from pages.common.graph_component import graph_view
+from pages.common.graph_component import CHOSEN, FRAME, graph_view
 from ramiel_core.ir import Graph, Plan
 
 HEIGHT = 760  # px
@@ -29,43 +29,43 @@ def keep(number: int, plan: Plan) -> None:
 def play(graph: Graph, plan: Plan, workers: int | None) -> None:
     """Show the player; it plays in the browser, and tells where it rests."""
     chains = dict(enumerate(plan.linear))
-    seen = graph_view(
+    graph_view(
         state.picture(graph, chains, workers=workers),
         key=state.MERGE_KEY,
         height=HEIGHT,
         selected=state.operator(),
         playback=state.playback_of(graph, workers),
         frame=frame_asked(plan),
+        on={CHOSEN: state.select, FRAME: lambda number: keep(number, plan)},
     )
-    state.hear(state.MERGE_KEY, seen.selected)
-    if seen.frame is not None and state.is_news("frame", (graph.model, workers, seen.frame)):
-        keep(seen.frame, plan)
 
 
 def all_steps(plan: Plan, unit: str) -> None:
     """List every merge with its reason; a ticked row goes to its step."""
-    st.subheader("All merges")
-    cards.sub("Tick a row to see it in the player above.")
-    rows = [
-        {
-            "step": number,
-            "pass": step.iteration,
-            "cluster": step.gone,
-            "joins": step.kept,
-            f"predicted makespan, {unit}": step.makespan_ms,
-            "cut edges": step.cut_edges,
-            "clusters": step.clusters,
-            "because": step.reason,
-        }
-        for number, step in enumerate(plan.steps, start=1)
-    ]
-    st.dataframe(
-        rows,
-        hide_index=True,
-        key="merge-table",
-        on_select=_go_to_row,
-        selection_mode="single-row",
-    )
+    with st.expander("All merges", key="merges-open", on_change="rerun") as opened:
+        if not opened.open:
+            return
+        cards.sub("Tick a row to see it in the player above.")
+        rows = [
+            {
+                "step": number,
+                "pass": step.iteration,
+                "cluster": step.gone,
+                "joins": step.kept,
+                f"predicted makespan, {unit}": step.makespan_ms,
+                "cut edges": step.cut_edges,
+                "clusters": step.clusters,
+                "because": step.reason,
+            }
+            for number, step in enumerate(plan.steps, start=1)
+        ]
+        st.dataframe(
+            rows,
+            hide_index=True,
+            key="merge-table",
+            on_select=_go_to_row,
+            selection_mode="single-row",
+        )
 
 
 def _go_to_row() -> None:

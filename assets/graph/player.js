@@ -2,7 +2,7 @@
 // shows the first f chains; past the last chain each frame is one merge more.
 
 const FRAME_MS = 1100; // at speed 1
-const CHART = { width: 290, height: 64, pad: 4 };
+const CHART = { width: 290, height: 48, pad: 4 };
 const ICONS = { play: "M5 3l8 5-8 5z", pause: "M4 3h3v10H4zM9 3h3v10H9z" };
 
 class Player {
@@ -161,7 +161,7 @@ class Player {
     this.view.find(".when").textContent = this.when();
     const predicted = makespan[this.frame];
     this.view.find(".figures").replaceChildren(...[
-      ["Predicted makespan", predicted === null ? "–" : `${short(predicted)} ${unit}`, "Time of one inference if every cluster had a worker of its own, from a simulation."],
+      ["Predicted makespan", predicted === null ? "–" : `${exact(predicted)} ${unit}`, "Time of one inference if every cluster had a worker of its own, from a simulation."],
       ["Cut edges", cut[this.frame], "Values handed from one cluster to another: each has to be copied and signalled."],
       ["Clusters", clusters[this.frame], "How many there are: one a worker."],
       ["Pass", at < 0 ? "–" : steps.iteration[at], "Merging goes over all clusters again and again, until a pass merges nothing."],
@@ -183,7 +183,7 @@ class Player {
     const chain = this.frame - 1;
     const count = chains.operators[chain];
     return [this.chip(chain), ` is the heaviest path left: ${count} operator${count === 1 ? "" : "s"}, `
-      + `from ${short(chains.distance[chain])} ${unit} before the end.`];
+      + `from ${exact(chains.distance[chain])} ${unit} before the end.`];
   }
 
   chip(cluster) {
@@ -205,11 +205,11 @@ class Player {
       const bar = element("i");
       bar.style.cssText = `left:${100 * (1 - start / longest)}%;width:${(100 * (start - end)) / longest}%;`
         + `background:${this.view.data.paint.fills[cluster][0]}`;
-      track.title = `cluster ${cluster}: from ${short(start)} to ${short(end)} ${unit} before the end`;
+      track.title = `cluster ${cluster}: from ${exact(start)} to ${exact(end)} ${unit} before the end`;
       track.append(bar);
       spans.append(this.chip(cluster), track);
     });
-    spans.append(element("span"), element("span", "axis", `${short(longest)} ${unit} before the end → the end`));
+    spans.append(element("span"), element("span", "axis", `${exact(longest)} ${unit} before the end → the end`));
   }
 
   // ---- charts over the frames
@@ -237,7 +237,7 @@ class Player {
       const at = ((event.clientX - box.left) / box.width) * width;
       this.go(Math.round(((at - pad) / (width - 2 * pad)) * this.last));
     };
-    const range = known.length ? `${short(low)} to ${short(high)}` : "not predicted: the graph is too large";
+    const range = known.length ? `${exact(low)} to ${exact(high)}` : "not predicted: the graph is too large";
     const caption = element("figcaption", "", label);
     caption.append(element("span", "", range));
     figure.append(caption, svg);
@@ -268,4 +268,9 @@ function drawn(tag, attributes) {
 
 function polyline(places) {
   return places.map((place, i) => (place ? `${places[i - 1] ? "L" : "M"}${place[0]} ${place[1]}` : "")).join("");
+}
+
+// As many digits as tell one step from the next.
+function exact(value) {
+  return String(Number(value.toPrecision(4)));
 }

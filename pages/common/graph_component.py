@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).parents[2] / "assets" / "graph"
 SCRIPTS = ("shelf", "query", "scene", "keys", "player", "graph")
-CHOSEN, EXPANDED, VIEWPORT, COLOUR, FRAME = "selected", "expanded", "viewport", "colour", "frame"
+STATES = ("selected", "expanded", "viewport", "colour", "frame")
+CHOSEN, EXPANDED, VIEWPORT, COLOUR, FRAME = STATES
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ def graph_view(
     colour: str = "cluster",
     playback: Part | None = None,
     frame: int = 0,
+    on: Mapping[str, Callable[[Any], None]] = MappingProxyType({}),
 ) -> Seen:
     """Show a graph; say what the user has done in it.
 
@@ -60,10 +63,13 @@ def graph_view(
         From `ramiel_core.view.playback`: the view is then a player, in the browser alone.
     frame : int
         Which the player shows, whenever this value changes.
+    on : Mapping[str, Callable]
+        What to call with a new value before the page runs again, by `CHOSEN`, `EXPANDED`,
+        `VIEWPORT`, `COLOUR` or `FRAME`.
     """
-    kept, opening = f"{key}-viewport", f"{key}-opening"
+    opening = f"{key}-opening"
     if key not in st.session_state:  # shown for the first time, or again after another page
-        st.session_state[opening] = st.session_state.get(kept, {})
+        st.session_state[opening] = st.session_state.get(f"{key}-viewport", {})
     with st.container(gap=None):
         shelf.send_vis_network(f"{key}-vis-network")
         for name, part in {
@@ -88,9 +94,8 @@ def graph_view(
                 "viewport": st.session_state[opening],
             },
             default={CHOSEN: selected, EXPANDED: [], VIEWPORT: None, COLOUR: colour, FRAME: None},
-            # A state exists only with a callback; the rerun itself is all it has to cause.
-            **{f"on_{name}_change": _nothing for name in (CHOSEN, EXPANDED, COLOUR, FRAME)},
-            on_viewport_change=lambda: _keep(key, kept),
+            # A state exists only with a callback.
+            **{f"on_{name}_change": partial(_told, key, name, on.get(name)) for name in STATES},
         )
     return Seen(result[CHOSEN], result[VIEWPORT], result[COLOUR], result[FRAME])
 
@@ -100,13 +105,13 @@ def expanded(key: str) -> list[str]:
     return list((st.session_state.get(key) or {}).get(EXPANDED) or [])
 
 
-def _nothing() -> None:
-    pass
-
-
-def _keep(key: str, kept: str) -> None:
-    """Remember a viewport beyond this page."""
-    st.session_state[kept] = dict(st.session_state[key][VIEWPORT])
+def _told(key: str, name: str, listener: Callable[[Any], None] | None) -> None:
+    """Pass a new value on; a viewport is remembered beyond this page as well."""
+    value = st.session_state[key][name]
+    if name == VIEWPORT:
+        st.session_state[f"{key}-viewport"] = dict(value)
+    if listener is not None:
+        listener(value)
 
 
 @cache  # registering a name twice logs a warning

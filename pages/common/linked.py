@@ -52,7 +52,7 @@ def mark(figure: go.Figure, name: str | None) -> None:
 
 def _from_chart(key: str) -> None:
     points = st.session_state[key]["selection"]["points"]
-    state.put(state.OPERATOR, unescape(str(points[0]["customdata"][0])) if points else None)
+    state.select(unescape(str(points[0]["customdata"][0])) if points else None)
 
 
 def table(rows: Sequence[Mapping[str, Any]], key: str, selected: str | None) -> None:
@@ -90,4 +90,4 @@ def _from_table(key: str, widget: str, names: Sequence[str]) -> None:
     rows = st.session_state[widget]["selection"]["rows"]
     name = names[rows[0]] if rows else None
     st.session_state[key] = (st.session_state[key][0], name)
-    state.put(state.OPERATOR, name)
+    state.select(name)

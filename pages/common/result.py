@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import cards
+from pages.common import cards, linked, state
 from ramiel_core.ir import Report, Run
 from ramiel_core.report import tuned
 from ramiel_core.report.summarize import report_from
@@ -42,9 +42,10 @@ def show(record: dict[str, Any]) -> None:
     st.subheader("Who did what when")
     cards.sub(
         "One row for each worker. Above as predicted from measured operator costs, below as "
-        "traced in a run of its own. Hover for names."
+        "traced in a run of its own. Hover for names; click a bar to select its operator on every "
+        "page."
     )
-    st.plotly_chart(gantt.gantt(report.predicted, report.measured), config=PLAIN)
+    linked.chart(gantt.gantt(report.predicted, report.measured), "gantt", state.operator())
     st.subheader("All runs")
     st.dataframe([row(run) for run in report.runs], hide_index=True)
     with st.expander("Host and settings", expanded=True):

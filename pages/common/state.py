@@ -150,26 +150,9 @@ def operator() -> str | None:
     return st.query_params.get(OPERATOR)
 
 
-def is_news(source: str, value: object) -> bool:
-    """Whether a view tells something else than before: it tells its state in every rerun.
-
-    Parameters
-    ----------
-    source : str
-        Which view, and what of it.
-    value : object
-        What it tells now; remembered until the next call.
-    """
-    key = f"told-{source}"
-    before = st.session_state.get(key)
-    st.session_state[key] = value
-    return value != before
-
-
-def hear(source: str, name: str | None) -> None:
-    """Select on every page what was just chosen in a view; none lets go."""
-    if is_news(source, name):
-        put(OPERATOR, name)
+def select(name: str | None) -> None:
+    """Select an operator on every page; none lets go."""
+    put(OPERATOR, name)
 
 
 # --- arrows, kept ---------------------------------------------------------------------------
