@@ -448,7 +448,9 @@ class GraphView {
     const asked = text.trim() !== "";
     this.matches = asked ? this.scene.boxes.filter((box) => box.members.some(test)).map((box) => box.id) : [];
     this.found = asked ? new Set(this.matches) : null;
-    this.match = asked ? Math.min(this.match, this.matches.length - 1) : -1;
+    const again = text === this.sought; // after a rerun
+    this.match = again ? Math.min(this.match, this.matches.length - 1) : -1;
+    this.sought = text;
     this.count();
     this.network.redraw();
   }

@@ -9,7 +9,7 @@ class Player {
   constructor(view) {
     this.view = view;
     this.frame = 0;
-    this.pair = [];
+    this.timer = this.pulsing = null;
     view.find(".now").hidden = view.find(".transport").hidden = false;
     this.range = view.find(".transport input[type=range]");
     this.range.oninput = () => this.go(Number(this.range.value));
