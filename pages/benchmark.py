@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.common import cards, frame, live, result, state
+from pages.common import cards, frame, linked, live, result, state
 from ramiel_core import pipeline
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job
 from ramiel_core.plan.exact import largest_section
@@ -18,7 +18,6 @@ from ramiel_core.view import gantt
 
 MOST_REPEATS = 1000
 SIGNALS = {"fast": "semaphore", "queue": "queue"}
-PLAIN = {"displayModeBar": False}
 KERNELS_SAY = {
     "eager": "torch's own operators, one by one, as the model's code calls them. With one "
     "thread each, outputs are equal bit for bit.",
@@ -301,7 +300,8 @@ def forecast(graph: Graph, job: Job) -> None:
         f"“{graph.cost_model}” cost model.{kernels} Running it measures real costs first."
     )
     if graph.cost_model != "unit":
-        st.plotly_chart(gantt.gantt(pipeline.timeline_of(graph, plan)), config=PLAIN)
+        figure = gantt.gantt(pipeline.timeline_of(graph, plan))
+        linked.chart(figure, "gantt", state.operator())
 
 
 main()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.common import cards, frame, state
+from pages.common.code_component import code_view
 from ramiel_core.ir import CALLER, Plan, Program
+from ramiel_core.view import listing
 
 WHOLE, ONE_WORKER = "whole", "sequential"
 HEIGHT = 680  # px
-NO_LINE = 60_000  # characters from which on line numbers would make the browser stutter
+KEY = "program"
 
 
 def pick_part(program: Program) -> str:
@@ -81,7 +83,13 @@ def main() -> None:
         on_click="ignore",
         help="The text below as a file.",
     )
-    st.code(text, "python", line_numbers=len(text) < NO_LINE, height=HEIGHT)
+    selected = state.operator()
+    lines = listing.listing(text, graph.index)
+    code_view(lines, key=KEY, height=HEIGHT, selected=selected, on_select=state.select)
+    if selected in graph.index and all(line[0] != selected for line in lines.value["lines"]):
+        where = plan.worker_of()[selected]
+        cards.note(f"{selected} is computed in cluster_{where}, which is not shown here.")
+    cards.sub("Click a line to select its operator on every page.")
 
 
 main()

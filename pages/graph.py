@@ -6,12 +6,18 @@ from html import escape
 
 import streamlit as st
 
-from pages.common import cards, frame, state
-from pages.common.graph_component import graph_view
+from pages.common import cards, frame, linked, state
+from pages.common.graph_component import CHOSEN, COLOUR, expanded, graph_view
 from ramiel_core.ir import Graph, OpNode, Plan
 from ramiel_core.view import dag
+from ramiel_core.view.collapse import WAYS, By
+from ramiel_core.view.operators import costs, table
+from ramiel_core.view.scene import Scene
 
 LINEAR, MERGED, WORKERS = "linear", "merged", "workers"
+BY_CLUSTER = "cluster"
+NOTHING = "nothing"
+COLLAPSE = {NOTHING: "Nothing", "chain": "Chains", "module": "Modules", "cluster": "Clusters"}
 VIEWS = {LINEAR: "Linear clusters", MERGED: "Merged", WORKERS: "For my workers"}
 HEIGHT = 700  # px
 NEIGHBOURS_SHOWN = 8
@@ -25,30 +31,44 @@ def pick_view(plan: Plan, chosen: state.Choice) -> tuple[str, int | None]:
     asked = st.query_params.get(state.VIEW, default)
     asked = asked if asked in VIEWS else default
     counts = {LINEAR: f" ({len(plan.linear)})", MERGED: f" ({plan.fixpoint})", WORKERS: ""}
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    with left:
-        st.segmented_control(
-            "Colours show",
-            list(VIEWS),
-            required=True,
-            format_func=lambda view: VIEWS[view] + counts[view],
-            help="Linear clusters are chains of operators. Merged: chains that one worker can do "
-            "in turn have been put together. For my workers: merged further, and balanced by "
-            "prediction.",
-            **state.mirror(state.VIEW, asked, "view-picker"),
-        )
+    st.segmented_control(
+        "Clusters",
+        list(VIEWS),
+        required=True,
+        format_func=lambda view: VIEWS[view] + counts[view],
+        help="Linear clusters are chains of operators. Merged: chains that one worker can do "
+        "in turn have been put together. For my workers: merged further, and balanced by "
+        "prediction.",
+        **state.mirror(state.VIEW, asked, "view-picker"),
+    )
     if asked != WORKERS:
         return asked, None
-    with right:
-        return asked, st.number_input(
-            "Workers",
-            1,
-            state.MOST_WORKERS,
-            help="Processes that run side by side; usually as many as there are cores.",
-            **state.mirror(
-                state.WORKERS, chosen.workers or min(2, plan.fixpoint), "workers-number"
-            ),
-        )
+    return asked, st.number_input(
+        "Workers",
+        1,
+        state.MOST_WORKERS,
+        width=140,
+        help="Processes that run side by side; usually as many as there are cores.",
+        **state.mirror(state.WORKERS, chosen.workers or min(2, plan.fixpoint), "workers-number"),
+    )
+
+
+def pick_collapse(graph: Graph) -> By | None:
+    """Let the user choose what is drawn as one box; large graphs open with modules collapsed."""
+    default = "module" if len(graph) > state.COLLAPSE_ABOVE else NOTHING
+    asked = st.query_params.get(state.COLLAPSE, default)
+    asked = asked if asked in COLLAPSE else default
+    st.segmented_control(
+        "Collapse",
+        list(COLLAPSE),
+        required=True,
+        format_func=COLLAPSE.__getitem__,
+        help="Draws groups of operators as one box each. Chains: runs of operators without a "
+        "branch. Modules: as the model's code nests them. Clusters: what one worker does in one "
+        "go. Double click a group, or press X, to expand it where it stands.",
+        **state.mirror(state.COLLAPSE, asked, "collapse-picker"),
+    )
+    return next((way for way in WAYS if way == asked), None)
 
 
 def clusters_of(graph: Graph, plan: Plan, view: str, workers: int | None) -> tuple[Clusters, str]:
@@ -103,10 +123,33 @@ def details(graph: Graph, plan: Plan, clusters: Clusters, node: OpNode) -> None:
     neighbours("Is read by", graph.consumers[node.name])
 
 
+def group_details(graph: Graph, plan: Plan, label: str, names: tuple[str, ...]) -> None:
+    """Show what a group amounts to, with ways to its heaviest operators."""
+    st.html(f'<span class="rv-name">{escape(label)}</span>')
+    members = [graph[name] for name in names]
+    cost_ms = sum(node.cost_ms for node in members)
+    cards.facts(
+        {
+            "Operators": str(len(names)),
+            "Cost": f"{cards.cost(cost_ms, graph.cost_model)} ({graph.cost_model})",
+            "Share of T1": f"{100 * cost_ms / graph.t1_ms if graph.t1_ms else 0:.2f} %",
+            "Parameters": cards.count(sum(node.parameters for node in members)),
+            "Critical path": cards.plural(len({*names} & {*plan.critical_path}), "operator"),
+        }
+    )
+    cards.sub("Double click the group, or press X, to expand it.")
+    heaviest = sorted(members, key=lambda node: -node.cost_ms)
+    neighbours("Holds", tuple(node.name for node in heaviest))
+
+
 def neighbours(title: str, names: tuple[str, ...]) -> None:
-    """Offer a jump to each neighbour of the operator shown."""
-    st.caption(f"{title} {cards.plural(len(names), 'operator')}")
-    icons = {"Reads from": "arrow_upward", "Is read by": "arrow_downward"}
+    """Offer a jump to each operator of a list."""
+    cards.sub(f"{title} {cards.plural(len(names), 'operator')}")
+    icons = {
+        "Reads from": "arrow_upward",
+        "Is read by": "arrow_downward",
+        "Holds": "subdirectory_arrow_right",
+    }
     with st.container(gap=None):
         for name in names[:NEIGHBOURS_SHOWN]:
             st.button(
@@ -154,32 +197,76 @@ def downloads(graph: Graph, plan: Plan, clusters: Clusters) -> None:
         cards.sub(f"{len(graph.edges):,} edges · placed by {layout.engine}")
 
 
+def panel(graph: Graph, plan: Plan, clusters: Clusters, scene: Scene, selected: str | None) -> None:
+    """Show what is known about the operator or group selected."""
+    boxes = scene.collapsed
+    if selected in graph.index:
+        details(graph, plan, clusters, graph[selected])
+    elif selected in boxes.labels:
+        group_details(graph, plan, boxes.labels[selected], boxes.members[selected])
+    else:
+        st.markdown("**No operator chosen**")
+        cards.sub("Click a box in the graph, or search for a name above it.")
+        heaviest = sorted(graph.nodes, key=lambda node: -node.cost_ms)[:NEIGHBOURS_SHOWN]
+        neighbours("The heaviest", tuple(node.name for node in heaviest))
+
+
+def cost_chart(graph: Graph, clusters: Clusters) -> None:
+    """Show every operator as a bar; a click selects it."""
+    with st.expander("Cost of every operator", key="costs-open", on_change="rerun") as opened:
+        if opened.open:  # plotly takes a second to start: nobody should wait for it unasked
+            cards.sub(
+                f"In the order in which one worker runs them. {cards.COST_HELP[graph.cost_model]} "
+                f"Click a bar to select its operator."
+            )
+            linked.chart(costs(graph, clusters), "cost-chart", state.operator())
+
+
+def all_operators(graph: Graph, plan: Plan, clusters: Clusters, scene: Scene) -> None:
+    """Show every operator as a row; a tick selects it."""
+    with st.expander("All operators", key="table-open", on_change="rerun") as opened:
+        if opened.open:
+            cards.sub("Tick a row to select its operator on every page; click a heading to sort.")
+            slack_ms = scene.facts.value["values"]["slack"]
+            rows = table(graph, clusters, scene.paint["worker"], slack_ms, plan.critical_path)
+            linked.table(rows, "operator-table", state.operator())
+
+
 def main() -> None:
     """Draw the page."""
     graph, chosen = frame.opened(
         "Graph",
         "Every box is one operator of the model, every arrow a value handed on. A colour is a "
         "cluster: what one worker does. Red is the critical path, which sets the shortest "
-        "possible time. Click an operator for its details.",
+        "possible time. Click an operator for its details; press ? for the keys.",
     )
     plan = state.plan_of(graph)
-    view, workers = pick_view(plan, chosen)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        view, workers = pick_view(plan, chosen)
+        by = pick_collapse(graph)
     clusters, said = clusters_of(graph, plan, view, workers)
-    selected = state.operator()
     cards.sub(said)
-    picture, panel = st.columns([11, 4])
-    with picture:
-        drawing = state.picture(graph, clusters)
-        graph_view(drawing, key=state.GRAPH_KEY, height=HEIGHT, selected=selected)
+    left, right = st.columns([11, 4])
+    with left:
+        asked = workers or chosen.workers
+        opened = expanded(state.GRAPH_KEY)
+        scene = state.picture(graph, clusters, workers=asked, by=by, expanded=opened)
+        graph_view(
+            scene,
+            key=state.GRAPH_KEY,
+            height=HEIGHT,
+            selected=state.operator(),
+            colour=st.query_params.get(state.COLOUR, BY_CLUSTER),
+            on={
+                CHOSEN: state.select,
+                COLOUR: lambda by: state.put(state.COLOUR, None if by == BY_CLUSTER else by),
+            },
+        )
         downloads(graph, plan, clusters)
-    with panel, st.container(border=True):
-        if selected in graph.index:
-            details(graph, plan, clusters, graph[selected])
-        else:
-            st.markdown("**No operator chosen**")
-            cards.sub("Click a box in the graph, or search for a name above it.")
-            heaviest = sorted(graph.nodes, key=lambda node: -node.cost_ms)[:NEIGHBOURS_SHOWN]
-            neighbours("The heaviest", tuple(node.name for node in heaviest))
+    with right, st.container(border=True):
+        panel(graph, plan, clusters, scene, state.operator())
+    cost_chart(graph, clusters)
+    all_operators(graph, plan, clusters, scene)
 
 
 main()

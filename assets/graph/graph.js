@@ -1,35 +1,48 @@
-// The operator graph. vis-network (the constant `vis`, put before this text by
-// graph_component.py) gives zoom, pan, hover and clicks; boxes and edges are drawn here, along the
-// routes that layout.py found, in the colours of Streamlit's theme.
+// The operator graph. vis-network gives zoom, pan, hover and clicks; boxes and edges are drawn
+// here, along the routes that layout.py found, in the colours of Streamlit's theme.
 
 const READABLE = 0.8; // scale at which a name can be read without effort
-const SMALL_GRAPH = 80; // operators up to which the whole graph opens in view
-const NUMBERS_ONLY = 0.34; // below this scale a box shows its cluster's number alone
+const SMALL_GRAPH = 80; // boxes up to which the whole graph opens in view
+const NUMBERS_ONLY = 0.34; // below this scale a box shows its badge alone
 const BADGE = 30; // px, the part of a box that holds the number
+const WIDE_BADGE = 44; // px, where it holds an amount
 const MARGIN = 28; // px on the screen around a graph shown whole
 const MAP = { width: 200, height: 130 };
+const REST_MS = 350; // after a movement, until Python hears where the view is
+const PAN = 90; // px, one press of an arrow
+const NEAR_EDGE = 7; // px on the screen within which a click means an edge
+
+const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 export default function ({ parentElement, data, setStateValue }) {
   const root = parentElement.querySelector(".graph");
-  // The view outlives reruns on its element, and with it zoom, position and search.
   root.style.height = `${data.height}px`;
-  root.view ??= new GraphView(root);
-  root.view.onPick = (name) => setStateValue("selected", name);
-  root.view.show(data);
-  return () => root.view.close();
+  root.wanted = data;
+  present(root, data, setStateValue);
+  return () => { root.wanted = null; root.view?.close(); };
+}
+
+// The view outlives reruns on its element, and with it zoom, position and search.
+async function present(root, data, tell) {
+  const keys = ["vis-network", data.facts, data.shape, ...(data.playback ? [data.playback] : [])];
+  const [vis, facts, shape, playback] = await Promise.all(keys.map(get));
+  if (root.wanted !== data) return; // a newer one came meanwhile
+  root.view ??= new GraphView(root, vis);
+  root.view.tell = tell;
+  root.view.show(data, facts, shape, playback);
 }
 
 class GraphView {
-  constructor(root) {
+  constructor(root, vis) {
     this.root = root;
     this.find = (selector) => root.querySelector(selector);
     this.stage = this.find(".stage");
-    this.nodes = new Map();
     this.matches = [];
     this.match = -1;
-    this.cluster = null; // the one that the legend singles out
+    this.only = null; // the bucket that the legend singles out
     this.selected = null;
     this.hovered = null;
+    this.armed = null; // the edge that a jump would follow
     this.fitted = new Map(); // names, shortened to the width of a box
     this.network = new vis.Network(this.stage, { nodes: [], edges: [] }, {
       autoResize: false, // it asks once a second; the observer below is told at once
@@ -40,17 +53,22 @@ class GraphView {
     });
     this.network.on("beforeDrawing", (ctx) => this.drawEdges(ctx));
     this.network.on("afterDrawing", () => this.drawMap());
-    this.network.on("click", (event) => this.pick(this.network.getNodeAt(event.pointer.DOM)));
+    this.network.on("click", (event) => this.click(event.pointer));
+    this.network.on("doubleClick", ({ pointer }) => this.expand(this.network.getNodeAt(pointer.DOM)));
     this.network.on("hoverNode", ({ node, pointer }) => this.hover(node, pointer.DOM));
     this.network.on("blurNode", () => this.hover(null));
-    this.network.on("zoom", () => { this.hover(null); this.limitZoom(); });
+    this.network.on("zoom", () => { this.hover(null); this.limitZoom(); this.moved(); });
     this.network.on("dragStart", () => this.hover(null));
+    this.network.on("dragEnd", () => this.moved());
+    this.network.on("animationFinished", () => this.moved());
     this.listen();
     this.resized = new ResizeObserver(() => this.resize());
     this.resized.observe(this.stage);
   }
 
   close() {
+    clearTimeout(this.resting);
+    this.player?.pause();
     this.resized.disconnect();
     this.network.destroy();
     delete this.root.view;
@@ -60,14 +78,17 @@ class GraphView {
     for (const button of this.root.querySelectorAll(".bar button")) {
       button.onclick = () => this[button.dataset.do]();
     }
-    const input = this.find("input");
+    this.root.onkeydown = (event) => onKey(this, event);
+    const input = this.find("input[type=search]");
     input.oninput = () => this.search(input.value);
     input.onkeydown = (event) => {
       if (event.key === "Enter") this.next(event.shiftKey ? -1 : 1);
-      if (event.key === "Escape") { input.value = ""; this.search(""); }
-      event.stopPropagation(); // Streamlit has shortcuts of its own: "r" reruns the page
+      if (event.key === "Escape") { input.value = ""; this.search(""); this.stage.focus(); }
+      event.stopPropagation();
     };
+    this.find(".mode select").onchange = (event) => this.setMode(event.target.value);
     this.stage.onpointerleave = () => this.hover(null);
+    this.stage.onpointerdown = () => this.stage.focus({ preventScroll: true });
     const map = this.find(".map");
     const steer = (event) => event.buttons && this.steer(event.offsetX, event.offsetY);
     map.onpointerdown = (event) => { map.setPointerCapture(event.pointerId); steer(event); };
@@ -76,44 +97,134 @@ class GraphView {
 
   // ---- what Python sends
 
-  show(data) {
+  show(data, facts, shape, playback) {
+    const known = this.scene?.shape === shape && this.scene.facts === facts;
     this.data = data;
-    [this.width, this.height] = data.options.box;
-    this.nodes = new Map(data.nodes.map((node) => [node.id, node]));
-    const places = data.nodes.map(({ id, x, y }) => `${id} ${x} ${y}`).join("\n");
-    this.drawPaths();
-    this.showLegend(); // first, since its rows take height from the stage
-    if (places !== this.places) this.place(places);
+    this.expanded = new Set(data.expanded);
+    [this.width, this.height] = shape.box;
+    this.scene = new Scene(facts, shape, data.paint);
+    this.nodes = this.scene.byId;
+    this.offerModes();
+    if (playback) this.playback(playback, data);
+    this.recolour();
+    if (!known) this.place();
     this.resize();
-    this.paintMap();
     if (data.selected !== this.asked) this.follow(data.selected);
-    this.search(this.find("input").value);
+    this.search(this.find("input[type=search]").value);
+    this.say();
   }
 
-  place(places) {
-    this.places = places;
-    const xs = this.data.nodes.map((node) => node.x);
-    const ys = this.data.nodes.map((node) => node.y);
+  playback(playback, data) {
+    this.player ??= new Player(this);
+    this.player.load(playback, data.frame);
+  }
+
+  place() {
+    const { boxes } = this.scene;
+    const xs = boxes.map((box) => box.x);
+    const ys = boxes.map((box) => box.y);
     this.bounds = {
       left: Math.min(...xs) - this.width / 2, right: Math.max(...xs) + this.width / 2,
       top: Math.min(...ys) - this.height / 2, bottom: Math.max(...ys) + this.height / 2,
     };
     this.fitted.clear();
+    this.hovered = this.armed = null;
     this.asked = this.data.selected; // a new graph opens on what was chosen in it
-    this.selected = this.nodes.has(this.asked) ? this.asked : null;
-    this.network.setData({ nodes: this.data.nodes.map(({ id, x, y }) => ({ id, x, y })), edges: [] });
-    this.opened = false;
+    this.selected = this.idOf(this.asked);
+    this.network.setData({ nodes: boxes.map(({ id, x, y }) => ({ id, x, y })), edges: [] });
+    if (!this.anchored()) this.opened = false;
+    this.paintMap();
+  }
+
+  // Expanding in place: what was under the pointer stays there.
+  anchored() {
+    const anchor = this.anchor;
+    this.anchor = null;
+    if (!anchor || !this.opened) return false;
+    const box = this.scene.boxes[this.scene.boxOf[anchor.member]];
+    const scale = this.network.getScale();
+    const position = { x: box.x - anchor.dx / scale, y: box.y - anchor.dy / scale };
+    this.network.moveTo({ scale, position });
+    return true;
+  }
+
+  idOf(name) {
+    if (name === null || name === undefined) return null;
+    if (this.nodes.has(name)) return name;
+    const member = this.scene.index.get(name);
+    return member === undefined ? null : this.scene.boxes[this.scene.boxOf[member]].id;
   }
 
   follow(name) {
     this.asked = name;
-    if (name === this.selected) return;
-    this.selected = this.nodes.has(name) ? name : null;
-    if (this.selected !== null) this.centre(this.selected);
-    this.onPick(this.selected); // so that the next click is told apart from this one
+    const id = this.idOf(name);
+    if (id === this.selected) return;
+    this.selected = id;
+    this.armed = null;
+    if (id !== null) this.centre(id);
+    this.tell("selected", name ?? null); // so that the next click is told apart from this one
+  }
+
+  // ---- colours
+
+  offerModes() {
+    const select = this.find(".mode select");
+    const modes = this.scene.modes();
+    if (!this.data.playback) this.mode ??= this.data.colour;
+    this.mode = modes.find(({ key }) => key === this.mode) ? this.mode : "cluster";
+    select.replaceChildren(...modes.map(({ key, label }) => {
+      const option = element("option", "", label);
+      option.value = key;
+      return option;
+    }));
+    if (!this.scene.facts.values.error) {
+      const option = element("option", "", "Predicted against measured (measure first)");
+      option.disabled = true;
+      select.append(option);
+    }
+    select.value = this.mode;
+  }
+
+  setMode(key) {
+    this.mode = key;
+    this.only = null;
+    this.find(".mode select").value = key;
+    this.recolour();
+    this.tell("colour", key);
+  }
+
+  nextMode() {
+    const modes = this.scene.modes();
+    const at = modes.findIndex(({ key }) => key === this.mode);
+    this.setMode(modes[(at + 1) % modes.length].key);
+  }
+
+  recolour() {
+    this.current = this.scene.modes().find(({ key }) => key === this.mode);
+    this.scene.colour(this.current, this.player?.clusters());
+    this.drawPaths();
+    this.showLegend();
+    if (this.bounds) this.paintMap();
+    this.network.redraw();
   }
 
   // ---- moving about
+
+  move(where, ms) {
+    const animation = ms && !still.matches ? { duration: ms } : false;
+    this.network.moveTo({ ...where, animation });
+    if (!animation) this.moved();
+  }
+
+  moved() {
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => {
+      if (!this.opened || !this.data.viewport) return;
+      const { x, y } = this.network.getViewPosition();
+      const round = (value) => Math.round(value * 1000) / 1000;
+      this.tell("viewport", { shape: this.data.shape, x: round(x), y: round(y), scale: round(this.network.getScale()) });
+    }, REST_MS);
+  }
 
   resize() {
     if (!this.stage.clientWidth) return; // a hidden tab has no size yet
@@ -133,13 +244,15 @@ class GraphView {
   open() {
     if (!this.stage.clientWidth || !this.nodes.size) return;
     this.opened = true;
+    const { scale, x, y, shape } = this.data.viewport ?? {};
+    if (shape === this.data.shape) return this.move({ scale, position: { x, y } });
     const whole = this.fitScale();
-    if (this.nodes.size <= SMALL_GRAPH || whole >= READABLE) return this.fit(false);
+    if (this.player || this.nodes.size <= SMALL_GRAPH || whole >= READABLE) return this.fit(false);
     if (this.selected !== null) return this.centre(this.selected, false);
     const { left, top } = this.bounds;
     const half = (pixels) => (pixels / 2 - MARGIN) / READABLE;
-    const first = this.data.nodes[0]; // wide graphs have nothing in their corner
-    this.network.moveTo({
+    const first = this.scene.boxes[0]; // wide graphs have nothing in their corner
+    this.move({
       scale: READABLE,
       position: {
         x: Math.max(left + half(this.stage.clientWidth), first.x),
@@ -150,11 +263,10 @@ class GraphView {
 
   fit(animated = true) {
     const { left, right, top, bottom } = this.bounds;
-    this.network.moveTo({
+    this.move({
       scale: Math.min(this.fitScale(), 1.15),
       position: { x: (left + right) / 2, y: (top + bottom) / 2 },
-      animation: animated && { duration: 300 },
-    });
+    }, animated && 300);
   }
 
   in() { this.zoomBy(1.35); }
@@ -162,7 +274,12 @@ class GraphView {
 
   zoomBy(factor) {
     const scale = Math.min(3, Math.max(this.fitScale() * 0.7, this.network.getScale() * factor));
-    this.network.moveTo({ scale, animation: { duration: 150 } });
+    this.move({ scale }, 150);
+  }
+
+  pan(right, down) {
+    const [scale, { x, y }] = [this.network.getScale(), this.network.getViewPosition()];
+    this.move({ position: { x: x + right * PAN / scale, y: y + down * PAN / scale } });
   }
 
   limitZoom() {
@@ -177,28 +294,163 @@ class GraphView {
     else this.root.requestFullscreen();
   }
 
-  centre(name, animated = true) {
-    const { x, y } = this.nodes.get(name);
+  centre(id, animated = true) {
+    const { x, y } = this.nodes.get(id);
     const scale = Math.max(this.network.getScale(), READABLE);
-    this.network.moveTo({ position: { x, y }, scale, animation: animated && { duration: 300 } });
+    this.move({ position: { x, y }, scale }, animated && 300);
   }
 
-  pick(name = null) {
-    if (name === this.selected) name = null; // a second click lets go
-    this.selected = this.asked = name;
+  // ---- choosing
+
+  click({ DOM, canvas }) {
+    const id = this.network.getNodeAt(DOM);
+    const edge = id === undefined ? this.edgeAt(canvas) : null;
+    if (edge) return this.armEdge(edge);
+    this.pick(id === this.selected ? null : id); // a second click lets go
+  }
+
+  pick(id = null) {
+    this.selected = this.asked = id;
+    this.armed = null;
+    this.say();
     this.network.redraw();
-    this.onPick(name);
+    this.tell("selected", id);
+  }
+
+  go(id) {
+    this.pick(id);
+    this.centre(id);
+  }
+
+  along(step) {
+    const { path, boxes } = this.scene;
+    if (!path.length) return;
+    const at = path.findIndex((box) => boxes[box].id === this.selected);
+    const next = at < 0 ? (step > 0 ? 0 : path.length - 1) : Math.min(Math.max(at + step, 0), path.length - 1);
+    this.go(boxes[path[next]].id);
+  }
+
+  arm(step) {
+    if (this.selected === null) return this.say("Choose an operator first; E then goes through its edges.");
+    const edges = this.scene.touching[this.nodes.get(this.selected).i];
+    if (!edges.length) return this.say("This operator has no edges.");
+    const at = edges.indexOf(this.armed);
+    this.armed = edges[(at + step + edges.length) % edges.length];
+    this.say();
+    this.network.redraw();
+  }
+
+  armEdge(edge) {
+    if (this.selected === null) this.pick(this.scene.boxes[edge.from].id);
+    this.armed = edge;
+    this.say();
+    this.network.redraw();
+  }
+
+  jump() {
+    if (!this.armed) this.arm(1);
+    const edge = this.armed;
+    if (!edge) return;
+    const { boxes } = this.scene;
+    this.go(boxes[boxes[edge.to].id === this.selected ? edge.from : edge.to].id);
+    this.armed = edge; // a second jump leads back
+    this.say();
+  }
+
+  // The edge whose route passes nearest to a place, if any is near.
+  edgeAt({ x, y }) {
+    let [best, least] = [null, NEAR_EDGE / this.network.getScale()];
+    for (const edge of this.scene.edges) {
+      for (const [px, py] of along(edge.route)) {
+        const away = Math.hypot(px - x, py - y);
+        if (away < least) [best, least] = [edge, away];
+      }
+    }
+    return best;
+  }
+
+  letGo() {
+    this.help(false);
+    this.find("input[type=search]").value = "";
+    this.only = null;
+    this.search("");
+    this.showLegend();
+    if (this.selected !== null) this.pick(null);
+  }
+
+  toggle() {
+    const box = this.nodes.get(this.selected);
+    if (!box) return this.say("Choose a group first; X then expands it.");
+    if (box.group) return this.expand(box.id);
+    const outer = this.scene.shape.within[box.members[0]];
+    if (!outer) return this.say("This operator is in no group that was expanded.");
+    this.expanded.delete(outer);
+    this.regroup(box);
+  }
+
+  expand(id) {
+    const box = this.nodes.get(id);
+    if (!box?.group) return;
+    this.expanded.add(id);
+    this.regroup(box);
+  }
+
+  regroup(box) {
+    const [scale, { x, y }] = [this.network.getScale(), this.network.getViewPosition()];
+    this.anchor = { member: box.members[0], dx: (box.x - x) * scale, dy: (box.y - y) * scale };
+    this.tell("expanded", [...this.expanded]);
+  }
+
+  // What stands at the foot of the picture, for the eye and for a screen reader.
+  say(text = "") {
+    const box = this.nodes.get(this.selected);
+    const name = (i) => this.title(this.scene.boxes[i]);
+    if (!text && this.armed) {
+      const far = this.scene.boxes[this.armed.to].id === this.selected ? this.armed.from : this.armed.to;
+      text = `${name(this.armed.from)} → ${name(this.armed.to)}. J jumps to ${name(far)}.`;
+    } else if (!text && box) {
+      text = `${this.title(box)}${box.critical ? ", on the critical path" : ""}`;
+    }
+    const said = this.find(".said");
+    said.textContent = text;
+    said.hidden = !text;
+    const within = box && !box.group && this.scene.shape.within[box.members[0]];
+    const button = this.find(".toggle");
+    button.disabled = !box?.group && !within;
+    button.querySelector("span").textContent = within ? "Collapse" : "Expand";
+    button.hidden = !this.scene.boxes.some((each) => each.group) && !this.expanded.size;
+  }
+
+  title(box) {
+    return box.group ? `${box.label} (${box.members.length} operators)` : box.id;
+  }
+
+  help(open = this.find(".keys").hidden) {
+    listKeys(this, this.find(".keys"));
+    this.find(".keys").hidden = !open;
+    this.find("[data-do=help]").setAttribute("aria-expanded", String(open));
   }
 
   // ---- search and legend
 
   search(text) {
-    const wanted = text.trim().toLowerCase();
-    const hit = ({ id, op }) => id.toLowerCase().includes(wanted) || op.toLowerCase().includes(wanted);
-    this.matches = wanted ? this.data.nodes.filter(hit).map((node) => node.id) : [];
-    this.found = wanted ? new Set(this.matches) : null;
-    this.match = Math.min(this.match, this.matches.length - 1);
-    if (!wanted) this.match = -1;
+    const problem = this.find(".problem");
+    let test = () => false;
+    problem.hidden = true;
+    try {
+      const { cluster, paint, facts } = this.scene;
+      test = parseQuery(text, facts, { cluster, worker: paint.worker });
+    } catch (error) {
+      if (!(error instanceof QueryError)) throw error;
+      problem.textContent = error.message;
+      problem.hidden = false;
+    }
+    const asked = text.trim() !== "";
+    this.matches = asked ? this.scene.boxes.filter((box) => box.members.some(test)).map((box) => box.id) : [];
+    this.found = asked ? new Set(this.matches) : null;
+    const again = text === this.sought; // after a rerun
+    this.match = again ? Math.min(this.match, this.matches.length - 1) : -1;
+    this.sought = text;
     this.count();
     this.network.redraw();
   }
@@ -226,26 +478,25 @@ class GraphView {
       item.append(sample, text);
       return item;
     };
-    if (!this.data.legend.some((entry) => entry.cluster === this.cluster)) this.cluster = null;
-    legend.replaceChildren();
-    if (this.data.nodes.some((node) => node.critical)) {
-      legend.append(line("critical path", this.data.options.critical, "critical"));
-    }
-    if (this.data.edges.some((edge) => edge.dropped)) {
+    const chips = this.scene.legend(this.current);
+    if (!chips.some(({ bucket }) => bucket === this.only)) this.only = null;
+    legend.replaceChildren(element("span", "of", `${this.current.label}:`));
+    if (this.scene.path.length) legend.append(line("critical path", this.scene.paint.critical, "critical"));
+    if (this.scene.edges.some((edge) => edge.dropped)) {
       legend.append(line("edge implied by others", "inherit", "dropped"));
     }
-    legend.append(...this.data.legend.map((entry) => this.chip(entry)));
+    legend.append(...chips.map((entry) => this.chip(entry)));
   }
 
-  chip({ cluster, fill, text, operators }) {
+  chip({ bucket, fill, text, label, operators }) {
     const chip = element("button");
-    const number = element("b", "", String(cluster));
+    const number = element("b", "", label);
     number.style.cssText = `background:${fill};color:${text}`;
     chip.append(number, `${operators} op${operators === 1 ? "" : "s"}`);
-    chip.title = `Cluster ${cluster}: show it alone`;
-    chip.setAttribute("aria-pressed", String(this.cluster === cluster));
+    chip.title = `${this.current.label} ${label}: show it alone`;
+    chip.setAttribute("aria-pressed", String(this.only === bucket));
     chip.onclick = () => {
-      this.cluster = this.cluster === cluster ? null : cluster;
+      this.only = this.only === bucket ? null : bucket;
       this.showLegend();
       this.network.redraw();
     };
@@ -254,9 +505,9 @@ class GraphView {
 
   // ---- drawing
 
-  dimmed(node) {
-    if (this.cluster !== null && node.cluster !== this.cluster) return true;
-    return Boolean(this.found && !this.found.has(node.id));
+  dimmed(box) {
+    if (this.only !== null && !this.scene.holds(box, this.only)) return true;
+    return Boolean(this.found && !this.found.has(box.id));
   }
 
   colour(name) {
@@ -265,12 +516,9 @@ class GraphView {
 
   drawPaths() {
     const kinds = { dropped: [], plain: [], crosses: [], critical: [] };
-    this.touching = new Map(this.data.nodes.map((node) => [node.id, []]));
-    for (const edge of this.data.edges) {
+    for (const edge of this.scene.edges) {
       const kind = ["dropped", "critical", "crosses"].find((name) => edge[name]) ?? "plain";
       kinds[kind].push(edge);
-      this.touching.get(edge.from).push(edge);
-      this.touching.get(edge.to).push(edge);
     }
     this.paths = Object.fromEntries(
       Object.entries(kinds).map(([kind, edges]) => [kind, path(edges)]));
@@ -281,7 +529,8 @@ class GraphView {
     this.text = this.colour("text-color");
     this.font = this.colour("font") || "sans-serif";
     this.scale = this.network.getScale();
-    const filtered = this.found || this.cluster !== null;
+    const { critical, accent } = this.scene.paint;
+    const filtered = this.found || this.only !== null;
     // `least` px on the screen, or a graph shown whole loses its edges.
     const stroke = ({ lines, heads }, colour, width, alpha, least = 0.8) => {
       ctx.globalAlpha = filtered ? alpha * 0.35 : alpha;
@@ -295,21 +544,22 @@ class GraphView {
     stroke(this.paths.dropped, this.text, 0.8, 0.3, 0.3);
     stroke(this.paths.plain, this.text, 1.3, 0.45);
     stroke(this.paths.crosses, this.text, 1.6, 0.8);
-    stroke(this.paths.critical, this.data.options.critical, 3, 1, 1.6);
-    const near = this.hovered ?? this.selected;
-    if (near !== null) stroke(path(this.touching.get(near) ?? []), this.data.options.accent, 2.6, 1, 1.6);
+    stroke(this.paths.critical, critical, 3, 1, 1.6);
+    const near = this.nodes.get(this.hovered ?? this.selected);
+    if (near) stroke(path(this.scene.touching[near.i]), accent, 2.6, 1, 1.6);
+    if (this.armed) stroke(path([this.armed]), this.text, 4.5, 1, 3);
     ctx.restore();
   }
 
   box({ ctx, id, x, y }) {
-    const node = this.nodes.get(id);
+    const box = this.nodes.get(id);
     return {
-      drawNode: () => node && this.drawBox(ctx, node, x, y),
+      drawNode: () => box && this.drawBox(ctx, box, x, y),
       nodeDimensions: { width: this.width, height: this.height },
     };
   }
 
-  drawBox(ctx, node, x, y) {
+  drawBox(ctx, box, x, y) {
     const [left, top] = [x - this.width / 2, y - this.height / 2];
     const outline = (grow, colour, width) => {
       ctx.beginPath();
@@ -318,72 +568,89 @@ class GraphView {
       ctx.lineWidth = Math.max(width, 1 / this.scale);
       ctx.stroke();
     };
+    const fill = (right, down) => {
+      ctx.beginPath();
+      ctx.roundRect(left + right, top + down, this.width, this.height, 8);
+      ctx.fillStyle = box.fill;
+      ctx.fill();
+      ctx.strokeStyle = "rgb(0 0 0 / 35%)";
+      ctx.lineWidth = 1;
+      if (right) ctx.stroke();
+    };
+    const { critical, accent } = this.scene.paint;
     ctx.save();
-    ctx.globalAlpha = this.dimmed(node) ? 0.16 : 1;
-    ctx.beginPath();
-    ctx.roundRect(left, top, this.width, this.height, 8);
-    ctx.fillStyle = node.fill;
-    ctx.fill();
-    outline(0, node.critical ? this.data.options.critical : "rgb(0 0 0 / 22%)", node.critical ? 3.5 : 1);
-    this.drawText(ctx, node, left, y);
-    if (node.id === this.matches[this.match]) outline(4, this.data.options.accent, 5);
-    if (node.id === this.hovered) outline(3, this.text, 1.5);
-    if (node.id === this.selected) outline(4, this.text, 3);
+    ctx.globalAlpha = this.dimmed(box) ? 0.16 : 1;
+    if (box.group) { fill(8, 8); fill(4, 4); } // a stack of boxes
+    fill(0, 0);
+    outline(0, box.critical ? critical : "rgb(0 0 0 / 22%)", box.critical ? 3.5 : 1);
+    this.drawText(ctx, box, left, y);
+    const glow = this.player?.glow(box) ?? 0;
+    if (glow) { outline(5, accent, 4 + 8 * glow); outline(3, this.text, 2); }
+    if (box.id === this.matches[this.match]) outline(4, accent, 5);
+    if (box.id === this.hovered) outline(3, this.text, 1.5);
+    if (box.id === this.selected) outline(4, this.text, 3);
     ctx.restore();
   }
 
-  drawText(ctx, node, left, y) {
-    const number = node.cluster === null ? "–" : String(node.cluster);
-    ctx.fillStyle = node.text;
+  drawText(ctx, box, left, y) {
+    ctx.fillStyle = box.text;
     ctx.textBaseline = "middle";
     ctx.textAlign = "center";
     if (this.scale < NUMBERS_ONLY) {
       ctx.font = `600 30px ${this.font}`;
-      if (this.scale > 0.1) ctx.fillText(number, left + this.width / 2, y + 2);
+      if (this.scale > 0.1) ctx.fillText(box.badge, left + this.width / 2, y + 2);
       return;
     }
-    ctx.font = `700 14px ${this.font}`;
-    ctx.fillText(number, left + BADGE / 2 + 1, y + 1);
-    ctx.fillRect(left + BADGE, y - this.height / 2 + 9, 0.8, this.height - 18);
+    const badge = this.current.counts ? BADGE : WIDE_BADGE;
+    ctx.font = `700 ${this.current.counts ? 14 : 12}px ${this.font}`;
+    ctx.fillText(box.badge, left + badge / 2 + 1, y + 1);
+    ctx.fillRect(left + badge, y - this.height / 2 + 9, 0.8, this.height - 18);
     ctx.textAlign = "left";
     ctx.font = `600 12px ${this.font}`;
-    ctx.fillText(this.shorten(ctx, node.id), left + BADGE + 8, y - 8);
+    ctx.fillText(this.shorten(ctx, box.label ?? box.id, badge), left + badge + 8, y - 8);
     ctx.font = `400 11px ${this.font}`;
-    ctx.fillText(this.shorten(ctx, node.op), left + BADGE + 8, y + 9);
+    ctx.fillText(this.shorten(ctx, box.note, badge, true), left + badge + 8, y + 9);
   }
 
-  shorten(ctx, name) {
-    let short = this.fitted.get(name);
-    if (short === undefined) {
-      const room = this.width - BADGE - 16;
-      short = name;
-      for (let from = 1; ctx.measureText(short).width > room && from < name.length; from++) {
-        short = `…${name.slice(from)}`; // the end tells a name from its neighbours
+  // The end of a name tells it from its neighbours, the beginning of a note says the most.
+  shorten(ctx, text, badge, keepsHead = false) {
+    const key = `${badge} ${text}`;
+    let fitting = this.fitted.get(key);
+    if (fitting === undefined) {
+      const room = this.width - badge - 16;
+      const part = (count) => (keepsHead ? `${text.slice(0, count)}…` : `…${text.slice(-count)}`);
+      fitting = text;
+      if (ctx.measureText(text).width > room) {
+        let [fits, tooLong] = [1, text.length];
+        while (tooLong - fits > 1) {
+          const middle = (fits + tooLong) >> 1;
+          if (ctx.measureText(part(middle)).width > room) tooLong = middle;
+          else fits = middle;
+        }
+        fitting = part(fits);
       }
-      this.fitted.set(name, short);
+      this.fitted.set(key, fitting);
     }
-    return short;
+    return fitting;
   }
 
   // ---- hover
 
-  hover(name, at) {
-    if (name === null && this.hovered === null) return;
-    this.hovered = name;
+  hover(id, at) {
+    if (id === null && this.hovered === null) return;
+    this.hovered = id;
     this.network.redraw();
-    this.stage.classList.toggle("over", name !== null);
+    this.stage.classList.toggle("over", id !== null);
     const tip = this.find(".tip");
-    tip.hidden = name === null;
-    if (name === null) return;
-    const [head, ...lines] = this.nodes.get(name).title.split("\n");
-    const value = (line) => line.slice(line.indexOf(": ") + 2);
-    tip.replaceChildren(element("div", "head", value(head)), ...lines.flatMap((line) =>
-      [element("dt", "", line.slice(0, line.indexOf(": "))), element("dd", "", value(line))]));
+    tip.hidden = id === null;
+    if (id === null) return;
+    const box = this.nodes.get(id);
+    tip.replaceChildren(element("div", "head", this.title(box)), ...this.scene.about(box).flatMap(
+      ([key, value]) => [element("dt", "", key), element("dd", "", value)]));
     const beside = (pointer, size, room) =>
       pointer + 18 + size < room ? pointer + 18 : Math.max(8, pointer - 18 - size);
-    const top = this.stage.offsetTop;
-    tip.style.left = `${beside(at.x, tip.offsetWidth, this.root.clientWidth)}px`;
-    tip.style.top = `${beside(at.y + top, tip.offsetHeight, this.root.clientHeight)}px`;
+    tip.style.left = `${beside(at.x, tip.offsetWidth, this.stage.clientWidth)}px`;
+    tip.style.top = `${beside(at.y, tip.offsetHeight, this.stage.clientHeight)}px`;
   }
 
   // ---- the small map of the whole
@@ -403,12 +670,13 @@ class GraphView {
     const ctx = this.miniature.getContext("2d");
     this.mapScale = ratio;
     this.toMap(ctx, sharp);
-    for (const node of this.data.nodes) {
-      ctx.fillStyle = node.critical ? this.data.options.critical : node.fill;
-      ctx.fillRect(node.x - this.width / 2, node.y - this.height / 2, this.width, this.height);
-      if (node.critical) {
-        ctx.fillStyle = node.fill;
-        ctx.fillRect(node.x - this.width / 2 + 20, node.y - this.height / 2, this.width - 40, this.height);
+    for (const box of this.scene.boxes) {
+      const [x, y] = [box.x - this.width / 2, box.y - this.height / 2];
+      ctx.fillStyle = box.critical ? this.scene.paint.critical : box.fill;
+      ctx.fillRect(x, y, this.width, this.height);
+      if (box.critical) {
+        ctx.fillStyle = box.fill;
+        ctx.fillRect(x + 20, y, this.width - 40, this.height);
       }
     }
   }
@@ -424,7 +692,6 @@ class GraphView {
     const scale = this.network.getScale();
     map.hidden = scale <= this.fitScale() * 1.05 || this.stage.clientWidth < 480;
     if (map.hidden) return;
-    map.style.bottom = `${this.find(".legend").offsetHeight + 12}px`;
     const sharp = window.devicePixelRatio || 1;
     const ctx = map.getContext("2d");
     ctx.setTransform(1, 0, 0, 1, 0, 0);
@@ -439,10 +706,11 @@ class GraphView {
   }
 
   steer(x, y) {
-    const position = {
-      x: this.bounds.left + (x - 6) / this.mapScale, y: this.bounds.top + (y - 6) / this.mapScale,
-    };
-    this.network.moveTo({ position });
+    this.move({
+      position: {
+        x: this.bounds.left + (x - 6) / this.mapScale, y: this.bounds.top + (y - 6) / this.mapScale,
+      },
+    });
   }
 }
 
@@ -472,4 +740,17 @@ function arrow(heads, route) {
     heads.lineTo(x - 8 * Math.cos(angle + side), y - 8 * Math.sin(angle + side));
   }
   heads.closePath();
+}
+
+// Places along a route, close enough to each other to click on.
+function* along(route) {
+  for (let i = 0; i + 7 < route.length; i += 6) {
+    const [ax, ay, bx, by, cx, cy, dx, dy] = route.slice(i, i + 8);
+    const steps = Math.max(4, Math.ceil(Math.hypot(dx - ax, dy - ay) / 8));
+    for (let step = 0; step <= steps; step++) {
+      const [t, u] = [step / steps, 1 - step / steps];
+      const mix = (a, b, c, d) => a * u ** 3 + 3 * b * u * u * t + 3 * c * u * t * t + d * t ** 3;
+      yield [mix(ax, bx, cx, dx), mix(ay, by, cy, dy)];
+    }
+  }
 }

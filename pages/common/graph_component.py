@@ -2,65 +2,123 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import pyvis
 import streamlit as st
+
+from pages.common import shelf
+from ramiel_core.view.scene import Part, Scene
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
 ASSETS = Path(__file__).parents[2] / "assets" / "graph"
-VIS_NETWORK = Path(pyvis.__file__).parent / "lib" / "vis-9.1.2" / "vis-network.min.js"
+SCRIPTS = ("shelf", "query", "scene", "keys", "player", "graph")
+STATES = ("selected", "expanded", "viewport", "colour", "frame")
+CHOSEN, EXPANDED, VIEWPORT, COLOUR, FRAME = STATES
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the user has done in a graph."""
+
+    selected: str | None  # operator or group clicked last
+    viewport: Mapping[str, Any] | None  # where the view rests: x, y, scale, and the shape shown
+    colour: str  # what fills stand for
+    frame: int | None  # of the player, once it rests
 
 
 def graph_view(
-    payload: dict[str, Any], *, key: str, height: int = 640, selected: str | None = None
-) -> str | None:
-    """Show a graph; say which operator was clicked.
+    scene: Scene,
+    *,
+    key: str,
+    height: int = 640,
+    selected: str | None = None,
+    colour: str = "cluster",
+    playback: Part | None = None,
+    frame: int = 0,
+    on: Mapping[str, Callable[[Any], None]] = MappingProxyType({}),
+) -> Seen:
+    """Show a graph; say what the user has done in it.
 
     Parameters
     ----------
-    payload : dict
-        From `ramiel_core.view.dag.payload`. While its positions stay the same, a new payload
-        only recolours: zoom, position and search stay as the user left them.
+    scene : Scene
+        While its shape stays the same, a new one only recolours: zoom, position and search stay
+        as the user left them. They come back when the page is opened again.
     key : str
         Of this view among the session's widgets.
     height : int
         px.
     selected : str, optional
-        An operator to mark and to bring into view, whenever this value changes.
-
-    Returns
-    -------
-    str or None
-        Name of the operator clicked last; none after a click beside all of them.
+        An operator or group to mark and to bring into view, whenever this value changes.
+    colour : str
+        What fills stand for at first: a key of `Scene`'s scales, "cluster", "worker" or "kind".
+    playback : Part, optional
+        From `ramiel_core.view.playback`: the view is then a player, in the browser alone.
+    frame : int
+        Which the player shows, whenever this value changes.
+    on : Mapping[str, Callable]
+        What to call with a new value before the page runs again, by `CHOSEN`, `EXPANDED`,
+        `VIEWPORT`, `COLOUR` or `FRAME`.
     """
-    data = {**payload, "height": height, "selected": selected}
-    # A state exists only with a callback; the rerun itself is all that a click has to cause.
-    result = _component()(
-        key=key, data=data, default={"selected": selected}, on_selected_change=lambda: None
-    )
-    clicked: str | None = result.selected
-    return clicked
+    opening = f"{key}-opening"
+    if key not in st.session_state:  # shown for the first time, or again after another page
+        st.session_state[opening] = st.session_state.get(f"{key}-viewport", {})
+    with st.container(gap=None):
+        shelf.send_vis_network(f"{key}-vis-network")
+        for name, part in {
+            "facts": scene.facts,
+            "shape": scene.shape,
+            "playback": playback,
+        }.items():
+            if part is not None:
+                shelf.send(part, f"{key}-{name}")
+        result = _graph()(
+            key=key,
+            data={
+                "facts": scene.facts.key,
+                "shape": scene.shape.key,
+                "playback": playback.key if playback else None,
+                "paint": scene.paint,
+                "height": height,
+                "selected": selected,
+                "expanded": expanded(key),
+                "colour": colour,
+                "frame": frame,
+                "viewport": st.session_state[opening],
+            },
+            default={CHOSEN: selected, EXPANDED: [], VIEWPORT: None, COLOUR: colour, FRAME: None},
+            # A state exists only with a callback.
+            **{f"on_{name}_change": partial(_told, key, name, on.get(name)) for name in STATES},
+        )
+    return Seen(result[CHOSEN], result[VIEWPORT], result[COLOUR], result[FRAME])
+
+
+def expanded(key: str) -> list[str]:
+    """Groups that the user has expanded in the view with this key."""
+    return list((st.session_state.get(key) or {}).get(EXPANDED) or [])
+
+
+def _told(key: str, name: str, listener: Callable[[Any], None] | None) -> None:
+    """Pass a new value on; a viewport is remembered beyond this page as well."""
+    value = st.session_state[key][name]
+    if name == VIEWPORT:
+        st.session_state[f"{key}-viewport"] = dict(value)
+    if listener is not None:
+        listener(value)
 
 
 @cache  # registering a name twice logs a warning
-def _component() -> ComponentRenderer:
+def _graph() -> ComponentRenderer:
     return st.components.v2.component(
         "ramiel_graph",
         html=(ASSETS / "graph.html").read_text(),
         css=(ASSETS / "graph.css").read_text(),
-        js=f"{_vis_network()}\n{(ASSETS / 'graph.js').read_text()}",
+        js="\n".join((ASSETS / f"{name}.js").read_text() for name in SCRIPTS),
     )
-
-
-def _vis_network() -> str:
-    """Wrap the bundle that pyvis carries into a constant `vis` of the module it is put into.
-
-    It is a UMD bundle: given `exports` and `module` it writes to them and touches no global.
-    """
-    bundle = VIS_NETWORK.read_text().partition("//# sourceMappingURL")[0]
-    return f"const vis = ((exports, module) => {{\n{bundle}\nreturn exports;\n}})({{}}, {{}});"

@@ -20,21 +20,24 @@ from ramiel_core.graph.costs import COST_MODELS
 from ramiel_core.ir import AUTO, Graph, Plan, Point, Program, Report
 from ramiel_core.ir import KERNELS as KERNEL_FAMILIES
 from ramiel_core.model import zoo
+from ramiel_core.plan.distance import distance_to_end, slack
 from ramiel_core.plan.merge import replay
 from ramiel_core.plan.planner import PLANNERS
+from ramiel_core.plan.simulate import simulate
 from ramiel_core.plan.what_if import speedup_curve as speedup_curve_of
 from ramiel_core.report.summarize import report_from
 from ramiel_core.run import jobs
-from ramiel_core.view import dag, layout
+from ramiel_core.view import collapse, dag, layout, playback, scene
 
 # query parameters
 MODEL, COST, WORKERS = "model", "cost", "workers"  # carried from page to page
 JOB, MEASURING = "job", "measuring"  # a benchmark or tuning, and a measurement, carried as well
 KERNELS, PLANNER, RUNTIME, THREADS = "kernels", "planner", "runtime", "threads"  # to benchmark
-VIEW, OPERATOR, STEP, PART = "view", "op", "step", "part"  # of one page each
+OPERATOR = "operator"  # selected on every page at once, carried as well
+VIEW, COLOUR, COLLAPSE, STEP, CHAIN, PART = "view", "colour", "collapse", "step", "chain", "part"
 LATENCY, BANDWIDTH, SCALE, PIN = "latency", "bandwidth", "scale", "pin"  # of the page What if
 CONFIGURATION = (KERNELS, PLANNER, RUNTIME, WORKERS, THREADS)
-CARRIED = (MODEL, COST, *CONFIGURATION, JOB, MEASURING)
+CARRIED = (MODEL, COST, *CONFIGURATION, JOB, MEASURING, OPERATOR)
 
 DEFAULT_MODEL, DEFAULT_COST = "googlenet", "flops"
 MOST_WORKERS = 256  # that the address may ask for; no graph here has work for so many
@@ -42,6 +45,8 @@ MOST_THREADS = 64
 RUNTIMES = ("processes", "threads")
 MOST_DIGITS = 9
 GRAPH_KEY = "operator-graph"  # of the component; its state holds the operator clicked last
+MERGE_KEY = "merge-graph"
+COLLAPSE_ABOVE = 800  # operators; larger graphs open with their modules collapsed
 
 
 @dataclass(frozen=True)
@@ -144,12 +149,13 @@ def carried() -> dict[str, str]:
 
 
 def operator() -> str | None:
-    """The operator whose details are shown: clicked in the graph, or named by the address."""
-    clicked = (st.session_state.get(GRAPH_KEY) or {}).get("selected")
-    if clicked != st.session_state.get("operator-clicked"):
-        st.session_state["operator-clicked"] = clicked
-        put(OPERATOR, clicked)
+    """The operator that every page shows as selected: named by the address."""
     return st.query_params.get(OPERATOR)
+
+
+def select(name: str | None) -> None:
+    """Select an operator on every page; none lets go."""
+    put(OPERATOR, name)
 
 
 # --- arrows, kept ---------------------------------------------------------------------------
@@ -228,10 +234,72 @@ def clusters_after(plan: Plan, steps: int) -> dict[int, tuple[str, ...]]:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_BY_COST)
-def picture(graph: Graph, clusters: Mapping[int, tuple[str, ...]]) -> dict[str, Any]:
-    """What the graph component draws."""
-    path = plan_of(graph).critical_path
-    return dag.payload(dag.network(graph, clusters, path, layout_of(graph)))
+def facts_of(graph: Graph, error_percent: Mapping[str, float] | None) -> scene.Part:
+    """`scene.facts`."""
+    return scene.facts(graph, plan_of(graph).critical_path, slack(graph), error_percent)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_COST)
+def collapsed(
+    graph: Graph,
+    by: collapse.By | None,
+    clusters: Mapping[int, tuple[str, ...]],
+    expanded: tuple[str, ...],
+) -> tuple[collapse.Collapsed, scene.Part]:
+    """The boxes that stand for a graph, and where they stand."""
+    boxes = collapse.collapse(graph, collapse.hierarchy(graph, by, clusters), expanded)
+    drawing = dag.network(boxes.graph, {}, (), layout_of(boxes.graph))
+    return boxes, scene.shape(drawing, boxes, graph.index)
+
+
+def errors_of(graph: Graph) -> dict[str, float] | None:
+    """How far estimated costs are from measured ones, in percent; none where none were measured.
+
+    What takes no measurable time cannot be off by a share of it, and counts as 0.
+    """
+    if not pipeline.is_measured(graph):
+        return None
+    measured, estimated = pipeline.weigh(graph, "measured"), pipeline.weigh(graph, "flops")
+    return {
+        node.name: 100 * (node.cost_ms / took - 1) if (took := measured[node.name].cost_ms) else 0.0
+        for node in estimated.nodes
+    }
+
+
+def picture(
+    graph: Graph,
+    clusters: Mapping[int, tuple[str, ...]],
+    *,
+    workers: int | None = None,
+    by: collapse.By | None = None,
+    expanded: Sequence[str] = (),
+) -> scene.Scene:
+    """What the graph component draws.
+
+    Parameters
+    ----------
+    graph : Graph
+        Weighed.
+    clusters : Mapping
+        Operators by the number of their cluster.
+    workers : int, optional
+        Whose plan says which worker does what.
+    by : {"chain", "module", "cluster"}, optional
+        What is collapsed, except the groups `expanded`.
+    """
+    facts = facts_of(graph, errors_of(graph))
+    groups = clusters if by == "cluster" else {}
+    boxes, shape = collapsed(graph, by, groups, tuple(sorted(expanded)))
+    paint = scene.paint(graph, clusters, plan_of(graph, workers).worker_of(), facts.value["kinds"])
+    return scene.Scene(facts, shape, paint, boxes)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_BY_COST)
+def playback_of(graph: Graph, workers: int | None) -> scene.Part:
+    """`playback.playback` of `plan_of(graph, workers)`."""
+    plan = plan_of(graph, workers)
+    linear_ms = simulate(graph, plan.linear).makespan_ms
+    return playback.playback(graph, plan, distance_to_end(graph), linear_ms)
 
 
 # --- jobs -----------------------------------------------------------------------------------

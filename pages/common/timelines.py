@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import cards, state
+from pages.common import cards, linked, state
 from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import BarKind, Report
@@ -15,7 +15,6 @@ from ramiel_core.plan.compare import moved
 from ramiel_core.report.critical import Difference, critical_bars, differences, labelled, spent_ms
 from ramiel_core.view import gantt
 
-PLAIN = {"displayModeBar": False}
 SPENT_ON: dict[BarKind, str] = {
     "compute": "Operators on the chain of events that decided the time of this run.",
     "copy": "Copying values of that chain into shared memory, for other workers.",
@@ -30,11 +29,12 @@ def show(report: Report, record: dict[str, Any]) -> None:
     cards.sub(
         "One row for each worker. Above as predicted from measured operator costs, below as "
         "traced in a run of its own. Outlined in red: the critical path, the chain of events that "
-        "decided how long the run took. Hover for names."
+        "decided how long the run took. Hover for names; click a bar to select its operator on every "
+        "page."
     )
     shown = {"predicted": report.predicted, "measured": labelled(report.measured)}
     paths = {name: critical_bars(timeline) for name, timeline in shown.items()}
-    st.plotly_chart(gantt.stacked(shown, paths), config=PLAIN)
+    linked.chart(gantt.stacked(shown, paths), "gantt", state.operator())
     expected, spent = (spent_ms(path) for path in paths.values())
     cards.figures(
         *(

@@ -52,3 +52,32 @@ def critical_path(graph: Graph, distance: dict[str, float]) -> tuple[str, ...]:
         path.append(max(readers, key=distance.__getitem__))
         readers = graph.consumers[path[-1]]
     return tuple(path)
+
+
+def slack(graph: Graph) -> dict[str, float]:
+    """How much longer each operator could take before the critical path would.
+
+    Parameters
+    ----------
+    graph : Graph
+        Weighed. Sends are free, as for the bound T-infinity.
+
+    Returns
+    -------
+    dict[str, float]
+        Milliseconds by node name; 0 on every critical path.
+
+    Examples
+    --------
+    >>> slack(Graph.parse("a:1 b:5<a c:2<a d:1<b,c"))
+    {'a': 0.0, 'b': 0.0, 'c': 3.0, 'd': 0.0}
+    """
+    distance = distance_to_end(graph, free_sends=True)
+    longest = max(distance.values(), default=0.0)
+    start: dict[str, float] = {}
+    for node in graph.nodes:
+        ready = (start[p] + graph[p].cost_ms for p in graph.producers[node.name])
+        start[node.name] = max(ready, default=0.0)
+    left = {name: longest - start[name] - distance[name] for name in start}
+    rounding = 1e-9 * longest  # sums of the same costs in another order
+    return {name: ms if ms > rounding else 0.0 for name, ms in left.items()}

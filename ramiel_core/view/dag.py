@@ -1,4 +1,4 @@
-"""Graph and clusters -> the picture of the DAG: pyvis network, its payload, a page, DOT, SVG.
+"""Graph and clusters -> the picture of the DAG: pyvis network, a page, DOT, SVG.
 
 A cluster is a fill and a number, the critical path a border and an edge width. Names come from
 the user's model: they are text everywhere, markup nowhere.
@@ -27,7 +27,6 @@ Clusters = Mapping[int, Sequence[str]]
 
 ONE_CURVE = 4  # control points of a route without bends
 LABEL_LENGTH = 24  # characters of a name that fit into a box
-_NO_CLUSTER = "#c4cad4"
 _EDGE = "#8a94a6"
 
 
@@ -84,7 +83,7 @@ class _Marks:
         return frozenset(zip(self.critical_path, self.critical_path[1:], strict=False))
 
     def fill(self, name: str) -> str:
-        return palette.fill(self.cluster[name]) if name in self.cluster else _NO_CLUSTER
+        return palette.fill(self.cluster[name]) if name in self.cluster else palette.NO_CLUSTER
 
     def label(self, node: OpNode) -> str:
         """Operator name and cluster number, the kind of operator below."""
@@ -186,42 +185,6 @@ _OPTIONS = {
     },
     "edges": {"arrows": {"to": {"scaleFactor": 0.5}}, "selectionWidth": 1, "hoverWidth": 0.5},
 }
-
-
-_NODE_KEYS = ("id", "x", "y", "op", "title", "cluster", "critical")
-_EDGE_KEYS = ("from", "to", "critical", "dropped", "crosses", "route")
-
-
-def payload(drawing: Network) -> dict[str, Any]:
-    """List what the page's component draws, as plain JSON: nodes, edges, options, legend.
-
-    Only what it reads: vis-network's own attributes would make three times as much to send.
-    """
-    legend: dict[int, dict[str, Any]] = {}
-    for node in drawing.nodes:
-        if node["cluster"] is not None:
-            colours = {"fill": node["color"]["background"], "text": node["font"]["color"]}
-            entry = legend.setdefault(
-                node["cluster"], {"cluster": node["cluster"], "operators": 0, **colours}
-            )
-            entry["operators"] += 1
-    return {
-        "nodes": [
-            {
-                **{key: node[key] for key in _NODE_KEYS},
-                "fill": node["color"]["background"],
-                "text": node["font"]["color"],
-            }
-            for node in drawing.nodes
-        ],
-        "edges": [{key: edge[key] for key in _EDGE_KEYS} for edge in drawing.edges],
-        "options": {
-            "box": [BOX_WIDTH, BOX_HEIGHT],
-            "critical": palette.CRITICAL,
-            "accent": palette.ACCENT,
-        },
-        "legend": [legend[number] for number in sorted(legend)],
-    }
 
 
 _NOT_OURS = re.compile(  # what asks a CDN, and comments that name files of pyvis's author

@@ -18,6 +18,7 @@ CRITICAL = "#e11d48"
 BARS: Mapping[BarKind, str] = MappingProxyType(
     {"compute": "#4f7df3", "copy": "#e8a33d", "wait": "#98a2b3", "dispatch": "#a56be8"}
 )
+NO_CLUSTER = "#c4cad4"
 ACCENT = "#4f7df3"
 MUTED = "#8a94a6"
 GRID = "rgba(128, 136, 150, 0.22)"  # seen on white and on black
@@ -92,3 +93,33 @@ def _gamma(linear: float) -> float:
 
 def _hex(rgb: tuple[float, float, float]) -> str:
     return "#" + "".join(f"{round(255 * channel):02x}" for channel in rgb)
+
+
+# Scales leave out the middle lightness, on which neither dark nor light text reaches 4.5 to 1, and
+# red, which is the critical path's.
+RISING = tuple(
+    _hex(_srgb(lightness, chroma, math.radians(hue)))
+    for lightness, chroma, hue in (
+        (0.95, 0.045, 110),
+        (0.88, 0.09, 130),
+        (0.79, 0.105, 160),
+        (0.69, 0.095, 195),
+        (0.5, 0.11, 250),
+        (0.41, 0.13, 275),
+        (0.33, 0.13, 295),
+    )
+)
+"""From little to much, light to dark."""
+DIVERGING = tuple(
+    _hex(_srgb(lightness, chroma, math.radians(hue)))
+    for lightness, chroma, hue in (
+        (0.45, 0.13, 260),
+        (0.7, 0.1, 250),
+        (0.86, 0.05, 245),
+        (0.94, 0.005, 90),
+        (0.87, 0.08, 80),
+        (0.76, 0.13, 65),
+        (0.48, 0.1, 50),
+    )
+)
+"""From far below over equal to far above."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 
 def texts(app):
     """Everything that a page shows as our own HTML, its style sheet left out."""
@@ -17,3 +19,17 @@ def metrics(app):
 def button(app, label):
     """The button with this label."""
     return next(found for found in app.button if found.label == label)
+
+
+def parts(app):
+    """Data of our own components, by the component's name."""
+    found = {}
+    for element in app.get("bidi_component"):
+        found.setdefault(element.proto.component_name, []).append(json.loads(element.proto.json))
+    return found
+
+
+def program(app):
+    """The program that the Code page shows."""
+    (listing,) = parts(app)["ramiel_shelf"]
+    return "\n".join("".join(line[2::2]) for line in listing["value"]["lines"])

@@ -7,7 +7,7 @@ import pytest
 from ramiel_core.plan.planner import PLANNERS
 
 from .recorded import ended_job
-from .screen import button, metrics, texts
+from .screen import button, metrics, parts, program, texts
 
 PAGES = (
     "app.py",
@@ -122,23 +122,20 @@ def test_the_model_list_goes_on_to_another_model(visit):
     assert metrics(app)["Chains → clusters"] == "5 → 2"
 
 
-def test_merge_steps_count_clusters_down(visit):
-    app = visit("pages/merging.py", model="squeezenet1_0")
-    assert metrics(app)["Clusters"] == "9"
+def test_the_player_gets_every_step_at_once_and_starts_where_the_address_says(visit):
+    sent = parts(visit("pages/merging.py", model="squeezenet1_0", step="3"))
 
-    button(app, "Next").click().run()
-
-    assert app.query_params["step"] == "1"
-    assert metrics(app)["Clusters"] == "8"
-    app.slider[0].set_value(7).run()
-    assert metrics(app)["Clusters"] == "2"
+    (playback,) = [value for value in sent["ramiel_shelf"] if "steps" in value["value"]]
+    assert len(playback["value"]["steps"]["kept"]) == 7
+    assert playback["value"]["clusters"] == [*range(10), 8, 7, 6, 5, 4, 3, 2]
+    assert sent["ramiel_graph"][0]["frame"] == 9 + 3
 
 
 def test_merging_a_single_chain_says_that_there_is_nothing_to_merge(visit):
     app = visit("pages/merging.py", model="densenet121")
 
     assert "one single chain of 431 operators" in texts(app)
-    assert not app.slider
+    assert "ramiel_graph" not in parts(app)
 
 
 def test_merging_without_a_possible_step_says_so(visit):
@@ -148,23 +145,33 @@ def test_merging_without_a_possible_step_says_so(visit):
     assert "there is no step to show" in texts(app)
 
 
-@pytest.mark.parametrize("step", ["-1", "999999999", "two", "9" * 5000])
-def test_a_merge_step_beyond_the_ends_is_the_nearest_that_exists(visit, step):
-    app = visit("pages/merging.py", model="squeezenet1_0", step=step)
+@pytest.mark.parametrize(
+    ("query", "frame"),
+    [
+        ({"step": "-1"}, 9),
+        ({"step": "999999999"}, 16),
+        ({"step": "two"}, 9),
+        ({"step": "9" * 5000}, 9),
+        ({"chain": "4"}, 4),
+        ({"chain": "999"}, 9),
+    ],
+)
+def test_a_step_beyond_the_ends_is_the_nearest_that_exists(visit, query, frame):
+    app = visit("pages/merging.py", model="squeezenet1_0", **query)
 
     assert not app.exception
-    assert 0 <= app.slider[0].value <= 7
+    assert parts(app)["ramiel_graph"][0]["frame"] == frame
 
 
 def test_an_operator_of_the_address_shows_its_details(visit):
-    app = visit("pages/graph.py", model="googlenet", op="inception3a_branch1_conv")
+    app = visit("pages/graph.py", model="googlenet", operator="inception3a_branch1_conv")
 
     assert "inception3a_branch1_conv" in texts(app)
     assert "Share of T1" in texts(app)
 
 
 def test_an_operator_that_is_not_in_the_graph_shows_the_empty_panel(visit):
-    app = visit("pages/graph.py", model="googlenet", op="<b>no</b>")
+    app = visit("pages/graph.py", model="googlenet", operator="<b>no</b>")
 
     assert not app.exception
     assert "No operator chosen" in app.markdown[0].value
@@ -172,13 +179,13 @@ def test_an_operator_that_is_not_in_the_graph_shows_the_empty_panel(visit):
 
 def test_the_code_page_shows_each_cluster_and_the_whole(visit):
     app = visit("pages/code.py", model="squeezenet1_0", workers="2")
-    assert "def cluster_1(" in app.code[0].value
+    assert "def cluster_1(" in program(app)
 
     assert "197" not in texts(app)
     part = visit("pages/code.py", model="squeezenet1_0", workers="2", part="1")
-    assert part.code[0].value.startswith("def cluster_1(")
+    assert program(part).startswith("def cluster_1(")
     alone = visit("pages/code.py", model="squeezenet1_0", workers="2", part="sequential")
-    assert "66 operators on 1 worker" in alone.code[0].value
+    assert "66 operators on 1 worker" in program(alone)
 
 
 @pytest.mark.parametrize("page", ["pages/benchmark.py", "pages/tune.py"])

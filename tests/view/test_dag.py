@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -80,19 +79,10 @@ def test_positions_are_fixed_and_nothing_moves():
     assert drawing.options["physics"] == {"enabled": False}
 
 
-def test_the_payload_is_plain_json_with_a_legend_of_every_cluster():
-    payload = dag.payload(diamond())
-
-    assert json.loads(json.dumps(payload)) == payload
-    assert [(e["cluster"], e["operators"]) for e in payload["legend"]] == [(0, 3), (3, 1)]
-    assert all(len(edge["route"]) % 6 == 2 for edge in payload["edges"])
-
-
 def test_an_operator_in_no_cluster_is_grey_and_says_so():
     drawing = dag.network(DIAMOND, {}, (), lay_out(DIAMOND))
 
     assert drawing.nodes[0]["label"] == "a\nop · no cluster"
-    assert dag.payload(drawing)["legend"] == []
 
 
 @pytest.mark.parametrize("model", ["googlenet", "densenet121"])

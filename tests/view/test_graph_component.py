@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.chromium import MISSING, WHY_SKIPPED, browser, served
+from ramiel_core.ir import Graph
+from ramiel_core.plan.planner import make_plan
+from tests.chromium import MISSING, ROOT, WHY_SKIPPED, browser, served
+from tests.graphs import SHAPES
 
 PAGE = Path(__file__).with_name("graph_page.py")
 VIEW = (
-    "document.querySelector('[data-testid=stBidiComponentIsolated]')"
-    ".shadowRoot.querySelector('.graph').view"
+    "[...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]"
+    ".map((host) => host.shadowRoot?.querySelector('.graph')?.view).find((view) => view)"
 )
-NOTHING_RUNS = "[data-testid=stApp][data-test-script-state=notRunning]"
+OPEN_MS = 60_000
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(MISSING, reason=WHY_SKIPPED)]
 
@@ -25,19 +28,47 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def page(address: str) -> Iterator[object]:
-    """The page, with a check at the end that no script failed and no request went elsewhere."""
-    wrong: list[str] = []
+@pytest.fixture(scope="module")
+def window(address: str) -> Iterator[object]:
+    """One window for all tests: after each of them, every process is as it was before."""
     with browser() as chromium:
-        page = chromium.new_page(viewport={"width": 1200, "height": 800})
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: wrong.append(request.url) if _leaves(request.url) else 0)
-        page.goto(address)
-        page.wait_for_selector(".graph .vis-network canvas", timeout=60_000)
-        page.wait_for_function(f"{VIEW}?.opened")
-        yield page
-        assert wrong == []
+        window = chromium.new_page(viewport={"width": 1200, "height": 800})
+        window.set_default_timeout(OPEN_MS)
+        window.goto(address)
+        window.wait_for_function(f"{VIEW}?.opened")
+        yield window
+
+
+@pytest.fixture
+def visit(address: str, window) -> Iterator[object]:
+    """Open the page; at the end no script failed and no request went elsewhere."""
+    wrong: list[str] = []
+
+    def failed(error) -> None:
+        wrong.append(str(error))
+
+    def asked(request) -> None:
+        if _leaves(request.url):
+            wrong.append(request.url)
+
+    window.on("pageerror", failed)
+    window.on("request", asked)
+
+    def _visit(query: str = ""):
+        window.goto(f"{address}/{query}")
+        window.wait_for_function(f"{VIEW}?.opened")
+        return window
+
+    yield _visit
+    window.emulate_media(reduced_motion="null")
+    window.remove_listener("pageerror", failed)
+    window.remove_listener("request", asked)
+    assert wrong == []
+
+
+@pytest.fixture
+def page(visit):
+    return visit()
 
 
 def _leaves(url: str) -> bool:
@@ -45,7 +76,7 @@ def _leaves(url: str) -> bool:
 
 
 def where(page, name: str) -> tuple[float, float]:
-    """Where an operator stands in the window, px."""
+    """Where a box stands in the window, px."""
     x, y = page.evaluate(
         f"(name) => {{ const v = {VIEW}, r = v.stage.getBoundingClientRect(),"
         " p = v.network.canvasToDOM(v.nodes.get(name)); return [r.x + p.x, r.y + p.y]; }",
@@ -62,6 +93,18 @@ def camera(page) -> list[float]:
     )
 
 
+def press(page, *keys: str) -> None:
+    for key in keys:
+        page.locator(".stage").press(key)
+
+
+def becomes(page, expression: str, value: object) -> None:
+    """Wait until something of the view equals a value."""
+    page.wait_for_function(
+        f"(value) => ({expression.replace('view', VIEW, 1)}) === value", arg=value
+    )
+
+
 def test_a_click_on_an_operator_reaches_python_and_one_beside_it_lets_go(page):
     page.mouse.click(*where(page, "op_2"))
     page.get_by_text("clicked: 'op_2'").wait_for()
@@ -71,14 +114,26 @@ def test_a_click_on_an_operator_reaches_python_and_one_beside_it_lets_go(page):
     page.get_by_text("clicked: None").wait_for()
 
 
-def test_a_long_graph_opens_at_a_readable_zoom_and_fit_shows_all_of_it(page):
+def test_what_python_selects_comes_into_view(page):
+    page.get_by_role("button", name="choose op_150").click()
+
+    becomes(page, "view.selected", "op_150")
+    page.get_by_text("clicked: 'op_150'").wait_for()
+    page.wait_for_function(
+        f"Math.abs({VIEW}.network.getViewPosition().y - {VIEW}.nodes.get('op_150').y) < 1"
+    )
+
+
+def test_it_opens_at_a_readable_zoom_and_tells_python_where_it_rests(page):
     assert camera(page)[0] == pytest.approx(0.8)
 
-    page.get_by_role("button", name="Show the whole graph").click()
+    press(page, "f")
     page.wait_for_function(f"{VIEW}.network.getScale() <= {VIEW}.fitScale() + 0.001")
+    scale = round(camera(page)[0], 3)
+    page.get_by_text(f"view at: {scale}").wait_for()
 
 
-def test_new_colours_leave_zoom_and_position_as_they_were(page):
+def test_new_clusters_leave_zoom_and_position_as_they_were(page):
     page.get_by_role("button", name="Zoom in").click()
     page.wait_for_function(f"{VIEW}.network.getScale() > 1.07")
     before = camera(page)
@@ -90,9 +145,24 @@ def test_new_colours_leave_zoom_and_position_as_they_were(page):
     assert camera(page) == pytest.approx(before, abs=0.5)
 
 
+def test_colouring_by_cost_has_a_legend_with_units_and_needs_no_new_layout(page):
+    before = camera(page)
+    page.get_by_role("combobox", name="Colour by").select_option("cost")
+    page.get_by_text("colour: cost").wait_for()
+
+    chips = page.locator(".legend button b").all_text_contents()
+    assert chips[0] == "below 0.041 ms"
+    assert chips[-1] == "1.5 ms and more"
+    box = page.evaluate(f"(({{badge, note}}) => [badge, note])({VIEW}.nodes.get('op_150'))")
+    assert box == ["1.5", "1.5 ms · conv2d"]  # the number stands beside the colour
+    assert camera(page) == pytest.approx(before, abs=0.5)
+    assert page.locator("option[disabled]").inner_text().endswith("(measure first)")
+
+
 def test_search_counts_its_matches_and_enter_goes_to_the_next(page):
+    press(page, "/")
     search = page.get_by_role("searchbox")
-    search.fill("OP_19")
+    search.press_sequentially("OP_19")
     assert page.locator(".search output").text_content() == "11"  # op_19 and op_190 to op_199
 
     search.press("Enter")
@@ -102,13 +172,178 @@ def test_search_counts_its_matches_and_enter_goes_to_the_next(page):
         f"Math.abs({VIEW}.network.getViewPosition().y - {VIEW}.nodes.get('op_190').y) < 1"
     )
 
+    search.fill("op:conv2d cost>1900us cp:true")
+    assert page.locator(".search output").text_content() == "4"  # op_192 to op_198
+    search.fill("cost>soon")
+    assert page.get_by_role("alert").filter(has_text="cost needs a number").is_visible()
 
-def test_a_name_that_is_markup_is_shown_as_text(page):
-    page.mouse.move(*where(page, "op_3"))
-    page.mouse.move(*where(page, "<img src=x onerror=document.title='owned'>"))
-    page.locator(".tip .head", has_text="<img src=x").wait_for()
+
+def test_keys_walk_the_critical_path_and_jump_along_edges(page):
+    press(page, "n", "n", "n")
+    page.get_by_text("clicked: 'op_2'").wait_for()
+    press(page, "p", "n", "e", "e")
+    assert page.locator(".said").inner_text() == "op_2 → op_3. J jumps to op_3."
+
+    press(page, "j")
+    page.get_by_text("clicked: 'op_3'").wait_for()
+    press(page, "j")  # and back
+    page.get_by_text("clicked: 'op_2'").wait_for()
+
+    press(page, "?")
+    assert page.locator(".keys").get_by_text("Next operator on the critical path").is_visible()
+    press(page, "Escape")
+    page.locator(".keys").wait_for(state="hidden")
+    page.get_by_text("clicked: None").wait_for()
+
+
+def test_modules_collapse_and_expand_in_place(page):
+    page.get_by_text("modules").click()
+    becomes(page, "view.nodes.size", 4)
+    group = "part2 @ op_100"
+    before = where(page, group)
+    assert page.evaluate(f"{VIEW}.title({VIEW}.nodes.get('{group}'))") == "part2 (50 operators)"
+
+    page.mouse.dblclick(*before)
+    becomes(page, "view.nodes.size", 3 + 5)
+    assert where(page, "inner10 @ op_100".replace("inner", "part2.inner")) == pytest.approx(
+        before, abs=1
+    )
+    press(page, "n")
+    page.evaluate(f"{VIEW}.go('part2.inner10 @ op_100')")
+    press(page, "x")  # one level further
+    becomes(page, "view.nodes.size", 3 + 4 + 10)
+    page.evaluate(f"{VIEW}.go('op_105')")
+    page.get_by_role("button", name="Collapse").click()
+    becomes(page, "view.nodes.size", 3 + 5)
+
+
+def test_names_that_are_markup_are_shown_as_text(page):
+    names = page.evaluate(f"[...{VIEW}.nodes.keys()].slice(0, 2)")
+    for name in names:
+        page.mouse.move(*where(page, "op_3"))
+        page.mouse.move(*where(page, name))
+        page.locator(".tip .head", has_text=name[:20]).wait_for()
+        page.evaluate("(name) => " + f"{VIEW}.pick(name)", name)
+        assert page.locator(".said").inner_text().startswith(name)
+    assert len(names[1]) > 500
 
     page.mouse.move(10, 10)  # off the graph
     page.locator(".tip").wait_for(state="hidden")
-    assert page.locator(".graph img").count() == 0
+    assert page.locator(".graph img, .graph script").count() == 0
     assert page.title() != "owned"
+
+
+QUERIES = {
+    "conv": [0, 2],
+    '"conv2d"': [0, 2],
+    "op:relu": [1],
+    "-op:relu": [0, 2],
+    "name:b module:inner": [1],
+    "cluster:1": [2],
+    "cluster>=0": [0, 1, 2],
+    "worker:7": [],
+    "cp:true": [0, 2],
+    "cp:false": [1],
+    "cost>1ms": [1, 2],
+    "cost>1000us cost<0.0025s": [1],
+    "cost:3": [2],
+    "slack=0 conv": [0, 2],
+    "": [0, 1, 2],
+}
+WRONG = {
+    "colour:red": "There is no field “colour”; use name, op, module, cluster,",
+    "cost>": "Say what cost should be, such as cost>1ms.",
+    "cost>many": "cost needs a number, such as cost>1ms.",
+    "cost>1.2.3": "cost needs a number, such as cost>1ms.",
+    "cost>1min": "cost is counted in s, ms, us, not in “min”.",
+    "op>conv": "op is not a number; write op:cat.",
+    "cp:maybe": "cp is true or false: is it on the critical path?",
+    "cluster:one": "cluster needs a number, such as cluster:3.",
+    "error>5%": "There is no error yet; measure the operators on this host first.",
+}
+FACTS = {
+    "name": ["a", "b", "c"],
+    "op": ["conv2d", "relu", "conv2d"],
+    "module": ["outer", "outer.inner", "outer"],
+    "values": {"cost": [1, 2, 3], "slack": [0, 1, 0], "send": [0, 0, 0]},
+    "unit": "ms",
+    "critical": [0, 2],
+}
+PAINT = {"cluster": [0, 0, 1], "worker": [0, 1, 1]}
+
+
+def test_the_query_language(page):
+    page.add_script_tag(content=(ROOT / "assets/graph/query.js").read_text())
+    ask = """([text, facts, paint]) => {
+        try { return [0, 1, 2].filter(parseQuery(text, facts, paint)); }
+        catch (error) { if (error instanceof QueryError) return error.message; throw error; }
+    }"""
+
+    found = {text: page.evaluate(ask, [text, FACTS, PAINT]) for text in QUERIES}
+    said = {text: page.evaluate(ask, [text, FACTS, PAINT]) for text in WRONG}
+
+    assert found == QUERIES
+    for text, sentence in WRONG.items():
+        assert str(said[text]).startswith(sentence), text
+
+
+def test_the_player_goes_through_clustering_and_merging_without_python(visit):
+    page = visit("?play")
+    plan = make_plan(Graph.parse(SHAPES["inception"]))
+    chains, last = len(plan.linear), len(plan.linear) + len(plan.steps)
+    assert page.locator(".when").inner_text() == f"Clustering: 0 of {chains} chains"
+    assert page.locator(".legend button").count() == 0  # no operator has a cluster
+
+    page.locator(".transport select").select_option("10")
+    page.evaluate(
+        "() => { window.told = []; const view = " + VIEW + "; const tell = view.tell;"
+        " view.tell = (...all) => { window.told.push(all[0]); tell(...all); }; }"
+    )
+    page.get_by_role("button", name="Play", exact=True).click()
+    becomes(page, "view.player.frame", last)
+    page.get_by_text(f"rests at: {last}").wait_for()
+    told = page.evaluate("window.told")
+    assert told.count("frame") == 1  # where it came to rest, and no step on the way
+    assert page.locator(".figures dd").all_inner_texts()[2] == str(plan.fixpoint)
+    assert page.locator(".legend button").count() == plan.fixpoint
+
+    press(page, ",")
+    becomes(page, "view.player.frame", last - 1)
+    before = plan.steps[-2]
+    assert page.locator(".figures dd").all_inner_texts()[1:3] == [
+        str(before.cut_edges),
+        str(before.clusters),
+    ]
+    assert before.reason in page.locator(".reason").inner_text()
+    page.get_by_text(f"rests at: {last - 1}").wait_for()
+
+
+def test_the_merging_clusters_flash_and_a_click_on_a_chart_goes_to_its_step(visit):
+    page = visit("?play")
+    plan = make_plan(Graph.parse(SHAPES["inception"]))
+    chart = page.locator(".charts svg").first
+
+    chart.click(position={"x": chart.bounding_box()["width"] - 5, "y": 10})
+    becomes(page, "view.player.frame", len(plan.linear) + len(plan.steps))
+
+    step = plan.steps[-1]
+    glowing = page.evaluate(
+        f"{VIEW}.scene.boxes.filter((b) => {VIEW}.player.glow(b)).map((b) => b.id)"
+    )
+    moved = set(plan.linear[step.kept]) | {*plan.linear[step.gone]}
+    assert moved <= set(glowing)
+    slider = page.get_by_role("slider")
+    slider.press("Home")
+    becomes(page, "view.player.frame", 0)
+
+
+def test_nothing_moves_for_those_who_asked_for_less_motion(visit):
+    page = visit("?play")
+    page.emulate_media(reduced_motion="reduce")
+
+    press(page, ".")
+
+    becomes(page, "view.player.frame", 1)
+    assert page.evaluate(f"{VIEW}.player.pulsing") is None
+    still = page.evaluate(f"{VIEW}.scene.boxes.map((b) => {VIEW}.player.glow(b))")
+    assert {round(glow, 3) for glow in still} == {0, 0.01}  # an outline that stays as it is

@@ -65,22 +65,6 @@ def test_every_timed_inference_is_a_point():
     assert figure.layout.xaxis.title.text == "latency of one inference, ms"
 
 
-def test_merging_starts_at_the_linear_clusters_and_leaves_a_gap_where_nothing_was_predicted():
-    makespan, clusters, *_ = speedup.merging(PLAN).data
-
-    assert (makespan.x, makespan.y) == ((1, 2), (4.0, None))
-    assert (clusters.x, clusters.y) == ((0, 1, 2), (3, 2, 1))
-
-
-@pytest.mark.parametrize(("step", "marked"), [(0, [(3,), ()]), (1, [(2,), (4.0,)])])
-def test_the_shown_step_is_marked_in_both_curves(step: int, marked: list[tuple[float, ...]]):
-    shown = [trace.y for trace in speedup.merging(PLAN, step).data if trace.name == "shown step"]
-
-    assert shown == marked
-
-
-@pytest.mark.parametrize(
-    "figure", [speedup.speedup(REPORT), speedup.latencies(RUNS), speedup.merging(PLAN)]
-)
+@pytest.mark.parametrize("figure", [speedup.speedup(REPORT), speedup.latencies(RUNS)])
 def test_figures_have_no_ground_of_their_own(figure: speedup.go.Figure):
     assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"

@@ -1,0 +1,61 @@
+"""An emitted program as a Streamlit component: a click on a line selects its operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.common import shelf
+from ramiel_core.view.scene import Part
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+ASSETS = Path(__file__).parents[2] / "assets" / "code"
+
+
+def code_view(
+    listing: Part,
+    *,
+    key: str,
+    height: int,
+    selected: str | None,
+    on_select: Callable[[str | None], None],
+) -> None:
+    """Show a program, whose lines select their operators.
+
+    Parameters
+    ----------
+    listing : Part
+        From `ramiel_core.view.listing`.
+    key : str
+        Of this view among the session's widgets.
+    height : int
+        px.
+    selected : str, optional
+        The operator whose lines are marked, the first of them brought into view.
+    on_select : Callable
+        Told the operator of a line that was clicked, before the page runs again; none lets go.
+    """
+    with st.container(gap=None):
+        shelf.send(listing, f"{key}-listing")
+        _code()(
+            key=key,
+            data={"listing": listing.key, "height": height, "selected": selected},
+            default={"selected": selected},
+            on_selected_change=lambda: on_select(st.session_state[key]["selected"]),
+        )
+
+
+@cache  # registering a name twice logs a warning
+def _code() -> ComponentRenderer:
+    return st.components.v2.component(
+        "ramiel_code",
+        html=(ASSETS / "code.html").read_text(),
+        css=(ASSETS / "code.css").read_text(),
+        js=f"{shelf.SCRIPT.read_text()}\n{(ASSETS / 'code.js').read_text()}",
+    )
