@@ -99,6 +99,36 @@ def torchscript(task: Task) -> Infer:
     return lambda: frozen(*task.inputs)
 
 
+def jit_fork(task: Task) -> Infer:
+    """Branches run side by side by torch.jit.fork, as one would write it by hand, and frozen."""
+    from benchmarks.forked_branches import fork_branches
+
+    torch.set_num_interop_threads(task.cores)
+    torch.set_num_threads(1)  # of the pool's threads too, when they first run something
+    traced = torch.jit.trace(fork_branches(task.module), task.inputs, check_trace=False)
+    frozen = torch.jit.freeze(traced)
+
+    def infer() -> Any:
+        return frozen(*task.inputs)
+
+    alone = _seconds(infer)
+    torch.set_num_threads(task.cores)  # of the calling thread: what is not in a branch
+    if _seconds(infer) > alone:
+        torch.set_num_threads(1)
+    task.note = f"{torch.get_num_threads()} threads outside of branches"
+    return infer
+
+
+def _seconds(infer: Infer) -> float:
+    """The shortest of some inferences."""
+    took = []
+    for _ in range(WARM_UPS):
+        began = time.perf_counter()
+        infer()
+        took.append(time.perf_counter() - began)
+    return min(took)
+
+
 def export(task: Task) -> Infer:
     """Not a contender: writes the ONNX file that three contenders read."""
     began = time.perf_counter()
@@ -161,18 +191,29 @@ def openvino(task: Task) -> Infer:
 
 def ramiel(task: Task, kernels: tuple[str, ...]) -> Infer:
     """Ramiel as its tuner sets it, within some families of kernels."""
-    from ramiel_core import launcher, pipeline
-    from ramiel_core.ir import AUTO, Configuration
+    from ramiel_core import launcher
+    from ramiel_core.ir import Configuration
     from ramiel_core.run.local import Local
 
-    parcel = pipeline.parcel_of(pipeline.traced(task.module, task.inputs), AUTO)
-    workshop = launcher.Workshop(parcel, lambda *_, **__: None)
+    workshop = _workshop(task)
     best, *_ = launcher.race(workshop, TUNE_S, lambda *_, **__: None, kernels)
     task.note = best["label"]
     built = workshop.build(Configuration(**best["configuration"]))
     if built.plan.workers == 1:
         local = Local(built.program, built.weights, threads=built.configuration.threads)
         return lambda: local(*task.inputs)
+    return _by_team(task, workshop, built)
+
+
+def _workshop(task: Task) -> Any:
+    from ramiel_core import launcher, pipeline
+    from ramiel_core.ir import AUTO
+
+    parcel = pipeline.parcel_of(pipeline.traced(task.module, task.inputs), AUTO)
+    return launcher.Workshop(parcel, lambda *_, **__: None)
+
+
+def _by_team(task: Task, workshop: Any, built: Any) -> Infer:
     team = task.open.enter_context(workshop.team(built))
 
     def infer() -> Any:
@@ -198,22 +239,37 @@ def ramiel_auto(task: Task) -> Infer:
     return ramiel(task, KERNELS)
 
 
+def ramiel_threads(task: Task) -> Infer:
+    """Fused kernels, one thread of one process for each core: what jit_fork does, by Ramiel."""
+    from ramiel_core.ir import Configuration
+
+    workshop = _workshop(task)
+    asked = Configuration("fused", runtime="threads", workers=task.cores)
+    built = workshop.build_if_sensible(asked)
+    if built is None:
+        raise RuntimeError("no plan of several workers is predicted to pay")
+    task.note = str(asked)
+    return _by_team(task, workshop, built)
+
+
 RECIPES: dict[str, Callable[[Task], Infer]] = {
     "eager": eager,
     "folded": folded,
     "inductor": inductor,
     "torchscript": torchscript,
+    "jit_fork": jit_fork,
     "onnxruntime": onnxruntime,
     "ort_parallel": ort_parallel,
     "openvino": openvino,
     "ramiel_eager": ramiel_eager,
     "ramiel_torch": ramiel_torch,
     "ramiel_auto": ramiel_auto,
+    "ramiel_threads": ramiel_threads,
     "export": export,
 }
-TORCH_NATIVE = ("eager", "folded", "inductor", "torchscript")
+TORCH_NATIVE = ("eager", "folded", "inductor", "torchscript", "jit_fork")
 READ_ONNX = ("onnxruntime", "ort_parallel", "openvino")
-LAUNCHERS = ("ramiel_eager", "ramiel_torch", "ramiel_auto")
+LAUNCHERS = ("ramiel_eager", "ramiel_torch", "ramiel_auto", "ramiel_threads")
 """Ramiel's own: their processes fork, and so start with one thread."""
 
 

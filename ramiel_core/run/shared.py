@@ -75,7 +75,7 @@ def _open_ports(
 ) -> dict[str, Port]:
     """Lay out every channel; the caller needs no signal, it waits for whole inferences."""
     numbers = memory.integers(1 + len(program.channels))
-    buffers = _buffers(program, memory)
+    buffers = buffers_of(program, memory)
     return {
         channel.value: port(
             channel,
@@ -87,8 +87,8 @@ def _open_ports(
     }
 
 
-def _buffers(program: Program, memory: Memory) -> dict[str, tuple[torch.Tensor | None, ...]]:
-    """Every channel's tensors; those of a part lie inside its whole's."""
+def buffers_of(program: Program, memory: Memory) -> dict[str, tuple[torch.Tensor | None, ...]]:
+    """Every channel's tensors by its value; those of a part lie inside its whole's."""
     found = {
         channel.value: tuple(memory.tensor(spec) if spec else None for spec in channel.outputs)
         for channel in program.channels

@@ -194,3 +194,13 @@ def test_the_graph_of_a_model_is_the_same_every_time():
 
     assert first.nodes == second.nodes
     assert Plan((tuple(first.index),)).clusters == Plan((tuple(second.index),)).clusters
+
+
+def test_a_concatenation_names_the_parts_that_lie_one_behind_the_other():
+    module, inputs = make("concatenations")
+    found = {node.name: node.joins for node in extract(trace(module, inputs, "m")).nodes}
+
+    assert {name: parts for name, parts in found.items() if parts} == {
+        "cat": ("relu", "max_pool2d", "sigmoid"),
+        "cat_1": ("cat", "avg_pool2d"),
+    }

@@ -68,27 +68,27 @@ class Products(nn.Module):
 
 def inductor_output() -> str:
     """As `outputs_of`, of a module that takes no C++."""
-    return _compared(_products(), "inductor", "2 dealt")
+    return _compared(_parcel(Products()), "inductor", "2 dealt")
 
 
 def compilers_left() -> list[int]:
     """Processes that a worker has started, while it compiles and after it was killed."""
-    parcel = _products()
+    parcel = _parcel(nn.ReLU())
     plan = pipeline.sequential_plan(parcel.graph)
     rewritten = segment(parcel.graph, plan, parcel.weights, inductor.recipe)
     program = pipeline.program_of(*rewritten[:2])
     with Team(program, rewritten[2], parcel.inputs) as team:
         worker = psutil.Process(*team.pids)
-        while not (found := worker.children(recursive=True)):
+        while worker.is_running() and not (found := worker.children(recursive=True)):
             time.sleep(0.05)
     left = psutil.wait_procs(found, timeout=3)[1]  # a zombie is nobody's business but init's
     running = [p for p in left if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     return [min(1, len(found)), len(running)]
 
 
-def _products() -> Parcel:
+def _parcel(module: nn.Module) -> Parcel:
     torch.manual_seed(0)
-    return pipeline.parcel_of(trace(Products().eval(), (torch.randn(8, 8),), "products"))
+    return pipeline.parcel_of(trace(module.eval(), (torch.randn(8, 8),), "small"))
 
 
 def _outcome(family: str, name: str, plan: str) -> str:

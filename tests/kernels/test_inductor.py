@@ -6,6 +6,8 @@ Modules of matrix products only, which inductor leaves to torch: a C++ file take
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -58,3 +60,17 @@ def test_a_tuner_compiles_only_whole_models_and_with_time_to_spare(
     asked: Configuration, budget_s: float, affordable: bool
 ):
     assert launcher._affordable(asked, 197, budget_s) == affordable
+
+
+def test_a_tuner_leaves_out_what_cannot_be_built_with_its_reason(tmp_path: Path, monkeypatch):
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def refuse(_: Configuration) -> None:
+        inductor.require_compiler()
+
+    workshop: Any = SimpleNamespace(
+        parcel=SimpleNamespace(graph=(), reference=None), build_if_sensible=refuse
+    )
+    with pytest.raises(RamielError, match=r"could run: .* needs a C\+\+ compiler"):
+        launcher.race(workshop, 1.0, lambda *_, **__: None, ["inductor"])

@@ -10,6 +10,8 @@ import torch
 from torch.utils import _pytree as pytree
 
 from ramiel_core.ir import Program
+from ramiel_core.run.channels import Memory
+from ramiel_core.run.shared import buffers_of
 
 WAIT_S = 20.0
 
@@ -18,6 +20,8 @@ def run_in_threads(program: Program, weights: Mapping[str, Any], inputs: tuple[t
     """What the program returns; a value is copied when it is sent, as channels do."""
     given = {name: t.clone() for (name, _), t in zip(program.inputs, inputs, strict=True)}
     sent: dict[str, Any] = {}
+    specs = [spec for channel in program.channels for spec in channel.outputs if spec]
+    buffers = buffers_of(program, Memory(spec.bytes for spec in specs))
     there = {channel.value: threading.Event() for channel in program.channels}
     errors: list[BaseException] = []
     scope: dict[str, Any] = {}
@@ -36,8 +40,7 @@ def run_in_threads(program: Program, weights: Mapping[str, Any], inputs: tuple[t
         there[name].set()
 
     def shared(name: str) -> torch.Tensor:
-        spec = next(c for c in program.channels if c.value == name).outputs[0]
-        return torch.empty_strided(spec.shape, spec.stride, dtype=getattr(torch, spec.dtype))
+        return buffers[name][0]
 
     def work(worker: int) -> None:
         try:

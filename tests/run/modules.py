@@ -53,6 +53,24 @@ class Branches(nn.Module):
 
 
 @named
+class Concatenations(nn.Module):
+    """One in another, one overwritten, one of a value with a second reader, and none at all."""
+
+    @staticmethod
+    def example() -> Inputs:
+        """One image: parts of channels lie one behind the other."""
+        return (image()[0][:1],)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        inner = torch.cat([F.relu(x - 0.1), F.max_pool2d(x, 3, 1, 1), torch.sigmoid(x)], 1)
+        outer = torch.cat([inner, F.avg_pool2d(x, 3, 1, 1)], dim=-3)
+        shared = x * 3.0
+        both = torch.cat([shared, torch.tanh(x)], 1)
+        rows = torch.cat([x * 2.0, x + 1.0], 2)  # of every channel: not one behind the other
+        return outer.mul_(0.5) + 1.0, both + shared.sum(), rows
+
+
+@named
 class ManyInputs(nn.Module):
     """Two images and integer indices."""
 
