@@ -51,8 +51,8 @@ def pick_view(plan: Plan, chosen: state.Choice) -> tuple[str, int | None]:
         )
 
 
-def clusters_of(graph: Graph, plan: Plan, view: str, workers: int | None) -> tuple[Clusters, str]:
-    """The clusters of a view, and what they are in a sentence."""
+def clusters_of(graph: Graph, plan: Plan, view: str, own: Plan) -> tuple[Clusters, str]:
+    """The clusters of a view, and what they are in a sentence; `own` is for the user's workers."""
     if view == LINEAR:
         chains = dict(enumerate(plan.linear))
         return chains, f"{cards.plural(len(chains), 'chain')} before any merge."
@@ -62,7 +62,6 @@ def clusters_of(graph: Graph, plan: Plan, view: str, workers: int | None) -> tup
             f"{cards.plural(len(plan.linear), 'chain')} merged into "
             f"{cards.plural(plan.fixpoint, 'cluster')} at the natural fixpoint."
         )
-    own = state.plan_of(graph, workers)
     clusters = dict(enumerate(own.clusters))
     predicted = cards.cost(own.makespan_ms, graph.cost_model)
     if own.rejected_makespan_ms is not None:
@@ -75,6 +74,7 @@ def clusters_of(graph: Graph, plan: Plan, view: str, workers: int | None) -> tup
     return clusters, (
         f"{cards.plural(own.workers, 'worker')}, predicted {predicted}, {speedup:.2f}× as fast "
         f"as one ({graph.cost_model} costs)."
+        + (f" {cards.plural(len(graph.clones), 'clone')}, dashed." if graph.clones else "")
     )
 
 
@@ -87,6 +87,7 @@ def details(graph: Graph, plan: Plan, clusters: Clusters, node: OpNode) -> None:
     cards.facts(
         {
             "Kind": node.op,
+            "Clone of": node.clone_of,
             "Module": node.module,
             "Output": ", ".join(str(spec) for spec in node.outputs if spec).replace("×", "×\u200b"),
             "Cost": f"{cards.cost(node.cost_ms, graph.cost_model)} ({graph.cost_model})",
@@ -164,7 +165,10 @@ def main() -> None:
     )
     plan = state.plan_of(graph)
     view, workers = pick_view(plan, chosen)
-    clusters, said = clusters_of(graph, plan, view, workers)
+    own = plan
+    if view == WORKERS:
+        graph, own = state.planned(graph, workers, clone=chosen.clone)
+    clusters, said = clusters_of(graph, plan, view, own)
     selected = state.operator()
     cards.sub(said)
     picture, panel = st.columns([11, 4])

@@ -324,7 +324,9 @@ class GraphView {
     ctx.roundRect(left, top, this.width, this.height, 8);
     ctx.fillStyle = node.fill;
     ctx.fill();
-    outline(0, node.critical ? this.data.options.critical : "rgb(0 0 0 / 22%)", node.critical ? 3.5 : 1);
+    if (node.clone) ctx.setLineDash([6, 4]);
+    outline(0, node.critical ? this.data.options.critical : "rgb(0 0 0 / 22%)", node.critical ? 3.5 : node.clone ? 2.5 : 1);
+    ctx.setLineDash([]);
     this.drawText(ctx, node, left, y);
     if (node.id === this.matches[this.match]) outline(4, this.data.options.accent, 5);
     if (node.id === this.hovered) outline(3, this.text, 1.5);
@@ -349,7 +351,8 @@ class GraphView {
     ctx.font = `600 12px ${this.font}`;
     ctx.fillText(this.shorten(ctx, node.id), left + BADGE + 8, y - 8);
     ctx.font = `400 11px ${this.font}`;
-    ctx.fillText(this.shorten(ctx, node.op), left + BADGE + 8, y + 9);
+    const kind = node.clone ? `clone of ${node.clone}` : node.op;
+    ctx.fillText(this.shorten(ctx, kind), left + BADGE + 8, y + 9);
   }
 
   shorten(ctx, name) {
