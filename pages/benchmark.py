@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import streamlit as st
@@ -66,6 +67,8 @@ def settings(graph: Graph, asked: Configuration, *, busy: bool) -> Job:
     settled = asked.kernels == AUTO  # by the tuner
     _configuration(above, asked, settled=settled)
     repeats, signals = _rounds(below[1:3], asked, below[0], settled=settled)
+    wanted = state.choice()
+    clonable = asked.kernels in ("eager", "fused") and asked.planner != pipeline.MOLDABLE
     job = Job(
         graph.model,
         "bench",
@@ -76,6 +79,8 @@ def settings(graph: Graph, asked: Configuration, *, busy: bool) -> Job:
         asked.threads,
         repeats,
         signals,
+        **asdict(wanted.rewrites),
+        clone=wanted.clone and clonable,
     )
     refused = refusal(job, graph)
     below[3].button(

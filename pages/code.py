@@ -61,7 +61,8 @@ def main() -> None:
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     with left:
         frame.workers_picker(natural, chosen)
-    plan, program = state.plan_of(graph, chosen.workers), state.program_of(graph, chosen.workers)
+    _, plan = state.planned(graph, chosen.workers, clone=chosen.clone)
+    program = state.program_of(graph, chosen.workers, clone=chosen.clone)
     if plan.rejected_makespan_ms is not None:
         cards.note(
             f"More than one worker is predicted to be slower here ({graph.cost_model} costs), so "

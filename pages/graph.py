@@ -71,8 +71,8 @@ def pick_collapse(graph: Graph) -> By | None:
     return next((way for way in WAYS if way == asked), None)
 
 
-def clusters_of(graph: Graph, plan: Plan, view: str, workers: int | None) -> tuple[Clusters, str]:
-    """The clusters of a view, and what they are in a sentence."""
+def clusters_of(graph: Graph, plan: Plan, view: str, own: Plan) -> tuple[Clusters, str]:
+    """The clusters of a view, and what they are in a sentence; `own` is for the user's workers."""
     if view == LINEAR:
         chains = dict(enumerate(plan.linear))
         return chains, f"{cards.plural(len(chains), 'chain')} before any merge."
@@ -82,7 +82,6 @@ def clusters_of(graph: Graph, plan: Plan, view: str, workers: int | None) -> tup
             f"{cards.plural(len(plan.linear), 'chain')} merged into "
             f"{cards.plural(plan.fixpoint, 'cluster')} at the natural fixpoint."
         )
-    own = state.plan_of(graph, workers)
     clusters = dict(enumerate(own.clusters))
     predicted = cards.cost(own.makespan_ms, graph.cost_model)
     if own.rejected_makespan_ms is not None:
@@ -95,6 +94,7 @@ def clusters_of(graph: Graph, plan: Plan, view: str, workers: int | None) -> tup
     return clusters, (
         f"{cards.plural(own.workers, 'worker')}, predicted {predicted}, {speedup:.2f}× as fast "
         f"as one ({graph.cost_model} costs)."
+        + (f" {cards.plural(len(graph.clones), 'clone')}, dashed." if graph.clones else "")
     )
 
 
@@ -107,6 +107,7 @@ def details(graph: Graph, plan: Plan, clusters: Clusters, node: OpNode) -> None:
     cards.facts(
         {
             "Kind": node.op,
+            "Clone of": node.clone_of,
             "Module": node.module,
             "Output": ", ".join(str(spec) for spec in node.outputs if spec).replace("×", "×\u200b"),
             "Cost": f"{cards.cost(node.cost_ms, graph.cost_model)} ({graph.cost_model})",
@@ -244,7 +245,10 @@ def main() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         view, workers = pick_view(plan, chosen)
         by = pick_collapse(graph)
-    clusters, said = clusters_of(graph, plan, view, workers)
+    own = plan
+    if view == WORKERS:
+        graph, own = state.planned(graph, workers, clone=chosen.clone)
+    clusters, said = clusters_of(graph, plan, view, own)
     cards.sub(said)
     left, right = st.columns([11, 4])
     with left:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 
 from ramiel_core.errors import PlanError, ProgramError
 from ramiel_core.ir import CALLER, Graph, Plan, Program
@@ -31,12 +32,32 @@ def check_plan(graph: Graph, plan: Plan) -> None:
     for node in graph.nodes:
         if node.name not in seen:
             raise PlanError(f"no worker runs {node.name!r}; add it to a cluster.")
+    _check_clones(graph, plan)
     stuck = _stuck(graph, plan)
     if stuck:
         raise PlanError(
             f"the plan never ends: {' and '.join(map(repr, stuck))} wait for each other. Order "
             f"each worker's operators by decreasing distance to end."
         )
+
+
+def _check_clones(graph: Graph, plan: Plan) -> None:
+    """A clone computes what its original does, elsewhere, for readers beside it only."""
+    worker_of = plan.worker_of()
+    original = {node.name: node.clone_of or node.name for node in graph.nodes}
+    for name in graph.clones:
+        node, first = graph[name], original[name]
+        if first not in graph.index or graph[first].clone_of:
+            raise PlanError(f"{name!r} is a clone of {first!r}, which is no operator; plan again.")
+        one, two = (
+            [original.get(word, word) for word in (*n.inputs, *re.findall(r"\w+", n.call))]
+            for n in (node, graph[first])
+        )
+        if one != two or not graph[first].repeatable:
+            raise PlanError(f"{name!r} does not compute what {first!r} does; plan again.")
+        here = worker_of[name]
+        if worker_of[first] == here or any(worker_of[r] != here for r in graph.consumers[name]):
+            raise PlanError(f"{name!r} saves no worker from waiting for {first!r}; leave it out.")
 
 
 def _stuck(graph: Graph, plan: Plan) -> list[str]:

@@ -488,6 +488,11 @@ class Job:
             )
         if self.runtime not in ("processes", "threads"):
             raise PlanError(f"--runtime is processes or threads, not {self.runtime!r}.")
+        if self.clone and (self.kernels not in ("eager", "fused") or self.planner == "moldable"):
+            raise PlanError(
+                "only torch's operators can be cloned, in plans of one thread count: use --clone "
+                "with --kernels eager or fused and another planner than moldable."
+            )
         if self.budget_s <= 0:
             raise PlanError(f"--budget must be more than 0 seconds, not {self.budget_s:g}.")
 
@@ -532,6 +537,9 @@ class Report:
     verdict: str
     host: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    removed_constants: tuple[str, ...] = ()
+    removed_dead: tuple[str, ...] = ()
+    cloned: tuple[str, ...] = ()  # clones by their own names
 
     def run(self, label: str) -> Run | None:
         """The run with this label, if it was made."""

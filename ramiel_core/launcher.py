@@ -35,6 +35,7 @@ from ramiel_core.pipeline import (
     summary,
     timeline_of,
     traced,
+    with_clones,
 )
 from ramiel_core.plan.moldable import moldable_plan
 from ramiel_core.plan.planner import fitting_planner, revalued, sequential_plan
@@ -88,7 +89,7 @@ def launch(folder: Path) -> int:
                 families = AUTO if job.task == "tune" else job.kernels
                 parcel = parcel_of(traced(job.model, device="cpu"), families, job.rewrites)
             compared = _compared(job, parcel, tell)
-            workshop = Workshop(parcel, tell, job.signals)
+            workshop = Workshop(parcel, tell, job.signals, clone=job.clone)
             if job.kernels == AUTO:
                 job = _settled(workshop, job, tell)
             if job.task == "profile":
@@ -173,10 +174,14 @@ class Workshop:
         Gets the stages of long work.
     signals : {"fast", "queue"}
         How workers signal.
+    clone : bool
+        Whether workers may repeat cheap operators.
     """
 
-    def __init__(self, parcel: Parcel, tell: Tell, signals: Any = "fast") -> None:
-        self.parcel, self.tell, self.signals = parcel, tell, signals
+    def __init__(
+        self, parcel: Parcel, tell: Tell, signals: Any = "fast", *, clone: bool = False
+    ) -> None:
+        self.parcel, self.tell, self.signals, self.clone = parcel, tell, signals, clone
         self._weighed: dict[tuple[str, int], Graph] = {}
         self._anchor_ms = (
             0.0  # of eager operators on one thread, when the first costs were measured
@@ -250,6 +255,8 @@ class Workshop:
             graph, plan = moldable_plan(graph, wide, c.workers, c.threads, most)
         else:
             plan = _apart(plan_of, graph, c.workers, c.planner)
+            if self.clone:
+                graph, plan = with_clones(graph, plan)
         weights = self.family(c.kernels)[1]
         return Built(c, graph, plan, program_of(graph, plan), weights)
 
@@ -360,7 +367,12 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
         measured = timing.median_trace(teams["parallel"])
     wide = set(plan.wide)
     narrow = costs[labels[-1] if job.kernels in LIBRARIES else "sequential"]
-    cost_ms = {n: costs["threads"][n] if n in wide else narrow[n] for n in graph.index}
+    cost_ms = {
+        node.name: costs["threads"][node.name]
+        if node.name in wide
+        else narrow[node.clone_of or node.name]
+        for node in graph.nodes
+    }
     graph = reweigh(graph, cost_ms)
     plan = revalued(plan, graph)
     timelines = (timeline_of(graph, plan), measured)

@@ -16,7 +16,8 @@ from ramiel_core.run import host
 
 RECORD = {
     "model", "workers", "threads", "sequential_ms", "parallel_ms", "speedup", "speedup_ci",
-    "predicted_ms", "bound", "equal", "verdict", "host",
+    "predicted_ms", "bound", "equal", "verdict", "host", "removed_constants", "removed_dead",
+    "cloned",
 }  # fmt: skip
 FACTS = {"host", "processor", "cores", "load_1min", "kernel", "python", "torch", "torchvision"}
 
@@ -74,6 +75,30 @@ def test_analyze_tells_what_another_planner_predicts(capsys):
     assert (found["planner"], found["workers"]) == ("heft", 2)
     assert found["tinf_ms"] <= found["predicted_ms"] < found["t1_ms"]
     assert found["proved_ms"] is None
+
+
+def test_rewrites_are_told_and_can_be_left_out(capsys):
+    assert shell("analyze", "vit_b_32", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert shell("analyze", "vit_b_32", "--json", "--no-fold-constants", "--no-drop-dead") == 0
+    traced = json.loads(capsys.readouterr().out)
+
+    assert (found["removed_constants"], found["removed_dead"], found["cloned"]) == (
+        ["expand"],
+        [],
+        [],
+    )
+    assert (traced["removed_constants"], traced["operators"]) == ([], found["operators"] + 1)
+
+
+def test_clones_stand_in_the_emitted_program(tmp_path: Path, capsys):
+    words = ("shufflenet_v2_x1_0", "--clone")
+    assert shell("analyze", *words, "--json") == 0
+    (clone,) = json.loads(capsys.readouterr().out)["cloned"]
+    assert shell("emit", *words, "--workers", "2", "--out", str(tmp_path)) == 0
+
+    assert f"    {clone} = " in (tmp_path / "parallel.py").read_text()
+    assert clone not in (tmp_path / "sequential.py").read_text()
 
 
 def test_emit_writes_the_plan_of_the_planner_that_was_asked_for(tmp_path: Path):
@@ -194,6 +219,11 @@ BAD = {
     "unknown planner to emit": (("emit", "x", "--out", "x", "--planner", "?"), "Choose", "heft"),
     "too large a graph": (("analyze", "googlenet", "--planner", "exact"), "at most 80", "197"),
     "unknown signals": (("bench", "googlenet", "--signals", "smoke"), "--signals", "smoke"),
+    "clones of a library": (
+        ("bench", "googlenet", "--clone", "--kernels", "openvino"),
+        "--clone",
+        "eager",
+    ),
     "no command": ((), "COMMAND", "help"),
     "unknown command": (("fly",), "fly", "help"),
     "no folder to emit to": (("emit", "googlenet"), "--out", "help"),

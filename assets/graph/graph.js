@@ -582,7 +582,9 @@ class GraphView {
     ctx.globalAlpha = this.dimmed(box) ? 0.16 : 1;
     if (box.group) { fill(8, 8); fill(4, 4); } // a stack of boxes
     fill(0, 0);
-    outline(0, box.critical ? critical : "rgb(0 0 0 / 22%)", box.critical ? 3.5 : 1);
+    if (box.clone) ctx.setLineDash([6, 4]);
+    outline(0, box.critical ? critical : "rgb(0 0 0 / 22%)", box.critical ? 3.5 : box.clone ? 2.5 : 1);
+    ctx.setLineDash([]);
     this.drawText(ctx, box, left, y);
     const glow = this.player?.glow(box) ?? 0;
     if (glow) { outline(5, accent, 4 + 8 * glow); outline(3, this.text, 2); }

@@ -73,7 +73,8 @@ class Scene {
   }
 
   kind(box) {
-    return box.group ? `${box.members.length} operators` : this.facts.op[box.members[0]];
+    if (box.group) return `${box.members.length} operators`;
+    return box.clone ? `clone of ${box.clone}` : this.facts.op[box.members[0]];
   }
 
   holds(box, bucket) {

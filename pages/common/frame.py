@@ -17,6 +17,7 @@ ASSETS = Path(__file__).parents[2] / "assets"
 PAGES = (
     ("app.py", "Model", ":material/deployed_code:"),
     ("pages/graph.py", "Graph", ":material/account_tree:"),
+    ("pages/rewrites.py", "Rewrites", ":material/edit_note:"),
     ("pages/merging.py", "Merging", ":material/merge:"),
     ("pages/planners.py", "Planners", ":material/alt_route:"),
     ("pages/what_if.py", "What if", ":material/experiment:"),
@@ -44,7 +45,7 @@ def opened(title: str, lead: str, *, model_in_sidebar: bool = True) -> tuple[Gra
     problem = ""
     try:
         chosen = state.choice()
-        graph = state.graph_of(chosen.model, chosen.cost)
+        graph = state.graph_of(chosen.model, chosen.cost, chosen.rewrites)
     except RamielError as error:
         problem = str(error)
     with st.sidebar:
@@ -106,7 +107,7 @@ def choose_model(model: str | None) -> None:
         return
     kept = {
         name: st.query_params[name]
-        for name in (state.COST, *state.CONFIGURATION)
+        for name in (state.COST, *state.REWRITES, *state.CONFIGURATION)
         if name in st.query_params
     }
     if kept.get(state.COST) == "measured" and not _is_measured(model):

@@ -17,7 +17,7 @@ import streamlit as st
 from ramiel_core import pipeline
 from ramiel_core.errors import GraphError, PlanError
 from ramiel_core.graph.costs import COST_MODELS
-from ramiel_core.ir import AUTO, Graph, Plan, Point, Program, Report
+from ramiel_core.ir import AUTO, Graph, Plan, Point, Program, Report, Rewrites
 from ramiel_core.ir import KERNELS as KERNEL_FAMILIES
 from ramiel_core.model import zoo
 from ramiel_core.plan.distance import distance_to_end, slack
@@ -32,12 +32,15 @@ from ramiel_core.view import collapse, dag, layout, playback, scene
 # query parameters
 MODEL, COST, WORKERS = "model", "cost", "workers"  # carried from page to page
 JOB, MEASURING = "job", "measuring"  # a benchmark or tuning, and a measurement, carried as well
+CONSTANTS, DEAD, CLONE = "constants", "dead", "clone"  # rewrites: each "on" or "off"
 KERNELS, PLANNER, RUNTIME, THREADS = "kernels", "planner", "runtime", "threads"  # to benchmark
 OPERATOR = "operator"  # selected on every page at once, carried as well
 VIEW, COLOUR, COLLAPSE, STEP, CHAIN, PART = "view", "colour", "collapse", "step", "chain", "part"
 LATENCY, BANDWIDTH, SCALE, PIN = "latency", "bandwidth", "scale", "pin"  # of the page What if
 CONFIGURATION = (KERNELS, PLANNER, RUNTIME, WORKERS, THREADS)
-CARRIED = (MODEL, COST, *CONFIGURATION, JOB, MEASURING, OPERATOR)
+REWRITES = (CONSTANTS, DEAD, CLONE)
+CARRIED = (MODEL, COST, *REWRITES, *CONFIGURATION, JOB, MEASURING, OPERATOR)
+ON, OFF = "on", "off"
 
 DEFAULT_MODEL, DEFAULT_COST = "googlenet", "flops"
 MOST_WORKERS = 256  # that the address may ask for; no graph here has work for so many
@@ -61,6 +64,8 @@ class Choice:
     planner: str | None = None
     runtime: str | None = None
     threads: int | None = None
+    rewrites: Rewrites = pipeline.REWRITES
+    clone: bool = False
 
 
 def choice() -> Choice:
@@ -83,6 +88,8 @@ def choice() -> Choice:
         _one_of(PLANNER, planners()),
         _one_of(RUNTIME, RUNTIMES),
         _number_of(THREADS, MOST_THREADS),
+        Rewrites(_one_of(CONSTANTS, (ON, OFF)) != OFF, _one_of(DEAD, (ON, OFF)) != OFF),
+        _one_of(CLONE, (ON, OFF)) == ON,
     )
 
 
@@ -171,9 +178,9 @@ _BY_COST = {Graph: _identity}
 _BY_SHAPE = {Graph: lambda graph: graph.fingerprint}
 
 
-def graph_of(model: str, cost: str) -> Graph:
+def graph_of(model: str, cost: str, rewrites: Rewrites = pipeline.REWRITES) -> Graph:
     """The weighed graph; the engine itself keeps what is slow about it."""
-    return pipeline.graph_of(model, cost=cost)
+    return pipeline.graph_of(model, cost=cost, rewrites=rewrites)
 
 
 @st.cache_resource(max_entries=128, show_spinner=False, hash_funcs=_BY_COST)
@@ -192,6 +199,13 @@ def what_if(graph: Graph, workers: int, pins: Mapping[str, int]) -> Plan:
 def speedup_curve(graph: Graph) -> tuple[Point, ...]:
     """`plan.what_if.speedup_curve`."""
     return speedup_curve_of(graph)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_COST)
+def planned(graph: Graph, workers: int | None, *, clone: bool) -> tuple[Graph, Plan]:
+    """`plan_of` and the graph it is of; with `clone`, both after `pipeline.with_clones`."""
+    plan = plan_of(graph, workers)
+    return pipeline.with_clones(graph, plan) if clone else (graph, plan)
 
 
 @st.cache_resource(max_entries=256, show_spinner="Planning…", hash_funcs=_BY_COST)
@@ -215,9 +229,9 @@ def outlook(graph: Graph) -> str:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_COST)
-def program_of(graph: Graph, workers: int | None) -> Program:
-    """The program of `plan_of(graph, workers)`."""
-    return pipeline.program_of(graph, plan_of(graph, workers))
+def program_of(graph: Graph, workers: int | None, *, clone: bool = False) -> Program:
+    """The program of `planned(graph, workers)`."""
+    return pipeline.program_of(*planned(graph, workers, clone=clone))
 
 
 @st.cache_resource(

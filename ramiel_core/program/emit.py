@@ -107,7 +107,9 @@ def _places(graph: Graph, sent: set[str]) -> dict[str, Place]:
 
 
 def _heading(graph: Graph, plan: Plan) -> str:
-    count = f"{_count(len(graph), 'operator')} on {_count(plan.workers, 'worker')}"
+    clones = f" and {_count(len(graph.clones), 'clone')}" if graph.clones else ""
+    operators = _count(len(graph) - len(graph.clones), "operator")
+    count = f"{operators}{clones} on {_count(plan.workers, 'worker')}"
     predicted = f"{plan.makespan_ms:.4g} ms predicted with {graph.cost_model} costs"
     return "\n".join(
         [
@@ -176,6 +178,9 @@ class _Cluster:
                 if source not in own and source not in known:
                     known.add(source)
                     lines.append(self._receive(source))
+            if node.clone_of:
+                whose = self.plan.worker_of()[node.clone_of]
+                lines.append(f"{INDENT}# {node.clone_of} again, not to wait for cluster {whose}")
             lines += self._statement(node)
             if node.name in self.channels and self.channels[node.name].receivers:
                 lines.append(self._send(self.channels[node.name]))

@@ -12,6 +12,7 @@ from ramiel_core.ir import Bar, Graph, Job, Plan, Report, Run, Step, Timeline
 from ramiel_core.report.verdict import verdict
 
 RESAMPLES = 4000
+REWRITTEN = ("removed_constants", "removed_dead", "cloned")  # missing in records of older versions
 SEED = 0
 
 
@@ -46,7 +47,7 @@ def summarize(
     asked = job.workers or plan.workers
     found: dict[str, Any] = {
         "model": graph.model,
-        "operators": len(graph),
+        "operators": len(graph) - len(graph.clones),
         "plan": plan,
         "job": job,
         "cost_model": graph.cost_model,
@@ -61,6 +62,9 @@ def summarize(
         "measured": timelines[1],
         "host": host,
         "warnings": tuple(warnings),
+        "removed_constants": graph.removed_constants,
+        "removed_dead": graph.removed_dead,
+        "cloned": graph.clones,
     }
     return Report(**found, verdict=verdict(Report(**found, verdict="")))
 
@@ -132,6 +136,9 @@ def record(report: Report) -> dict[str, Any]:
         "measured": _timeline(report.measured),
         "host": dict(report.host),
         "warnings": list(report.warnings),
+        "removed_constants": list(report.removed_constants),
+        "removed_dead": list(report.removed_dead),
+        "cloned": list(report.cloned),
         "job": asdict(report.job),
         "plan": asdict(plan),
     }
@@ -157,6 +164,7 @@ def report_from(found: Mapping[str, Any]) -> Report:
         verdict=found["verdict"],
         host=found["host"],
         warnings=tuple(found["warnings"]),
+        **{name: tuple(found.get(name, ())) for name in REWRITTEN},
     )
 
 

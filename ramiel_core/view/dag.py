@@ -88,7 +88,8 @@ class _Marks:
     def label(self, node: OpNode) -> str:
         """Operator name and cluster number, the kind of operator below."""
         number = f"cluster {self.cluster[node.name]}" if node.name in self.cluster else "no cluster"
-        return f"{_shortened(node.name)}\n{node.op} · {number}"
+        kind = f"clone of {node.clone_of}" if node.clone_of else node.op
+        return f"{_shortened(node.name)}\n{kind} · {number}"
 
 
 def _shortened(name: str) -> str:
@@ -100,6 +101,7 @@ def title(graph: Graph, node: OpNode, cluster: int | None) -> str:
     """Everything known about an operator, one ``key: value`` a line, plain text."""
     lines = {
         "operator": node.name,
+        "clone of": node.clone_of,
         "kind": node.op,
         "module": node.module,
         "output": ", ".join(str(spec) for spec in node.outputs if spec),
@@ -136,6 +138,7 @@ def _add_node(drawing: Network, graph: Graph, node: OpNode, marks: _Marks, layou
         op=node.op,
         cluster=marks.cluster.get(node.name),
         critical=critical,
+        clone=node.clone_of,
     )
 
 

@@ -158,6 +158,7 @@ def shape(drawing: Network, collapsed: Collapsed, index: Mapping[str, int]) -> P
                     "y": node["y"],
                     "members": [index[name] for name in collapsed.members[node["id"]]],
                     "label": collapsed.labels.get(node["id"]),
+                    "clone": node["clone"],
                 }
                 for node in drawing.nodes
             ],

@@ -12,6 +12,7 @@ from .screen import button, metrics, parts, program, texts
 PAGES = (
     "app.py",
     "pages/graph.py",
+    "pages/rewrites.py",
     "pages/merging.py",
     "pages/planners.py",
     "pages/what_if.py",

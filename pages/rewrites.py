@@ -1,0 +1,279 @@
+"""What became of the model before it was planned, and which operators workers repeat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from pages.common import cards, frame, state
+from ramiel_core import pipeline
+from ramiel_core.ir import Graph, Plan, Rewrites
+
+NONE = Rewrites(fold_constants=False, drop_dead=False)
+AS_TRACED, FOLDED, DROPPED, CLONED = (
+    "as traced",
+    "constants folded",
+    "dead code dropped",
+    "cheap operators cloned",
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A graph and its plan after one more rewrite."""
+
+    title: str
+    graph: Graph
+    plan: Plan
+
+
+def switches(chosen: state.Choice) -> None:
+    """Let the user turn each rewrite on and off; the address remembers what is not usual."""
+    columns = st.columns(3)
+    switch(
+        columns[0],
+        "Fold constants",
+        state.CONSTANTS,
+        now=chosen.rewrites.fold_constants,
+        usual=True,
+        says="What depends on weights and sizes alone is computed once, and kept as a weight.",
+    )
+    switch(
+        columns[1],
+        "Drop dead code",
+        state.DEAD,
+        now=chosen.rewrites.drop_dead,
+        usual=True,
+        says="Operators whose values nobody reads are left out.",
+    )
+    switch(
+        columns[2],
+        "Clone cheap operators",
+        state.CLONE,
+        now=chosen.clone,
+        usual=False,
+        says="A worker repeats a cheap operator rather than wait for another worker's value, "
+        "where that is predicted to be faster. Off unless asked for: it seldom gains 1 %.",
+    )
+
+
+def switch(
+    column: st.delta_generator.DeltaGenerator,
+    label: str,
+    name: str,
+    *,
+    now: bool,
+    usual: bool,
+    says: str,
+) -> None:
+    """Draw one toggle that is tied to a query parameter."""
+    key = f"rewrite-{name}"
+    st.session_state[key] = now
+
+    def write() -> None:
+        on = st.session_state[key]
+        state.put(name, None if on == usual else state.ON if on else state.OFF)
+
+    column.toggle(label, key=key, on_change=write, help=says)
+
+
+def stages(chosen: state.Choice, cost: str) -> list[Stage]:
+    """The model as traced, and after each rewrite that is on; each after those before it."""
+    wanted, steps = chosen.rewrites, [(AS_TRACED, NONE)]
+    if wanted.fold_constants:
+        steps.append((FOLDED, replace(NONE, fold_constants=True)))
+    if wanted.drop_dead:
+        steps.append((DROPPED, wanted))
+    found = []
+    for title, rewrites in steps:
+        graph = state.graph_of(chosen.model, cost, rewrites)
+        found.append(Stage(title, graph, state.plan_of(graph, chosen.workers)))
+    if chosen.clone:
+        found.append(Stage(CLONED, *state.planned(graph, chosen.workers, clone=True)))
+    return found
+
+
+def cost_model(chosen: state.Choice) -> str:
+    """The one asked for; estimated where the model was measured in another form only."""
+    bare = state.graph_of(chosen.model, "unit", NONE)
+    if chosen.cost != "measured" or pipeline.is_measured(bare):
+        return chosen.cost
+    cards.note(
+        "The model was measured after its rewrites only, so this page compares by estimated costs "
+        "(cost model “flops”)."
+    )
+    return "flops"
+
+
+def table(rows: list[Stage]) -> None:
+    """Show all stages, one a line."""
+    unit = "units" if rows[0].graph.cost_model == "unit" else "ms"
+    number = st.column_config.NumberColumn
+    found = [(row, pipeline.summary(row.graph, row.plan)) for row in rows]
+    st.dataframe(
+        [
+            {
+                "stage": row.title,
+                "operators": facts["operators"],
+                "clones": len(facts["cloned"]),
+                "clusters": f"{facts['clusters_linear']} → {facts['clusters_merged']}",
+                "t1": facts["t1_ms"],
+                "tinf": facts["tinf_ms"],
+                "parallelism": facts["parallelism"],
+                "predicted": facts["predicted_ms"],
+                "workers": facts["workers"],
+            }
+            for row, facts in found
+        ],
+        hide_index=True,
+        height="content",
+        column_config={
+            "stage": "Stage",
+            "operators": number("Operators"),
+            "clones": number("Clones"),
+            "clusters": st.column_config.TextColumn("Chains → clusters"),
+            "t1": number(f"T1, {unit}", format="%.3f", help="All the work, one worker."),
+            "tinf": number(f"T∞, {unit}", format="%.3f", help="The critical path."),
+            "parallelism": number("T1 / T∞", format="%.3f×"),
+            "predicted": number(
+                f"Predicted, {unit}", format="%.3f", help="One inference on these workers."
+            ),
+            "workers": number("Workers", help="That have work to do."),
+        },
+    )
+
+
+def verdict(rows: list[Stage]) -> None:
+    """Say what all rewrites together changed."""
+    first, last = rows[0], rows[-1]
+    gone = len(first.graph) - (len(last.graph) - len(last.graph.clones))
+    before, after = first.plan.makespan_ms, last.plan.makespan_ms
+    model = last.graph.cost_model
+    if not gone and not last.graph.clones:
+        cards.verdict(
+            f"Nothing to rewrite in {first.graph.model}: every operator depends on the input, is "
+            f"read by another, and none is worth repeating here.",
+            good=False,
+        )
+        return
+    share = 100 * (1 - after / before) if before else 0.0
+    clones = cards.plural(len(last.graph.clones), "clone")
+    workers = cards.plural(last.plan.workers, "worker")
+    cards.verdict(
+        f"{cards.plural(gone, 'operator')} removed and {clones} added; one inference on {workers} "
+        f"is predicted to take {cards.cost(after, model)} instead of {cards.cost(before, model)} "
+        f"({share:.2f}\u00a0% less).",
+        good=True,
+    )
+
+
+def removed(title: str, names: tuple[str, ...], before: Graph, nothing: str, says: str) -> None:
+    """List operators that a rewrite took out, with what they cost before."""
+    st.subheader(title)
+    cards.sub(says)
+    if not names:
+        cards.sub(nothing)
+        return
+    # An operator called like a function that its program imports has an underscore more there.
+    rows = [before[name if name in before.index else f"{name}_"] for name in names]
+    cost = cards.cost(sum(node.cost_ms for node in rows), before.cost_model)
+    with st.expander(f"{cards.plural(len(names), 'operator')} removed, {cost} of T1"):
+        st.dataframe(
+            [
+                {
+                    "operator": node.name,
+                    "kind": node.op,
+                    "module": node.module,
+                    "output": ", ".join(str(spec) for spec in node.outputs if spec),
+                }
+                for node in rows
+            ],
+            hide_index=True,
+            key=f"removed-{title}",
+        )
+
+
+def cloned(stage: Stage | None, plan: Plan) -> None:
+    """List the clones: who repeats what, and what it costs beside what it saves."""
+    st.subheader("Cloning")
+    cards.sub(
+        "A value that another worker needs is copied, signalled and waited for. Where its operator "
+        "is cheap and what it reads is there already, the other worker computes it once more: the "
+        "same kernel on the same numbers, so the same bits. Random operators and those that write "
+        "over their input are never repeated. In the graph clones are dashed (view “For my "
+        "workers”), in the code a comment names the original."
+    )
+    if stage is None:
+        cards.sub("Off: turn it on above.")
+    elif plan.workers == 1:
+        cards.sub("The plan has one worker, who needs nothing twice.")
+    elif not stage.graph.clones:
+        cards.sub("No clone is predicted to shorten this plan.")
+    else:
+        worker_of = stage.plan.worker_of()
+        nodes = [stage.graph[name] for name in stage.graph.clones]
+        st.dataframe(
+            [
+                {
+                    "clone": node.name,
+                    "of": node.clone_of,
+                    "kind": node.op,
+                    "computed by": f"cluster {worker_of[node.name]}",
+                    "beside": f"cluster {worker_of[node.clone_of]}",
+                    "cost": node.cost_ms,
+                    "send": stage.graph[node.clone_of].send_ms,
+                }
+                for node in nodes
+            ],
+            hide_index=True,
+            key="cloned",
+            column_config={
+                "cost": st.column_config.NumberColumn("Cost, ms", format="%.4f"),
+                "send": st.column_config.NumberColumn("A send would cost, ms", format="%.4f"),
+            },
+        )
+
+
+def main() -> None:
+    """Draw the page."""
+    graph, chosen = frame.opened(
+        "Rewrites",
+        "Before a model is planned, what never changes is computed once and what nobody reads is "
+        "left out; afterwards workers may repeat cheap operators instead of waiting for them. "
+        "Outputs stay equal bit for bit.",
+    )
+    switches(chosen)
+    with st.columns([1, 2])[0]:
+        frame.workers_picker(state.plan_of(graph), chosen, "Workers")
+    rows = stages(chosen, cost_model(chosen))
+    verdict(rows)
+    table(rows)
+    cards.sub(cards.COST_HELP[rows[0].graph.cost_model])
+    before = rows[0].graph
+    removed(
+        "Constants",
+        graph.removed_constants,
+        before,
+        "Off: turn it on above."
+        if not chosen.rewrites.fold_constants
+        else "None here: every operator depends on the input.",
+        "An operator that reads weights and sizes only gives the same result in every inference: "
+        "position biases, masks, tokens expanded to the batch. It becomes a weight, unless all of "
+        "them together would add more than a quarter to the model's weights (16 MiB at least).",
+    )
+    removed(
+        "Dead code",
+        graph.removed_dead,
+        before,
+        "Off: turn it on above."
+        if not chosen.rewrites.drop_dead
+        else "None here: every operator is read by another one, or returned.",
+        "An operator is dead where neither the output nor memory that is read later depends on it. "
+        "Dropout in inference is not dead, though it does nothing: an operator counts as torch.fx "
+        "traces it.",
+    )
+    cloned(rows[-1] if chosen.clone else None, rows[-1].plan)
+
+
+main()

@@ -1,0 +1,60 @@
+"""The page Rewrites: before and after, each rewrite on and off."""
+
+from __future__ import annotations
+
+from .screen import texts
+
+PAGE = "pages/rewrites.py"
+
+
+def rows(app):
+    return {row["stage"]: row for row in app.dataframe[0].value.to_dict("records")}
+
+
+def test_folding_is_shown_before_and_after(visit):
+    app = visit(PAGE, model="swin_t", workers="1")
+    found = rows(app)
+
+    assert not app.exception
+    assert list(found) == ["as traced", "constants folded", "dead code dropped"]
+    assert found["as traced"]["operators"] - found["constants folded"]["operators"] == 12
+    assert found["constants folded"]["t1"] < found["as traced"]["t1"]
+    assert "12 operators removed and 0 clones added" in texts(app)
+    assert len(app.dataframe[1].value) == 12
+
+
+def test_each_switch_is_kept_in_the_address(visit):
+    app = visit(PAGE, model="squeezenet1_0", workers="2")
+    assert "Nothing to rewrite in squeezenet1_0" in texts(app)
+
+    app.toggle(key="rewrite-constants").set_value(False).run()
+    app.toggle(key="rewrite-clone").set_value(True).run()
+
+    assert app.query_params["constants"] == "off"
+    assert app.query_params["clone"] == "on"
+    assert list(rows(app)) == ["as traced", "dead code dropped", "cheap operators cloned"]
+    app.toggle(key="rewrite-constants").set_value(True).run()
+    assert "constants" not in app.query_params
+
+
+def test_clones_are_listed_and_stand_in_the_graph_and_in_the_code(visit):
+    asked = {"model": "shufflenet_v2_x1_0", "workers": "2", "clone": "on"}
+    app = visit(PAGE, **asked)
+    (clone,) = app.dataframe[-1].value.to_dict("records")
+
+    assert clone["clone"] == f"{clone['of']}_clone1"
+    found = rows(app)
+    assert found["cheap operators cloned"]["clones"] == 1
+    assert found["cheap operators cloned"]["predicted"] < found["as traced"]["predicted"]
+    graph = visit("pages/graph.py", op=clone["clone"], view="workers", **asked)
+    assert f"<dt>Clone of</dt><dd>{clone['of']}</dd>" in texts(graph)
+    assert "1 clone, dashed." in texts(graph)
+    code = visit("pages/code.py", **asked)
+    assert f"# {clone['of']} again, not to wait for" in code.code[0].value
+
+
+def test_an_impossible_switch_gets_one_sentence(visit):
+    app = visit(PAGE, clone="<b>")
+
+    assert not app.exception
+    assert "Clone is one of on, off" in texts(app)
