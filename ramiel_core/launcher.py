@@ -28,6 +28,7 @@ from ramiel_core.pipeline import (
     LIBRARIES,
     MOLDABLE,
     best_plan,
+    by_hand_plan,
     parcel_of,
     plan_of,
     program_of,
@@ -35,6 +36,7 @@ from ramiel_core.pipeline import (
     timeline_of,
     traced,
 )
+from ramiel_core.plan.by_hand import BY_HAND
 from ramiel_core.plan.moldable import moldable_plan
 from ramiel_core.plan.planner import revalued, sequential_plan
 from ramiel_core.report import tuned
@@ -81,7 +83,7 @@ def launch(folder: Path) -> int:
             else:
                 families = AUTO if job.task == "tune" else job.kernels
                 parcel = parcel_of(traced(job.model, device="cpu"), families)
-            workshop = Workshop(parcel, tell, job.signals)
+            workshop = Workshop(parcel, tell, job.signals, job.plan)
             if job.kernels == AUTO:
                 job = _settled(workshop, job, tell)
             if job.task == "profile":
@@ -123,10 +125,14 @@ class Workshop:
         Gets the stages of long work.
     signals : {"fast", "queue"}
         How workers signal.
+    by_hand : str
+        What the planner `BY_HAND` plans, as `str(Plan)` writes it.
     """
 
-    def __init__(self, parcel: Parcel, tell: Tell, signals: Any = "fast") -> None:
-        self.parcel, self.tell, self.signals = parcel, tell, signals
+    def __init__(
+        self, parcel: Parcel, tell: Tell, signals: Any = "fast", by_hand: str = ""
+    ) -> None:
+        self.parcel, self.tell, self.signals, self.by_hand = parcel, tell, signals, by_hand
         self._weighed: dict[tuple[str, int], Graph] = {}
         self._anchor_ms = (
             0.0  # of eager operators on one thread, when the first costs were measured
@@ -192,7 +198,9 @@ class Workshop:
         if c.kernels in LIBRARIES:
             return self._build_segments(c)
         graph = self.weighed(c.kernels, c.threads)
-        if c.workers == 1:
+        if c.planner == BY_HAND:
+            plan = by_hand_plan(graph, Plan.parse(self.by_hand).clusters)
+        elif c.workers == 1:
             plan = sequential_plan(graph)
         elif c.planner == MOLDABLE:
             most = min(len(host.cores()), c.workers * c.threads)

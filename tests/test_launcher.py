@@ -12,6 +12,8 @@ import ramiel_core
 from ramiel_core import pipeline
 from ramiel_core.errors import PlanError, RamielError
 from ramiel_core.ir import Job
+from ramiel_core.report.summarize import report_from
+from tests.graphs import dealt_plan
 
 
 class Branches(nn.Module):
@@ -59,6 +61,27 @@ def test_every_setting_runs_and_every_output_agrees(settings: dict[str, str]):
     parallel = next(run for run in record["runs"] if run["label"] == "parallel")
     assert (parallel["tolerance"] == 0) == exact
     assert {key: record["job"][key] for key in settings} == settings
+
+
+def test_a_plan_by_hand_runs_as_it_is():
+    """Also one that no planner would make: every second operator on the other worker."""
+    graph = pipeline.graph_of(Branches().eval(), INPUTS)
+    plan = dealt_plan(graph, 2)
+
+    record = ramiel_core.bench(Branches().eval(), INPUTS, repeats=2, plan=str(plan))
+
+    assert record["equal"]
+    assert (record["plan"]["planner"], record["workers"]) == ("by hand", 2)
+    assert report_from(record).plan.clusters == plan.clusters
+
+
+def test_an_illegal_plan_by_hand_says_why_before_workers_start():
+    with pytest.raises(PlanError, match="the plan names 'nobody', which is not an operator"):
+        ramiel_core.bench(Branches().eval(), INPUTS, plan="0: nobody")
+    with pytest.raises(PlanError, match="line 2 of a plan begins with '1: ', not 'x'"):
+        ramiel_core.bench(Branches().eval(), INPUTS, plan="0: a\nx: b")
+    with pytest.raises(PlanError, match="which --kernels fused puts together"):
+        Job("googlenet", kernels="fused", plan="0: a")
 
 
 def test_a_tuned_model_is_remembered_and_loaded(tmp_path, monkeypatch):

@@ -74,7 +74,8 @@ def stacked(
     for row, (label, timeline) in enumerate(shown.items(), start=1):
         strong = frozenset((outlined or {}).get(label, ()))
         for kind in get_args(BarKind):
-            bars = [bar for bar in timeline.bars if bar.kind == kind]
+            # Outlined ones last, on top; the first one also gives the legend its look.
+            bars = sorted((b for b in timeline.bars if b.kind == kind), key=strong.__contains__)
             if not bars and kind == "dispatch":
                 continue  # predictions know none
             trace = _trace(bars, kind, strong, because).update(showlegend=kind not in in_legend)
