@@ -120,8 +120,8 @@ def numbers(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) ->
             f"{longer:+.3f} {'units' if graph.cost_model == 'unit' else 'ms'}",
         ),
         (
-            "On another worker",
-            cards.plural(len(elsewhere), "operator"),
+            "Operators moved",
+            f"{len(elsewhere):,}",
             (
                 "Workers are alike, so those of B are numbered to share as much work as can be "
                 "with those of A; what is then left on another worker has moved."

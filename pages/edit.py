@@ -21,6 +21,7 @@ MOST_WORKERS = 64
 REPEATS = 20
 BEFORE = "edit-before"  # plans to which Undo goes back, the latest last
 PROBLEM = "edit-problem"
+Chains = tuple[tuple[str, ...], ...]
 
 
 def current(graph: Graph, planned: Plan) -> Plan | None:
@@ -44,12 +45,14 @@ def _undo() -> None:
     state.put(state.PLAN, st.session_state[BEFORE].pop())
 
 
-def _move(graph: Graph, plan: Plan, names: tuple[str, ...], target: int) -> None:
-    _go(saved.keep(graph, reassigned(graph, plan, dict.fromkeys(names, target))))
+def _move(graph: Graph, plan: Plan, chains: Chains) -> None:
+    """What was chosen is read here: a click may come before the page has met the last choice."""
+    moves = dict.fromkeys(_picked(plan, chains), st.session_state["edit-target"])
+    _go(saved.keep(graph, reassigned(graph, plan, moves)))
     st.session_state["edit-operators"] = []
 
 
-def controls(graph: Graph, plan: Plan, chains: tuple[tuple[str, ...], ...]) -> None:
+def controls(graph: Graph, plan: Plan, chains: Chains) -> None:
     """Choose what to move and where to, and move it."""
     with st.container(border=True):
         what = st.segmented_control(
@@ -62,9 +65,10 @@ def controls(graph: Graph, plan: Plan, chains: tuple[tuple[str, ...], ...]) -> N
             help="A chain is what linear clustering found: operators that need each other one "
             "after another.",
         )
-        names = _picked(graph, plan, chains, str(what))
+        _picker(graph, plan, chains, str(what))
+        names = _picked(plan, chains)
         targets = range(min(plan.workers + 1, MOST_WORKERS))
-        target = st.selectbox(
+        st.selectbox(
             "To",
             targets,
             key="edit-target",
@@ -75,9 +79,9 @@ def controls(graph: Graph, plan: Plan, chains: tuple[tuple[str, ...], ...]) -> N
             f"Move {cards.plural(len(names), 'operator')}",
             type="primary",
             icon=":material/arrow_forward:",
-            disabled=not names or target is None,
+            disabled=not names,
             on_click=_move,
-            args=(graph, plan, names, target),
+            args=(graph, plan, chains),
             width="stretch",
         )
         left, right = st.columns(2)
@@ -89,7 +93,7 @@ def controls(graph: Graph, plan: Plan, chains: tuple[tuple[str, ...], ...]) -> N
             width="stretch",
         )
         right.button(
-            "Start anew",
+            "Reset",
             icon=":material/restart_alt:",
             disabled=state.PLAN not in st.query_params,
             on_click=_go,
@@ -99,20 +103,26 @@ def controls(graph: Graph, plan: Plan, chains: tuple[tuple[str, ...], ...]) -> N
         )
 
 
-def _picked(
-    graph: Graph, plan: Plan, chains: tuple[tuple[str, ...], ...], what: str
-) -> tuple[str, ...]:
+def _picked(plan: Plan, chains: Chains) -> tuple[str, ...]:
+    """The operators chosen."""
+    what = st.session_state["edit-what"]
+    chosen = st.session_state[f"edit-{what}"]
+    if what == OPERATORS:
+        return tuple(chosen)
+    return (chains if what == CHAIN else plan.clusters)[chosen]
+
+
+def _picker(graph: Graph, plan: Plan, chains: Chains, what: str) -> None:
     worker_of = plan.worker_of()
     if what == OPERATORS:
-        return tuple(
-            st.multiselect(
-                "Operators",
-                list(graph.index),
-                key="edit-operators",
-                format_func=lambda name: f"{name} (worker {worker_of[name]})",
-                placeholder="Type to search",
-            )
+        st.multiselect(
+            "Operators",
+            list(graph.index),
+            key="edit-operators",
+            format_func=lambda name: f"{name} (worker {worker_of[name]})",
+            placeholder="Type to search",
         )
+        return
     groups = chains if what == CHAIN else plan.clusters
 
     def described(i: int) -> str:
@@ -121,8 +131,7 @@ def _picked(
         where = f", on worker {worker_of[names[0]]}" if what == CHAIN else ""
         return f"{i}: {cards.plural(len(names), 'operator')}, {work}, {names[0]}{where}"
 
-    picked = st.selectbox(WHAT[what], range(len(groups)), key=f"edit-{what}", format_func=described)
-    return () if picked is None else groups[picked]
+    st.selectbox(WHAT[what], range(len(groups)), key=f"edit-{what}", format_func=described)
 
 
 def files(graph: Graph, plan: Plan) -> None:
@@ -172,8 +181,11 @@ def numbers(graph: Graph, plan: Plan, planned: Plan, elsewhere: tuple[str, ...])
         (
             f"Predicted · {model}",
             cards.cost(plan.makespan_ms, model),
-            f"Time of one inference with this plan. {cards.COST_HELP[model]}",
-            f"{100 * change:+.2f} % to the planner’s",
+            (
+                "Time of one inference with this plan, and how much longer that is than with the "
+                f"planner’s. {cards.COST_HELP[model]}"
+            ),
+            f"{100 * change:+.2f} %",
         ),
         (
             "Over one worker",
@@ -188,14 +200,37 @@ def numbers(graph: Graph, plan: Plan, planned: Plan, elsewhere: tuple[str, ...])
             cards.plural(planned.workers, "worker"),
         ),
         (
-            "Moved",
-            cards.plural(len(elsewhere), "operator"),
+            "Operators moved",
+            f"{len(elsewhere):,}",
             (
                 "Operators on another worker than in the planner’s, workers matched by what they "
                 "share."
             ),
         ),
     )
+
+
+def loads(graph: Graph, plan: Plan) -> None:
+    """List what each worker has to do, and how much of the time it does it."""
+    st.subheader("Who has how much to do")
+    timeline = pipeline.timeline_of(graph, plan)
+    rows = []
+    for worker, names in enumerate(plan.clusters):
+        work = timeline.total_ms("compute", worker)
+        rows.append(
+            {
+                "worker": worker,
+                "operators": len(names),
+                "work": cards.cost(work, graph.cost_model),
+                "busy": 100 * work / timeline.makespan_ms if timeline.makespan_ms else 0.0,
+                "first": names[0],
+                "last": names[-1],
+            }
+        )
+    busy = st.column_config.ProgressColumn(
+        format="%.0f %%", min_value=0, max_value=100, help="Share of the time in which it computes."
+    )
+    st.dataframe(rows, hide_index=True, column_config={"busy": busy})
 
 
 def run(graph: Graph, plan: Plan) -> None:
@@ -262,7 +297,7 @@ def main() -> None:
     with right:
         plan = current(graph, planned)
     if plan is None:
-        st.button("Start anew", icon=":material/restart_alt:", on_click=_go, args=(None,))
+        st.button("Reset", icon=":material/restart_alt:", on_click=_go, args=(None,))
         return
     elsewhere = moved(graph, planned, plan)
     with left:
@@ -271,7 +306,7 @@ def main() -> None:
     with right:
         numbers(graph, plan, planned, elsewhere)
         shown = {
-            "by hand, predicted": pipeline.timeline_of(graph, plan),
+            "this plan, predicted": pipeline.timeline_of(graph, plan),
             "the planner’s, predicted": pipeline.timeline_of(graph, planned),
         }
         if not elsewhere and plan.workers == planned.workers:
@@ -285,6 +320,7 @@ def main() -> None:
         figure = gantt.stacked(shown, outlined, "on another worker")
         st.plotly_chart(figure, config=PLAIN, key="edit-gantt")
         run(graph, plan)
+        loads(graph, plan)
 
 
 main()

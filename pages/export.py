@@ -43,7 +43,7 @@ def of_graph(graph: Graph, plan: Plan) -> tuple[Offer, ...]:
             "Graph, JSON",
             "graph.json",
             "application/json",
-            "Every operator with its costs and shapes; `ramiel_core.graph.saved.from_json` reads "
+            "Every operator with its costs and shapes; from_json of ramiel_core.graph.saved reads "
             "it back.",
             lambda: graphs.to_json(graph),
         ),

@@ -9,6 +9,7 @@ from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Graph, Plan, Report
 from ramiel_core.plan.planner import PAYS
+from ramiel_core.report.critical import labelled
 from ramiel_core.report.summarize import report_from
 from ramiel_core.run import host
 from ramiel_core.view import curve, gantt
@@ -55,10 +56,7 @@ def numbers(graph: Graph, plan: Plan, usual: Plan, measured: Report | None) -> N
                     "Median time of one inference in the latest benchmark of this model on this "
                     f"host, or in the one that the address names: {measured.job.kernels} kernels."
                 ),
-                (
-                    f"{cards.plural(measured.plan.workers, 'worker')} × "
-                    f"{cards.plural(measured.job.threads, 'thread')}"
-                ),
+                (f"{measured.plan.workers} × {cards.plural(measured.job.threads, 'thread')}"),
             )
         )
     cards.figures(*cells)
@@ -94,7 +92,7 @@ def timelines(graph: Graph, plan: Plan, measured: Report | None) -> None:
     )
     shown = {"prediction, not run": timeline}
     if measured is not None and beside:
-        shown["last measured"] = measured.measured
+        shown["last measured"] = labelled(measured.measured)
     figure = gantt.stacked(shown)
     if graph.cost_model == "unit":
         figure.update_xaxes(title_text="units since the inference began")

@@ -125,12 +125,11 @@ def _mark_end(figure: go.Figure, label: str, timeline: Timeline, row: int) -> No
     figure.add_vline(x=timeline.makespan_ms, line=end, row=row, col=1)
     figure.add_annotation(
         text=f"<b>{plain(label)}</b>  {timeline.makespan_ms:.2f} ms",
-        x=timeline.makespan_ms,
+        x=1.0,  # not at its end, where the legend of a longer timeline may stand
+        xref="x domain" if row == 1 else f"x{row} domain",
         xanchor="right",
         y=1.0,
         yref="y domain" if row == 1 else f"y{row} domain",
         yanchor="bottom",
         showarrow=False,
-        row=row,
-        col=1,
     )

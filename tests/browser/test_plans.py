@@ -41,12 +41,13 @@ def test_an_operator_is_moved_saved_run_and_compared(page):
     page.get_by_role("combobox", name="Operators").fill("features_0")
     page.get_by_role("option", name="features_0 (worker").click()
     page.keyboard.press("Escape")
-    page.get_by_role("combobox", name="To").click()
+    page.get_by_role("combobox", name="To", exact=True).click()
     page.get_by_role("option", name="worker 2, a new one").click()
     page.get_by_role("button", name="Move 1 operator").click()
     page.wait_for_url("**plan=*")
-    settled(page)
-    assert metric(page, "Moved") == "1 operator"
+    page.get_by_test_id("stMetric").filter(has_text="Operators moved").get_by_text(
+        "1", exact=True
+    ).wait_for()
 
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as JSON").click()
