@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+RUNNING_MS = 240_000  # twenty rounds, on a host that may be busy
+
 
 def settled(page) -> None:
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
@@ -63,7 +65,7 @@ def test_an_operator_is_moved_saved_run_and_compared(page):
 
     page.get_by_role("button", name="Run this plan").click()
     page.wait_for_url("**job=*")
-    page.get_by_text("over sequential (95 %").wait_for()
+    page.get_by_text("over sequential (95 %").wait_for(timeout=RUNNING_MS)
     page.get_by_role("link", name="The whole result").click()
     page.get_by_role("heading", name="Who did what when").wait_for()
     page.get_by_text("Bit for bit equal in 40 of 40").wait_for()
