@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,7 +40,7 @@ class Side:
         return f"{self.letter}: {self.name}"
 
 
-def pick(graph: Graph, parameter: str) -> Side:
+def pick(graph: Graph, parameter: str, reports: Sequence[Report]) -> Side:
     """Let the user choose a plan: a planner with a number of workers, or the plan by hand."""
     letter, text = LETTER[parameter], st.query_params.get(parameter, USUAL[parameter])
     planner, _, number = text.rpartition(":")
@@ -82,13 +83,12 @@ def pick(graph: Graph, parameter: str) -> Side:
     else:
         plan, _ = state.timed_plan(graph, int(number), planner)
         name = f"{planner}, {cards.plural(int(number), 'worker')}"
-    return Side(letter, name, plan, measured(graph.model, plan))
+    return Side(letter, name, plan, measured(reports, plan))
 
 
-def measured(model: str, plan: Plan) -> Report | None:
-    """The latest benchmark of exactly this plan, with eager kernels and one thread each."""
-    for _, record in jobs.reports(model):
-        report = report_from(record)
+def measured(reports: Sequence[Report], plan: Plan) -> Report | None:
+    """The first benchmark of exactly this plan, with eager kernels and one thread each."""
+    for report in reports:
         same = report.job.kernels == "eager" and report.job.threads == 1
         if same and report.plan.clusters == plan.clusters:
             return report
@@ -248,11 +248,12 @@ def main() -> None:
         "by hand. What moved, what that is predicted to change, and what was measured.",
     )
     columns = st.columns(2)
+    reports = [report_from(record) for _, record in jobs.reports(graph.model)]
     try:
         sides = []
         for column, parameter in zip(columns, LETTER, strict=True):
             with column, st.container(border=True):
-                sides.append(pick(graph, parameter))
+                sides.append(pick(graph, parameter, reports))
     except RamielError as error:
         cards.note(str(error), "error")
         return

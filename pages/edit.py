@@ -11,6 +11,7 @@ from ramiel_core.ir import Graph, Job, Plan
 from ramiel_core.plan import saved
 from ramiel_core.plan.by_hand import BY_HAND, reassigned
 from ramiel_core.plan.compare import moved
+from ramiel_core.plan.planner import DEFAULT, PLANNERS
 from ramiel_core.report.summarize import report_from
 from ramiel_core.view import gantt
 
@@ -290,7 +291,9 @@ def main() -> None:
         "another worker, see the prediction move, then run your plan, save it, or load it again.",
     )
     natural = state.plan_of(graph)
-    planned, _ = state.timed_plan(graph, chosen.workers or 2, chosen.planner or "ramiel")
+    known = PLANNERS.get(chosen.planner or DEFAULT)
+    planner = DEFAULT if known is None or known.refuses(graph) else chosen.planner or DEFAULT
+    planned, _ = state.timed_plan(graph, chosen.workers or natural.fixpoint, planner)
     left, right = st.columns([4, 11])
     with left:
         frame.workers_picker(natural, chosen, "The planner’s workers")

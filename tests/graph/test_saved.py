@@ -7,7 +7,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from ramiel_core import pipeline
 from ramiel_core.errors import GraphError
@@ -18,6 +18,7 @@ from tests.graphs import graphs
 HOSTILE = '=cmd|"a",<script>x()</script>\n;' + "n" * 500
 
 
+@settings(max_examples=40)
 @given(graphs())
 def test_a_graph_comes_back_as_it_was(graph: Graph):
     assert from_json(to_json(graph)) == graph

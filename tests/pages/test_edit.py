@@ -47,6 +47,14 @@ def test_moving_operators_moves_the_prediction_and_can_be_undone(visit, graph):
     assert metrics(app)["Operators moved"] == "0"
 
 
+@pytest.mark.parametrize("planner", ["moldable", "exact"])
+def test_a_planner_that_cannot_plan_this_graph_here_is_left_out(visit, planner):
+    app = visit(PAGE, model="googlenet", planner=planner)
+
+    assert not app.exception
+    assert metrics(app)["Operators moved"] == "0"
+
+
 def test_a_chain_and_all_that_a_worker_does_can_be_moved(visit, graph):
     app = visit(PAGE, **SMALL)
     app.session_state["edit-what"] = "worker"

@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramiel_core import pipeline
@@ -21,6 +21,7 @@ GRAPH = replace(shape("diamond"), model="toy")
 PLAN = Plan((("a", "b", "d"), ("c",)))
 
 
+@settings(max_examples=40)
 @given(graphs(), st.integers(1, 4), st.integers(0, 99))
 def test_a_plan_comes_back_as_it_was(graph: Graph, workers: int, seed: int):
     plan = any_order_plan(graph, workers, seed)
@@ -77,6 +78,7 @@ def test_an_illegal_plan_says_why(text: str, said: str):
         pipeline.plan_from(text, GRAPH)
 
 
+@settings(max_examples=40)
 @given(graphs(), st.integers(1, 4), st.integers(0, 99))
 def test_the_same_plan_under_other_numbers_is_the_same_plan(graph: Graph, workers: int, seed: int):
     plan = any_order_plan(graph, workers, seed)
