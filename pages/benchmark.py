@@ -51,7 +51,7 @@ def asked_for(chosen: state.Choice, followed: live.Followed | None) -> Configura
     job = followed.job if followed else Job(chosen.model)
     return Configuration(
         chosen.kernels or job.kernels,
-        chosen.planner or job.planner,
+        chosen.planner or (DEFAULT if job.plan else job.planner),
         "threads" if (chosen.runtime or job.runtime) == "threads" else "processes",
         chosen.workers or 0,
         chosen.threads or min(job.threads, state.MOST_THREADS),

@@ -9,13 +9,15 @@ from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Graph, Plan, Report
 from ramiel_core.plan.planner import PAYS
+from ramiel_core.report.critical import labelled
+from ramiel_core.report.summarize import report_from
 from ramiel_core.run import host
 from ramiel_core.view import curve, gantt
 
 PLAIN = {"displayModeBar": False}
 
 
-def numbers(graph: Graph, plan: Plan, usual: Plan, measured: tuple[str, Report] | None) -> None:
+def numbers(graph: Graph, plan: Plan, usual: Plan, measured: Report | None) -> None:
     """Show what is predicted under the assumptions, without them, and what was measured."""
     model = graph.cost_model
     change = plan.makespan_ms / usual.makespan_ms - 1 if usual.makespan_ms else 0.0
@@ -46,19 +48,15 @@ def numbers(graph: Graph, plan: Plan, usual: Plan, measured: tuple[str, Report] 
     if measured is None:
         cells.append(("Last measured", "–", "No benchmark of this model is kept on this host.", ""))
     else:
-        report = measured[1]
         cells.append(
             (
                 "Last measured",
-                cards.ms(report.parallel_ms),
+                cards.ms(measured.parallel_ms),
                 (
                     "Median time of one inference in the latest benchmark of this model on this "
-                    f"host, or in the one that the address names: {report.job.kernels} kernels."
+                    f"host, or in the one that the address names: {measured.job.kernels} kernels."
                 ),
-                (
-                    f"{cards.plural(report.plan.workers, 'worker')} × "
-                    f"{cards.plural(report.job.threads, 'thread')}"
-                ),
+                (f"{measured.plan.workers} × {cards.plural(measured.job.threads, 'thread')}"),
             )
         )
     cards.figures(*cells)
@@ -81,7 +79,7 @@ def remarks(plan: Plan, assumed: assuming.Assumed) -> None:
         )
 
 
-def timelines(graph: Graph, plan: Plan, measured: tuple[str, Report] | None) -> None:
+def timelines(graph: Graph, plan: Plan, measured: Report | None) -> None:
     """Draw who does what when: predicted, and perhaps as measured last."""
     st.subheader("Who would do what when")
     timeline = pipeline.timeline_of(graph, plan)
@@ -94,7 +92,7 @@ def timelines(graph: Graph, plan: Plan, measured: tuple[str, Report] | None) -> 
     )
     shown = {"prediction, not run": timeline}
     if measured is not None and beside:
-        shown["last measured"] = measured[1].measured
+        shown["last measured"] = labelled(measured.measured)
     figure = gantt.stacked(shown)
     if graph.cost_model == "unit":
         figure.update_xaxes(title_text="units since the inference began")
@@ -134,7 +132,8 @@ def main() -> None:
         st.button("Assume nothing", icon=":material/restart_alt:", on_click=assuming.forget)
         return
     usual = state.what_if(graph, assumed.workers, {})
-    measured = state.last_report(graph.model)
+    record = state.last_record(graph.model)
+    measured = report_from(record) if record else None
     left, right = st.columns([4, 11])
     with right:
         numbers(graph, plan, usual, measured)

@@ -342,6 +342,19 @@ class Plan:
         """Worker number by operator name."""
         return {name: i for i, cluster in enumerate(self.clusters) for name in cluster}
 
+    @classmethod
+    def parse(cls, text: str) -> Plan:
+        r"""Read one ``worker: operator operator ...`` a line, as `str` writes them.
+
+        >>> Plan.parse("0: a b d\n1: c").clusters
+        (('a', 'b', 'd'), ('c',))
+        """
+        lines = [line.partition(": ") for line in text.splitlines()]
+        for i, (number, _, _) in enumerate(lines):
+            if number != str(i):
+                raise PlanError(f"line {i + 1} of a plan begins with '{i}: ', not {number[:40]!r}.")
+        return cls(tuple(tuple(names.split()) for _, _, names in lines))
+
     def __str__(self) -> str:
         return "\n".join(f"{i}: {' '.join(names)}" for i, names in enumerate(self.clusters))
 
@@ -472,8 +485,14 @@ class Job:
     fold_constants: bool = True
     drop_dead: bool = True
     clone: bool = False
+    plan: str = ""  # who runs what, as `str(Plan)` writes it, where no planner decides
 
     def __post_init__(self) -> None:
+        if self.plan and self.kernels in ("fused", AUTO):
+            raise PlanError(
+                f"a plan of one's own names the model's operators, which --kernels {self.kernels} "
+                f"puts together: choose eager, onnxruntime or openvino."
+            )
         if self.workers is not None and self.workers < 1:
             raise PlanError(f"--workers must be 1 or more, not {self.workers}.")
         if self.threads < 1:

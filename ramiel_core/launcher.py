@@ -29,6 +29,7 @@ from ramiel_core.pipeline import (
     LIBRARIES,
     MOLDABLE,
     best_plan,
+    by_hand_plan,
     parcel_of,
     plan_of,
     program_of,
@@ -37,6 +38,7 @@ from ramiel_core.pipeline import (
     traced,
     with_clones,
 )
+from ramiel_core.plan.by_hand import BY_HAND
 from ramiel_core.plan.moldable import moldable_plan
 from ramiel_core.plan.planner import fitting_planner, revalued, sequential_plan
 from ramiel_core.report import tuned
@@ -89,7 +91,7 @@ def launch(folder: Path) -> int:
                 families = AUTO if job.task == "tune" else job.kernels
                 parcel = parcel_of(traced(job.model, device="cpu"), families, job.rewrites)
             compared = _compared(job, parcel, tell)
-            workshop = Workshop(parcel, tell, job.signals, clone=job.clone)
+            workshop = Workshop(parcel, tell, job.signals, clone=job.clone, by_hand=job.plan)
             if job.kernels == AUTO:
                 job = _settled(workshop, job, tell)
             if job.task == "profile":
@@ -176,12 +178,21 @@ class Workshop:
         How workers signal.
     clone : bool
         Whether workers may repeat cheap operators.
+    by_hand : str
+        What the planner `BY_HAND` plans, as `str(Plan)` writes it.
     """
 
     def __init__(
-        self, parcel: Parcel, tell: Tell, signals: Any = "fast", *, clone: bool = False
+        self,
+        parcel: Parcel,
+        tell: Tell,
+        signals: Any = "fast",
+        *,
+        clone: bool = False,
+        by_hand: str = "",
     ) -> None:
-        self.parcel, self.tell, self.signals, self.clone = parcel, tell, signals, clone
+        self.parcel, self.tell, self.signals = parcel, tell, signals
+        self.clone, self.by_hand = clone, by_hand
         self._weighed: dict[tuple[str, int], Graph] = {}
         self._anchor_ms = (
             0.0  # of eager operators on one thread, when the first costs were measured
@@ -247,7 +258,9 @@ class Workshop:
         if c.kernels in LIBRARIES:
             return self._build_segments(c)
         graph = self.weighed(c.kernels, c.threads)
-        if c.workers == 1:
+        if c.planner == BY_HAND:
+            plan = by_hand_plan(graph, Plan.parse(self.by_hand).clusters)
+        elif c.workers == 1:
             plan = sequential_plan(graph)
         elif c.planner == MOLDABLE:
             most = min(len(host.cores()), c.workers * c.threads)
@@ -333,7 +346,7 @@ def _with_call(node: Any, choice: int) -> Any:
 
 def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
     planned_by = "eager" if job.kernels in LIBRARIES else job.kernels
-    if job.planner != MOLDABLE:
+    if job.planner not in (MOLDABLE, BY_HAND):
         fitting_planner(workshop.family(planned_by)[0], job.planner)  # before measuring for it
     graph = workshop.weighed(planned_by, job.threads)
     workers = job.workers or best_plan(graph, job.threads).workers

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -46,7 +46,8 @@ from ramiel_core.kernels.fuse import fuse
 from ramiel_core.kernels.segment import Family, segment
 from ramiel_core.model import files, from_onnx, zoo
 from ramiel_core.model.trace import trace
-from ramiel_core.plan.by_hand import reassigned
+from ramiel_core.plan import saved
+from ramiel_core.plan.by_hand import BY_HAND, placed, reassigned
 from ramiel_core.plan.clone import LIMITS, Limits, clone
 from ramiel_core.plan.planner import DEFAULT, known_planner, make_plan, sequential_plan
 from ramiel_core.plan.simulate import simulate
@@ -305,6 +306,29 @@ def what_if(graph: Graph, workers: int, pins: Mapping[str, int] | None = None) -
     return plan
 
 
+def plan_from(text: str | bytes, graph: Graph) -> Plan:
+    """The plan that `plan.saved.to_json` wrote, checked, and predicted for this graph.
+
+    Raises
+    ------
+    PlanError
+        For text that is no plan of this model, or a plan that does not fit the graph; says why.
+    """
+    return by_hand_plan(graph, saved.from_json(text, graph))
+
+
+def by_hand_plan(graph: Graph, clusters: Sequence[Sequence[str]]) -> Plan:
+    """A checked plan of clusters that a person, or another program, chose.
+
+    Raises
+    ------
+    PlanError
+        Where an operator is missing, unknown or run twice, or workers wait for each other.
+    """
+    check_plan(graph, Plan(tuple(map(tuple, clusters))))
+    return placed(graph, clusters)
+
+
 def program_of(graph: Graph, plan: Plan) -> Program:
     """The emitted program of a plan, checked against it."""
     program = emit(graph, plan)
@@ -461,18 +485,31 @@ def start(job: Job, model: nn.Module | None = None, inputs: Inputs | None = None
     ------
     ModelError
         For a name that is not in the registry, or a module that cannot be traced.
+    PlanError
+        For an unknown planner, or a plan of one's own that does not fit the model.
     """
-    if job.planner != MOLDABLE:
+    if job.plan:
+        job = replace(job, planner=BY_HAND, workers=Plan.parse(job.plan).workers)
+    elif job.planner != MOLDABLE:
         known_planner(job.planner)
     if model is None:
-        return jobs.start(replace(job, model=resolve(job.model)))
+        job = replace(job, model=resolve(job.model))
+        _refuse_illegal(job, partial(_named_graph, job.model, job.rewrites))
+        return jobs.start(job)
     with _tracing:
         families = AUTO if job.task == "tune" else job.kernels
         own = replace(traced(model, inputs), name=job.model)
         parcel = parcel_of(own, families, job.rewrites)
+    _refuse_illegal(job, lambda: parcel.graph)
     packed = io.BytesIO()
     torch.save(parcel, packed)
     return jobs.start(job, packed.getvalue())
+
+
+def _refuse_illegal(job: Job, graph: Callable[[], Graph]) -> None:
+    """Say what is wrong with a plan of one's own before a process is started for it."""
+    if job.plan:
+        by_hand_plan(graph(), Plan.parse(job.plan).clusters)
 
 
 def load(model: str | nn.Module, inputs: Inputs | None = None, *, budget_s: float = 60.0) -> Local:

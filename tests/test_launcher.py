@@ -12,6 +12,8 @@ import ramiel_core
 from ramiel_core import pipeline
 from ramiel_core.errors import PlanError, RamielError
 from ramiel_core.ir import Job
+from ramiel_core.report.summarize import report_from
+from tests.graphs import dealt_plan
 
 
 class Branches(nn.Module):
@@ -68,6 +70,27 @@ def test_a_planner_that_cannot_take_the_model_says_so_before_anything_is_measure
         told.extend(pipeline.finish(job_id))
 
     assert [event["text"] for event in told if event["kind"] == "stage"] == ["Building densenet121"]
+
+
+def test_a_plan_by_hand_runs_as_it_is():
+    """Also one that no planner would make: every second operator on the other worker."""
+    graph = pipeline.graph_of(Branches().eval(), INPUTS)
+    plan = dealt_plan(graph, 2)
+
+    record = ramiel_core.bench(Branches().eval(), INPUTS, repeats=2, plan=str(plan))
+
+    assert record["equal"]
+    assert (record["plan"]["planner"], record["workers"]) == ("by hand", 2)
+    assert report_from(record).plan.clusters == plan.clusters
+
+
+def test_an_illegal_plan_by_hand_says_why_before_workers_start():
+    with pytest.raises(PlanError, match="the plan names 'nobody', which is not an operator"):
+        ramiel_core.bench(Branches().eval(), INPUTS, plan="0: nobody")
+    with pytest.raises(PlanError, match="line 2 of a plan begins with '1: ', not 'x'"):
+        ramiel_core.bench(Branches().eval(), INPUTS, plan="0: a\nx: b")
+    with pytest.raises(PlanError, match="which --kernels fused puts together"):
+        Job("googlenet", kernels="fused", plan="0: a")
 
 
 def test_a_tuned_model_is_remembered_and_loaded(tmp_path, monkeypatch):

@@ -264,7 +264,7 @@ def _pinned(graph: Graph, assumed: Assumed, used: int) -> None:
         "planned.",
     )
     workers = range(min(MOST_WORKERS, max(used + 1, *assumed.pins.values(), 2)))
-    worker = right.selectbox(
+    right.selectbox(
         "On worker",
         workers,
         key="what-if-worker",
@@ -272,8 +272,9 @@ def _pinned(graph: Graph, assumed: Assumed, used: int) -> None:
         "yet.",
     )
 
-    def pin() -> None:
-        _put_pairs(state.PIN, {**assumed.pins, str(name): int(worker or 0)})
+    def pin() -> None:  # a click may come before the page has met the last choice
+        name, worker = st.session_state["what-if-operator"], st.session_state["what-if-worker"]
+        _put_pairs(state.PIN, {**assumed.pins, name: worker})
 
     st.button(
         "Pin",

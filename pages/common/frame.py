@@ -21,9 +21,12 @@ PAGES = (
     ("pages/merging.py", "Merging", ":material/merge:"),
     ("pages/planners.py", "Planners", ":material/alt_route:"),
     ("pages/what_if.py", "What if", ":material/experiment:"),
+    ("pages/edit.py", "Edit", ":material/edit_note:"),
+    ("pages/compare.py", "Compare", ":material/compare_arrows:"),
     ("pages/code.py", "Code", ":material/code:"),
     ("pages/benchmark.py", "Benchmark", ":material/speed:"),
     ("pages/tune.py", "Tune", ":material/tune:"),
+    ("pages/export.py", "Export", ":material/download:"),
 )
 
 

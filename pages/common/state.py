@@ -17,15 +17,15 @@ import streamlit as st
 from ramiel_core import pipeline
 from ramiel_core.errors import GraphError, PlanError
 from ramiel_core.graph.costs import COST_MODELS
-from ramiel_core.ir import AUTO, Graph, Plan, Point, Program, Report, Rewrites
+from ramiel_core.ir import AUTO, Graph, Plan, Point, Program, Rewrites
 from ramiel_core.ir import KERNELS as KERNEL_FAMILIES
 from ramiel_core.model import zoo
+from ramiel_core.plan import saved
 from ramiel_core.plan.distance import distance_to_end, slack
 from ramiel_core.plan.merge import replay
 from ramiel_core.plan.planner import PLANNERS
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.plan.what_if import speedup_curve as speedup_curve_of
-from ramiel_core.report.summarize import report_from
 from ramiel_core.run import jobs
 from ramiel_core.view import collapse, dag, layout, playback, scene
 
@@ -36,10 +36,11 @@ CONSTANTS, DEAD, CLONE = "constants", "dead", "clone"  # rewrites: each "on" or 
 KERNELS, PLANNER, RUNTIME, THREADS = "kernels", "planner", "runtime", "threads"  # to benchmark
 OPERATOR = "operator"  # selected on every page at once, carried as well
 VIEW, COLOUR, COLLAPSE, STEP, CHAIN, PART = "view", "colour", "collapse", "step", "chain", "part"
+PLAN, ONE, OTHER = "plan", "a", "b"  # a plan by hand, kept under a name; two that are compared
 LATENCY, BANDWIDTH, SCALE, PIN = "latency", "bandwidth", "scale", "pin"  # of the page What if
 CONFIGURATION = (KERNELS, PLANNER, RUNTIME, WORKERS, THREADS)
 REWRITES = (CONSTANTS, DEAD, CLONE)
-CARRIED = (MODEL, COST, *REWRITES, *CONFIGURATION, JOB, MEASURING, OPERATOR)
+CARRIED = (MODEL, COST, *REWRITES, *CONFIGURATION, JOB, MEASURING, OPERATOR, PLAN)
 ON, OFF = "on", "off"
 
 DEFAULT_MODEL, DEFAULT_COST = "googlenet", "flops"
@@ -242,6 +243,12 @@ def layout_of(graph: Graph) -> layout.Layout:
     return layout.lay_out(graph)
 
 
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_BY_COST)
+def kept_plan(graph: Graph, name: str) -> Plan:
+    """A plan by hand that `plan.saved.keep` has kept, checked and predicted anew."""
+    return pipeline.by_hand_plan(graph, saved.kept(name, graph))
+
+
 def clusters_after(plan: Plan, steps: int) -> dict[int, tuple[str, ...]]:
     """Clusters after so many merges, by the number of the chain that names them."""
     return replay(plan, steps)
@@ -324,13 +331,11 @@ def ended(said: list[jobs.Event]) -> bool:
     return bool(said) and said[-1]["kind"] in jobs.FINAL
 
 
-def last_report(model: str) -> tuple[str, Report] | None:
-    """Id and result of the benchmark that the address names, or else of the latest of a model."""
+def last_record(model: str) -> dict[str, Any] | None:
+    """What the benchmark found that the address names, or else the latest of a model."""
     named, latest = st.query_params.get(JOB), None
     for job_id, record in jobs.reports(model):
-        latest = latest or (job_id, record)
-        if job_id == named:
-            latest = job_id, record
         if named is None or job_id == named:
-            break
-    return None if latest is None else (latest[0], report_from(latest[1]))
+            return record
+        latest = latest or record
+    return latest

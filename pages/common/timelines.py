@@ -51,8 +51,12 @@ def show(report: Report, record: dict[str, Any]) -> None:
     cards.sub(agreement(found))
     with st.expander("The critical path, operator by operator"):
         st.dataframe([_row(d) for d in found], hide_index=True, column_config=COLUMNS)
-    _downloads(report, record)
-    recalibration(report)
+    with st.container(horizontal=True):
+        _downloads(report, record)
+        _recalibration(report)
+    told = st.session_state.get("recalibrated")
+    if told and told[0] == st.query_params.get(state.JOB):
+        cards.note(told[1], told[2])
 
 
 def agreement(found: tuple[Difference, ...]) -> str:
@@ -99,6 +103,15 @@ def _row(d: Difference) -> dict[str, Any]:
 
 def _downloads(report: Report, record: dict[str, Any]) -> None:
     st.download_button(
+        "Download report",
+        lambda: pipeline.html_of(record),
+        f"{report.model}.html",
+        "text/html",
+        icon=":material/description:",
+        on_click="ignore",
+        help="This result as one page that opens without Ramiel and without a network.",
+    )
+    st.download_button(
         "Download trace",
         lambda: json.dumps(pipeline.trace_of(record)),
         f"{report.model}.trace.json",
@@ -110,8 +123,8 @@ def _downloads(report: Report, record: dict[str, Any]) -> None:
     )
 
 
-def recalibration(report: Report) -> None:
-    """Offer to plan with the costs that this benchmark measured, and tell what that changed."""
+def _recalibration(report: Report) -> None:
+    """Offer to plan with the costs that this benchmark measured."""
     st.button(
         "Recalibrate",
         icon=":material/straighten:",
@@ -120,9 +133,6 @@ def recalibration(report: Report) -> None:
         help="Puts the operator costs of this benchmark's own minutes into the cost model "
         "“measured”, chooses it, and plans again, on every page.",
     )
-    told = st.session_state.get("recalibrated")
-    if told and told[0] == st.query_params.get(state.JOB):
-        cards.note(told[1], told[2])
 
 
 def _recalibrate(report: Report) -> None:

@@ -100,6 +100,27 @@ def ratio_of_medians(
     return float(np.median(before) / np.median(after)), (float(low), float(high))
 
 
+def difference_of_medians(
+    one_ms: Sequence[float], other_ms: Sequence[float]
+) -> tuple[float, tuple[float, float]]:
+    """By how many ms the median of `other` is longer, with a 95 % interval.
+
+    The times are of different runs, so each is resampled by itself.
+
+    Examples
+    --------
+    >>> difference_of_medians([1.0, 1.0], [3.0, 3.0, 3.0])
+    (2.0, (2.0, 2.0))
+    """
+    draw = np.random.default_rng(SEED)
+    medians = []
+    for times_ms in (one_ms, other_ms):
+        rounds = draw.integers(0, len(times_ms), (RESAMPLES, len(times_ms)))
+        medians.append(np.median(np.asarray(times_ms)[rounds], axis=1))
+    low, high = np.percentile(medians[1] - medians[0], (2.5, 97.5))
+    return float(np.median(other_ms) - np.median(one_ms)), (float(low), float(high))
+
+
 def quartiles_ms(run: Run) -> tuple[float, float, float]:
     """Lower quartile, median and upper quartile of a run's times."""
     low, middle, high = np.percentile(run.times_ms, (25, 50, 75))

@@ -15,7 +15,7 @@ from typing import Literal
 
 from ramiel_core.errors import GraphError
 
-Format = Literal["svg", "json0"]
+Format = Literal["svg", "json0", "png"]
 
 
 class DotTimeoutError(GraphError):
@@ -29,7 +29,7 @@ def render(dot: str, picture: Format, time_limit_s: float) -> bytes:
     ----------
     dot : str
         A directed graph.
-    picture : {"svg", "json0"}
+    picture : {"svg", "json0", "png"}
         ``json0`` is the graph with positions in points, without drawing operations.
     time_limit_s : float
         Wall-clock seconds, the start of the process (about 0.2 s) included.

@@ -74,7 +74,8 @@ def stacked(
     for row, (label, timeline) in enumerate(shown.items(), start=1):
         strong = frozenset((outlined or {}).get(label, ()))
         for kind in get_args(BarKind):
-            bars = [bar for bar in timeline.bars if bar.kind == kind]
+            # Outlined ones last, on top; the first one also gives the legend its look.
+            bars = sorted((b for b in timeline.bars if b.kind == kind), key=strong.__contains__)
             if not bars and kind == "dispatch":
                 continue  # predictions know none
             trace = _trace(bars, kind, strong, because).update(showlegend=kind not in in_legend)
@@ -124,12 +125,11 @@ def _mark_end(figure: go.Figure, label: str, timeline: Timeline, row: int) -> No
     figure.add_vline(x=timeline.makespan_ms, line=end, row=row, col=1)
     figure.add_annotation(
         text=f"<b>{plain(label)}</b>  {timeline.makespan_ms:.2f} ms",
-        x=timeline.makespan_ms,
+        x=1.0,  # not at its end, where the legend of a longer timeline may stand
+        xref="x domain" if row == 1 else f"x{row} domain",
         xanchor="right",
         y=1.0,
         yref="y domain" if row == 1 else f"y{row} domain",
         yanchor="bottom",
         showarrow=False,
-        row=row,
-        col=1,
     )

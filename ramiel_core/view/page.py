@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -13,7 +14,7 @@ from ramiel_core.view import palette
 Paths = Mapping[str, Collection[Bar]]
 WIDTH, LEFT, ROW, TOP = 1120, 76, 26, 20  # px of a drawing
 THIN: Mapping[BarKind, int] = {"compute": 0, "copy": 3, "wait": 7, "dispatch": 5}  # px, each side
-TICKS = 8
+TICKS = 8  # at most
 MOST_ROWS = 40  # of the table of slowest operators
 # Whatever a name may hold: the page can neither run scripts nor fetch anything.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -122,13 +123,12 @@ def _gantt(timeline: Timeline, critical: Collection[Bar], latest_ms: float) -> s
     scale = (WIDTH - LEFT - 8) / (latest_ms or 1.0)
     height = TOP + (ROW + 6) * len(rows) + 22
     parts = []
-    for tick in range(TICKS + 1):
-        at_ms = latest_ms * tick / TICKS
+    for at_ms in ticks(latest_ms):
         x = LEFT + at_ms * scale
+        unit = "" if at_ms else " ms"
         parts.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height - 20}"/>')
-        anchor = "end" if tick == TICKS else "middle"
-        text = f"{at_ms:.4g} ms" if tick == TICKS else f"{at_ms:.4g}"
-        parts.append(f'<text x="{x:.1f}" y="{height - 5}" text-anchor="{anchor}">{text}</text>')
+        text = f"{at_ms:g}{unit}"
+        parts.append(f'<text x="{x:.1f}" y="{height - 5}" text-anchor="middle">{text}</text>')
     for place, worker in enumerate(rows):
         parts.append(f'<g transform="translate({LEFT} {TOP + place * (ROW + 6)})">')
         parts.append(f'<text x="-8" y="{ROW - 8}" text-anchor="end">worker {worker}</text>')
@@ -141,6 +141,19 @@ def _gantt(timeline: Timeline, critical: Collection[Bar], latest_ms: float) -> s
     label = f"Gantt chart of {len(rows)} workers over {timeline.makespan_ms:.2f} ms"
     drawn = "".join(parts)
     return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}">{drawn}</svg>'
+
+
+def ticks(latest_ms: float) -> list[float]:
+    """Round numbers from 0 on, at even steps of 1, 2 or 5.
+
+    >>> ticks(27.0)
+    [0.0, 5.0, 10.0, 15.0, 20.0, 25.0]
+    """
+    if latest_ms <= 0:
+        return [0.0]
+    power = 10.0 ** math.floor(math.log10(latest_ms / TICKS))
+    step = next(s * power for s in (1, 2, 5, 10) if latest_ms / (s * power) <= TICKS)
+    return [float(f"{i * step:.6g}") for i in range(math.floor(latest_ms / step) + 1)]
 
 
 def _bar(bar: Bar, scale: float, *, critical: bool) -> str:

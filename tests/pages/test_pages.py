@@ -16,9 +16,12 @@ PAGES = (
     "pages/merging.py",
     "pages/planners.py",
     "pages/what_if.py",
+    "pages/edit.py",
+    "pages/compare.py",
     "pages/code.py",
     "pages/benchmark.py",
     "pages/tune.py",
+    "pages/export.py",
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramiel_core import pipeline
@@ -66,6 +66,7 @@ def test_a_pin_moves_one_operator_and_leaves_the_others():
     assert {n for n in usual if usual[n] != pinned[n]} == {name}
 
 
+@settings(max_examples=40)
 @given(graphs(), st.data())
 def test_whatever_is_moved_where_the_plan_ends_and_runs_each_operator_once(
     graph: Graph, data: st.DataObject

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramiel_core.ir import Bar, Graph, Timeline
@@ -96,6 +96,7 @@ def test_with_a_worker_for_each_operator_it_is_the_critical_path_of_the_graph(na
     assert tuple(bar.name for bar in found if bar.kind == "compute") == path
 
 
+@settings(max_examples=40)
 @given(graphs(), st.integers(1, 4), st.integers(0, 99))
 def test_the_chain_of_a_prediction_is_as_long_as_the_prediction(
     graph: Graph, workers: int, seed: int

@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramiel_core.ir import Bar, Graph, Timeline
@@ -103,6 +103,7 @@ def test_without_edges_arrows_end_where_a_worker_waited():
     assert arrows(validated(trace({"p": (timeline, None)}))) == {("send a", 2)}
 
 
+@settings(max_examples=40)
 @given(graphs(), st.integers(1, 4), st.integers(0, 99))
 def test_every_prediction_becomes_a_valid_trace(graph: Graph, workers: int, seed: int):
     plan = any_order_plan(graph, workers, seed)

@@ -63,8 +63,8 @@ def test_bars_of_a_critical_path_are_outlined_and_say_so():
     first, *_ = PREDICTED.bars
     compute, *_ = gantt(PREDICTED, outlined={"predicted": [first]}).data
 
-    assert compute.marker.line.width == (2.5, 0.5)
-    assert [why for *_, why in compute.customdata] == ["<br>on the critical path", ""]
+    assert compute.marker.line.width == (0.5, 2.5)
+    assert [why for *_, why in compute.customdata] == ["", "<br>on the critical path"]
 
 
 def test_gaps_that_only_measurements_have_are_a_kind_of_their_own():

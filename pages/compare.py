@@ -1,0 +1,269 @@
+"""Two plans of one graph side by side: who runs what, when, and what was measured of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from pages.common import cards, frame, live, state
+from ramiel_core import pipeline
+from ramiel_core.errors import RamielError
+from ramiel_core.ir import Graph, Job, Plan, Report, Timeline
+from ramiel_core.plan.by_hand import BY_HAND
+from ramiel_core.plan.compare import matched_workers, moved
+from ramiel_core.plan.planner import PLANNERS
+from ramiel_core.report.summarize import difference_of_medians, report_from
+from ramiel_core.run import jobs
+from ramiel_core.view import gantt
+
+PLAIN = {"displayModeBar": False}
+USUAL = {state.ONE: "ramiel:2", state.OTHER: "heft:2"}
+LETTER = {state.ONE: "A", state.OTHER: "B"}
+MOST_WORKERS = 64
+REPEATS = 20
+OTHER_SPEED = 0.05  # sequential medians farther apart than this are of two different hosts
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two plans."""
+
+    letter: str
+    name: str
+    plan: Plan
+    measured: Report | None
+
+    def __str__(self) -> str:
+        return f"{self.letter}: {self.name}"
+
+
+def pick(graph: Graph, parameter: str, reports: Sequence[Report]) -> Side:
+    """Let the user choose a plan: a planner with a number of workers, or the plan by hand."""
+    letter, text = LETTER[parameter], st.query_params.get(parameter, USUAL[parameter])
+    planner, _, number = text.rpartition(":")
+    by_hand = st.query_params.get(state.PLAN)
+    options = [name for name, known in PLANNERS.items() if not known.refuses(graph)]
+    options += [BY_HAND] if by_hand else []
+    known = planner in options and number.isascii() and number.isdigit()
+    if not known or not 1 <= int(number[:4]) <= MOST_WORKERS:
+        cards.note(
+            f"Plan {letter} is a planner and 1 to {MOST_WORKERS} workers, such as heft:2, not "
+            f"{text[:60]!r}; {USUAL[parameter]} is shown.",
+            "error",
+        )
+        planner, number = USUAL[parameter].split(":")
+    keys = f"compare-planner-{letter}", f"compare-workers-{letter}"
+    st.session_state[keys[0]], st.session_state[keys[1]] = planner, int(number)
+
+    def changed() -> None:
+        state.put(parameter, ":".join(str(st.session_state[key]) for key in keys))
+
+    left, right = st.columns(2)
+    left.selectbox(
+        f"Planner {letter}",
+        options,
+        key=keys[0],
+        on_change=changed,
+        help="Who decides which worker runs what; “by hand” is the plan of the page Edit.",
+    )
+    right.number_input(
+        f"Workers {letter}",
+        1,
+        MOST_WORKERS,
+        key=keys[1],
+        on_change=changed,
+        disabled=planner == BY_HAND,
+        help="At most so many; a plan by hand has its own.",
+    )
+    if planner == BY_HAND and by_hand:
+        plan, name = state.kept_plan(graph, by_hand), BY_HAND
+    else:
+        plan, _ = state.timed_plan(graph, int(number), planner)
+        name = f"{planner}, {cards.plural(int(number), 'worker')}"
+    return Side(letter, name, plan, measured(reports, plan))
+
+
+def measured(reports: Sequence[Report], plan: Plan) -> Report | None:
+    """The first benchmark of exactly this plan, with eager kernels and one thread each."""
+    for report in reports:
+        same = report.job.kernels == "eager" and report.job.threads == 1
+        if same and report.plan.clusters == plan.clusters:
+            return report
+    return None
+
+
+def numbers(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) -> None:
+    """Show what both are predicted to take."""
+    cells: list[tuple[str, str, str, str]] = []
+    for side in (one, other):
+        plan = side.plan
+        gain = plan.t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0
+        cells.append(
+            (
+                f"{side.letter}, predicted · {graph.cost_model}",
+                cards.cost(plan.makespan_ms, graph.cost_model),
+                cards.COST_HELP[graph.cost_model],
+                f"{gain:.2f}× on {cards.plural(plan.workers, 'worker')}",
+            )
+        )
+    longer = other.plan.makespan_ms - one.plan.makespan_ms
+    share = 100 * longer / one.plan.makespan_ms if one.plan.makespan_ms else 0.0
+    moved_ms = sum(graph[name].cost_ms for name in elsewhere)
+    cells += [
+        (
+            "B over A, predicted",
+            f"{share:+.2f} %",
+            "How much longer one inference is predicted to take with B.",
+            f"{longer:+.3f} {'units' if graph.cost_model == 'unit' else 'ms'}",
+        ),
+        (
+            "Operators moved",
+            f"{len(elsewhere):,}",
+            (
+                "Workers are alike, so those of B are numbered to share as much work as can be "
+                "with those of A; what is then left on another worker has moved."
+            ),
+            f"{cards.cost(moved_ms, graph.cost_model)} of work",
+        ),
+    ]
+    cards.figures(*cells)
+
+
+def renumbered(timeline: Timeline, number: dict[int, int]) -> Timeline:
+    """The timeline with its workers called as those that they correspond to."""
+    bars = tuple(replace(bar, worker=number[bar.worker]) for bar in timeline.bars)
+    return replace(timeline, bars=bars)
+
+
+def timelines(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) -> None:
+    """Draw both on one axis, the operators outlined that moved."""
+    st.subheader("Who would do what when")
+    if elsewhere:
+        cards.sub("Outlined in red: operators that another worker runs in the other plan.")
+    number = matched_workers(graph, one.plan, other.plan)
+    shown = {
+        str(one): pipeline.timeline_of(graph, one.plan),
+        str(other): renumbered(pipeline.timeline_of(graph, other.plan), number),
+    }
+    outlined = {
+        name: [bar for bar in timeline.bars if bar.kind == "compute" and bar.name in elsewhere]
+        for name, timeline in shown.items()
+    }
+    figure = gantt.stacked(shown, outlined, "on another worker in the other plan")
+    st.plotly_chart(figure, config=PLAIN, key="compare-gantt")
+
+
+def moves(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) -> None:
+    """List the operators that moved."""
+    with st.expander(f"{cards.plural(len(elsewhere), 'operator')} on another worker"):
+        number = matched_workers(graph, one.plan, other.plan)
+        mine, theirs = one.plan.worker_of(), other.plan.worker_of()
+        rows: list[dict[str, Any]] = [
+            {
+                "operator": name,
+                "kind": graph[name].op,
+                "cost": cards.cost(graph[name].cost_ms, graph.cost_model),
+                "worker in A": mine[name],
+                "worker in B": number[theirs[name]],
+            }
+            for name in elsewhere
+        ]
+        st.dataframe(rows, hide_index=True)
+
+
+def measurements(graph: Graph, one: Side, other: Side) -> None:
+    """Show what was measured of both, or offer to measure."""
+    st.subheader("Measured on this host")
+    followed = live.named("bench")
+    busy = followed is not None and followed.busy
+    with st.container(horizontal=True):
+        for side in (one, other):
+            st.button(
+                f"Measure {side.letter}",
+                icon=":material/timer:",
+                disabled=busy,
+                on_click=_start,
+                args=(graph, side.plan),
+                help=f"{REPEATS} rounds of eager kernels, this very plan and sequential in turns.",
+            )
+    if followed is not None and busy:
+        live.follow(followed.job_id)
+    if one.measured is None or other.measured is None:
+        missing = " and ".join(s.letter for s in (one, other) if s.measured is None)
+        cards.sub(f"Not measured yet: {missing}. Measure both to see by how much they differ.")
+        return
+    _difference(one.measured, other.measured)
+
+
+def _difference(one: Report, other: Report) -> None:
+    times = [run.times_ms for report in (one, other) if (run := report.run("parallel"))]
+    more_ms, (low, high) = difference_of_medians(*times)
+    cards.figures(
+        *(
+            (
+                f"{letter}, measured",
+                cards.ms(report.parallel_ms),
+                "Median time of one inference in the latest benchmark of this very plan.",
+                f"{report.speedup:.2f}× over its own sequential",
+            )
+            for letter, report in (("A", one), ("B", other))
+        ),
+        (
+            "B − A, medians",
+            f"{more_ms:+.3f} ms",
+            (
+                "Difference of the medians, and the range in which it lies with 95 % certainty "
+                "(bootstrap; both were measured in runs of their own)."
+            ),
+            f"95 %: {low:+.3f} to {high:+.3f}",
+        ),
+    )
+    if low <= 0 <= high:
+        said = "The two plans cannot be told apart: a difference of 0 lies within the interval."
+    else:
+        said = f"{'A' if more_ms > 0 else 'B'} is faster, beyond the noise of these runs."
+    cards.note(said, "good" if low > 0 or high < 0 else "info")
+    drift = other.sequential_ms / one.sequential_ms - 1
+    if abs(drift) > OTHER_SPEED:
+        cards.note(
+            f"The host was not equally fast: sequential took {100 * drift:+.0f} % in the run of B. "
+            f"Compare the speedups over each run’s own sequential, or measure both again.",
+            "warning",
+        )
+
+
+def _start(graph: Graph, plan: Plan) -> None:
+    job = Job(graph.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan))
+    state.put(state.JOB, pipeline.start(job))
+
+
+def main() -> None:
+    """Draw the page."""
+    graph, _ = frame.opened(
+        "Compare",
+        "Two plans of the same graph: by different planners, for different numbers of workers, or "
+        "by hand. What moved, what that is predicted to change, and what was measured.",
+    )
+    columns = st.columns(2)
+    reports = [report_from(record) for _, record in jobs.reports(graph.model)]
+    try:
+        sides = []
+        for column, parameter in zip(columns, LETTER, strict=True):
+            with column, st.container(border=True):
+                sides.append(pick(graph, parameter, reports))
+    except RamielError as error:
+        cards.note(str(error), "error")
+        return
+    one, other = sides
+    elsewhere = moved(graph, one.plan, other.plan)
+    numbers(graph, one, other, elsewhere)
+    timelines(graph, one, other, elsewhere)
+    if elsewhere:
+        moves(graph, one, other, elsewhere)
+    measurements(graph, one, other)
+
+
+main()

@@ -1,0 +1,329 @@
+"""Edit by hand: give operators to other workers, see the prediction move, run it, save it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.common import cards, frame, live, state
+from ramiel_core import pipeline
+from ramiel_core.errors import RamielError
+from ramiel_core.ir import Graph, Job, Plan
+from ramiel_core.plan import saved
+from ramiel_core.plan.by_hand import BY_HAND, reassigned
+from ramiel_core.plan.compare import moved
+from ramiel_core.plan.planner import DEFAULT, PLANNERS
+from ramiel_core.report.summarize import report_from
+from ramiel_core.view import gantt
+
+PLAIN = {"displayModeBar": False}
+OPERATORS, CHAIN, WORKER = "operators", "chain", "worker"
+WHAT = {OPERATORS: "Operators", CHAIN: "A chain", WORKER: "A whole worker"}
+MOST_WORKERS = 64
+REPEATS = 20
+BEFORE = "edit-before"  # plans to which Undo goes back, the latest last
+PROBLEM = "edit-problem"
+Chains = tuple[tuple[str, ...], ...]
+
+
+def current(graph: Graph, planned: Plan) -> Plan | None:
+    """The plan that the address names, or else the planner's; None, and why, where it is gone."""
+    name = st.query_params.get(state.PLAN)
+    if name is None:
+        return planned
+    try:
+        return state.kept_plan(graph, name)
+    except RamielError as error:
+        cards.note(str(error), "error")
+        return None
+
+
+def _go(name: str | None) -> None:
+    st.session_state.setdefault(BEFORE, []).append(st.query_params.get(state.PLAN))
+    state.put(state.PLAN, name)
+
+
+def _undo() -> None:
+    state.put(state.PLAN, st.session_state[BEFORE].pop())
+
+
+def _move(graph: Graph, plan: Plan, chains: Chains) -> None:
+    """What was chosen is read here: a click may come before the page has met the last choice."""
+    moves = dict.fromkeys(_picked(plan, chains), st.session_state["edit-target"])
+    _go(saved.keep(graph, reassigned(graph, plan, moves)))
+    st.session_state["edit-operators"] = []
+
+
+def controls(graph: Graph, plan: Plan, chains: Chains) -> None:
+    """Choose what to move and where to, and move it."""
+    with st.container(border=True):
+        what = st.segmented_control(
+            "Move",
+            list(WHAT),
+            default=OPERATORS,
+            required=True,
+            key="edit-what",
+            format_func=WHAT.__getitem__,
+            help="A chain is what linear clustering found: operators that need each other one "
+            "after another.",
+        )
+        _picker(graph, plan, chains, str(what))
+        names = _picked(plan, chains)
+        targets = range(min(plan.workers + 1, MOST_WORKERS))
+        st.selectbox(
+            "To",
+            targets,
+            key="edit-target",
+            format_func=lambda i: f"worker {i}" if i < plan.workers else f"worker {i}, a new one",
+            help="The operators run there at the place in time that they have now.",
+        )
+        st.button(
+            f"Move {cards.plural(len(names), 'operator')}",
+            type="primary",
+            icon=":material/arrow_forward:",
+            disabled=not names,
+            on_click=_move,
+            args=(graph, plan, chains),
+            width="stretch",
+        )
+        left, right = st.columns(2)
+        left.button(
+            "Undo",
+            icon=":material/undo:",
+            disabled=not st.session_state.get(BEFORE),
+            on_click=_undo,
+            width="stretch",
+        )
+        right.button(
+            "Reset",
+            icon=":material/restart_alt:",
+            disabled=state.PLAN not in st.query_params,
+            on_click=_go,
+            args=(None,),
+            width="stretch",
+            help="Back to the plan of the planner; Undo brings yours back.",
+        )
+
+
+def _picked(plan: Plan, chains: Chains) -> tuple[str, ...]:
+    """The operators chosen."""
+    what = st.session_state["edit-what"]
+    chosen = st.session_state[f"edit-{what}"]
+    if what == OPERATORS:
+        return tuple(chosen)
+    return (chains if what == CHAIN else plan.clusters)[chosen]
+
+
+def _picker(graph: Graph, plan: Plan, chains: Chains, what: str) -> None:
+    worker_of = plan.worker_of()
+    if what == OPERATORS:
+        st.multiselect(
+            "Operators",
+            list(graph.index),
+            key="edit-operators",
+            format_func=lambda name: f"{name} (worker {worker_of[name]})",
+            placeholder="Type to search",
+        )
+        return
+    groups = chains if what == CHAIN else plan.clusters
+
+    def described(i: int) -> str:
+        names = groups[i]
+        work = cards.cost(sum(graph[name].cost_ms for name in names), graph.cost_model)
+        where = f", on worker {worker_of[names[0]]}" if what == CHAIN else ""
+        return f"{i}: {cards.plural(len(names), 'operator')}, {work}, {names[0]}{where}"
+
+    st.selectbox(WHAT[what], range(len(groups)), key=f"edit-{what}", format_func=described)
+
+
+def files(graph: Graph, plan: Plan) -> None:
+    """Save the plan as JSON, or load one."""
+    with st.container(border=True):
+        st.download_button(
+            "Save as JSON",
+            lambda: saved.to_json(graph, plan),
+            f"{graph.model}.plan.json",
+            "application/json",
+            icon=":material/download:",
+            on_click="ignore",
+            width="stretch",
+            help="Who runs what in which order. It can be loaded again below, here or on another "
+            "host.",
+        )
+        st.file_uploader(
+            "Load a plan",
+            type="json",
+            key="edit-file",
+            on_change=_load,
+            args=(graph,),
+            max_upload_size=20,
+            help="A plan that was saved here, perhaps changed by hand. It is checked before it is "
+            "taken.",
+        )
+        problem = st.session_state.pop(PROBLEM, None)
+        if problem:
+            cards.note(problem, "error")
+
+
+def _load(graph: Graph) -> None:
+    given = st.session_state["edit-file"]
+    if given is None:
+        return
+    try:
+        _go(saved.keep(graph, pipeline.plan_from(given.getvalue(), graph)))
+    except RamielError as error:
+        st.session_state[PROBLEM] = str(error)
+
+
+def numbers(graph: Graph, plan: Plan, planned: Plan, elsewhere: tuple[str, ...]) -> None:
+    """Show what the plan is predicted to take, beside the planner's."""
+    model = graph.cost_model
+    change = plan.makespan_ms / planned.makespan_ms - 1 if planned.makespan_ms else 0.0
+    cards.figures(
+        (
+            f"Predicted · {model}",
+            cards.cost(plan.makespan_ms, model),
+            (
+                "Time of one inference with this plan, and how much longer that is than with the "
+                f"planner’s. {cards.COST_HELP[model]}"
+            ),
+            f"{100 * change:+.2f} %",
+        ),
+        (
+            "Over one worker",
+            f"{plan.t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0:.2f}×",
+            "Predicted speedup over all operators one after another.",
+            cards.plural(plan.workers, "worker"),
+        ),
+        (
+            "The planner’s",
+            cards.cost(planned.makespan_ms, model),
+            f"What the planner {planned.planner} makes of it for as many workers as asked for.",
+            cards.plural(planned.workers, "worker"),
+        ),
+        (
+            "Operators moved",
+            f"{len(elsewhere):,}",
+            (
+                "Operators on another worker than in the planner’s, workers matched by what they "
+                "share."
+            ),
+        ),
+    )
+
+
+def loads(graph: Graph, plan: Plan) -> None:
+    """List what each worker has to do, and how much of the time it does it."""
+    st.subheader("Who has how much to do")
+    timeline = pipeline.timeline_of(graph, plan)
+    rows = []
+    for worker, names in enumerate(plan.clusters):
+        work = timeline.total_ms("compute", worker)
+        rows.append(
+            {
+                "worker": worker,
+                "operators": len(names),
+                "work": cards.cost(work, graph.cost_model),
+                "busy": 100 * work / timeline.makespan_ms if timeline.makespan_ms else 0.0,
+                "first": names[0],
+                "last": names[-1],
+            }
+        )
+    busy = st.column_config.ProgressColumn(
+        format="%.0f %%", min_value=0, max_value=100, help="Share of the time in which it computes."
+    )
+    st.dataframe(rows, hide_index=True, column_config={"busy": busy})
+
+
+def run(graph: Graph, plan: Plan) -> None:
+    """Run this very plan, and show how it went."""
+    followed = live.named("bench")
+    busy = followed is not None and followed.busy
+    st.button(
+        "Run this plan",
+        icon=":material/play_arrow:",
+        disabled=busy,
+        on_click=_start,
+        args=(graph, plan),
+        help=f"{REPEATS} rounds of eager kernels, sequential and as planned here, in turns, in "
+        "processes of their own.",
+    )
+    if followed is None or followed.job.plan != str(plan):
+        cards.sub("This plan was not run yet; running it takes some seconds.")
+    elif busy:
+        live.follow(followed.job_id)
+    else:
+        _outcome(followed)
+
+
+def _start(graph: Graph, plan: Plan) -> None:
+    job = Job(graph.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan))
+    state.put(state.JOB, pipeline.start(job))
+
+
+def _outcome(followed: live.Followed) -> None:
+    last = followed.said[-1]
+    if last["kind"] == "error":
+        cards.note(last["message"], "error")
+    elif last["kind"] == "cancelled":
+        cards.note("The run was cancelled; nothing of it is left running.")
+    elif last["kind"] == "report":
+        report = report_from(last["record"])
+        low, high = report.speedup_ci
+        cards.note(
+            f"Measured: {cards.ms(report.parallel_ms)}, {report.speedup:.2f}× over sequential "
+            f"(95 %: {low:.2f} to {high:.2f}); predicted from costs measured in these minutes: "
+            f"{cards.ms(report.predicted.makespan_ms)}.",
+            "good",
+        )
+        st.page_link(
+            "pages/benchmark.py",
+            label="The whole result",
+            icon=":material/arrow_forward:",
+            query_params=state.carried(),
+        )
+
+
+def main() -> None:
+    """Draw the page."""
+    graph, chosen = frame.opened(
+        "Edit",
+        "Do you know better than the planner? Give operators, chains or all that a worker does to "
+        "another worker, see the prediction move, then run your plan, save it, or load it again.",
+    )
+    natural = state.plan_of(graph)
+    known = PLANNERS.get(chosen.planner or DEFAULT)
+    planner = DEFAULT if known is None or known.refuses(graph) else chosen.planner or DEFAULT
+    planned, _ = state.timed_plan(graph, chosen.workers or natural.fixpoint, planner)
+    left, right = st.columns([4, 11])
+    with left:
+        frame.workers_picker(natural, chosen, "The planner’s workers")
+    with right:
+        plan = current(graph, planned)
+    if plan is None:
+        st.button("Reset", icon=":material/restart_alt:", on_click=_go, args=(None,))
+        return
+    elsewhere = moved(graph, planned, plan)
+    with left:
+        controls(graph, plan, natural.linear)
+        files(graph, plan)
+    with right:
+        numbers(graph, plan, planned, elsewhere)
+        shown = {
+            "this plan, predicted": pipeline.timeline_of(graph, plan),
+            "the planner’s, predicted": pipeline.timeline_of(graph, planned),
+        }
+        if not elsewhere and plan.workers == planned.workers:
+            shown.popitem()
+        outlined = {
+            name: [bar for bar in timeline.bars if bar.name in elsewhere and bar.kind == "compute"]
+            for name, timeline in shown.items()
+        }
+        if elsewhere:
+            cards.sub("Outlined in red: operators on another worker than the planner’s.")
+        figure = gantt.stacked(shown, outlined, "on another worker")
+        st.plotly_chart(figure, config=PLAIN, key="edit-gantt")
+        run(graph, plan)
+        loads(graph, plan)
+
+
+main()

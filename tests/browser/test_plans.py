@@ -1,0 +1,93 @@
+"""What if, Edit, Compare and Export in a real browser: what a user does there most."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+RUNNING_MS = 240_000  # twenty rounds, on a host that may be busy
+
+
+def settled(page) -> None:
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+
+
+def metric(page, label: str) -> str:
+    box = page.get_by_test_id("stMetric").filter(has_text=label)
+    return box.get_by_test_id("stMetricValue").inner_text()
+
+
+def test_a_slider_moves_the_prediction_by_the_keyboard_and_f5_keeps_it(page):
+    page.goto("/what_if?model=googlenet&workers=2")
+    page.get_by_test_id("stPlotlyChart").nth(1).wait_for()
+    settled(page)
+    before = metric(page, "Prediction")
+
+    slider = page.get_by_role("slider", name="Threads per worker")
+    slider.focus()
+    slider.press("ArrowRight")
+    page.wait_for_url("**threads=2*")
+
+    settled(page)
+    after = metric(page, "Prediction")
+    assert float(after.split()[0]) < float(before.split()[0])
+    assert page.get_by_text("prediction, not run").count() == 1
+    page.reload()
+    page.get_by_test_id("stPlotlyChart").nth(1).wait_for()
+    settled(page)
+    assert metric(page, "Prediction") == after
+
+
+def test_an_operator_is_moved_saved_run_and_compared(page):
+    page.goto("/edit?model=squeezenet1_0&workers=2")
+    page.get_by_role("combobox", name="Operators").fill("features_0")
+    page.get_by_role("option", name="features_0 (worker").click()
+    page.keyboard.press("Escape")
+    page.get_by_role("combobox", name="To", exact=True).click()
+    page.get_by_role("option", name="worker 2, a new one").click()
+    page.get_by_role("button", name="Move 1 operator").click()
+    page.wait_for_url("**plan=*")
+    page.get_by_test_id("stMetric").filter(has_text="Operators moved").get_by_text(
+        "1", exact=True
+    ).wait_for()
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as JSON").click()
+    file = Path(download.value.path())
+    document = json.loads(file.read_text())
+    assert ["features_0"] in document["clusters"]
+    document["clusters"][0] = [*document["clusters"][0][1:], "<b>nobody</b>"]
+    wrong = {"name": "wrong.json", "mimeType": "application/json"}
+    page.locator("input[type=file]").set_input_files(
+        {**wrong, "buffer": json.dumps(document).encode()}
+    )
+    page.get_by_text("The plan names '<b>nobody</b>'").wait_for()
+
+    page.get_by_role("button", name="Run this plan").click()
+    page.wait_for_url("**job=*")
+    page.get_by_text("over sequential (95 %").wait_for(timeout=RUNNING_MS)
+    page.get_by_role("link", name="The whole result").click()
+    page.get_by_role("heading", name="Who did what when").wait_for()
+    page.get_by_text("Bit for bit equal in 40 of 40").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download trace").click()
+    events = json.loads(Path(download.value.path()).read_text())["traceEvents"]
+    assert {event["ph"] for event in events} == {"M", "X", "s", "f"}
+    page.get_by_role("button", name="Recalibrate").click()
+    page.wait_for_url("**cost=measured*")
+    page.get_by_text("66 operators recalibrated").wait_for()
+
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Compare").click()
+    page.get_by_role("combobox", name="Planner A").click()
+    page.get_by_role("option", name="by hand").click()
+    page.get_by_text("Not measured yet: B.").wait_for()
+
+
+def test_the_report_of_a_graph_can_be_taken_along(page):
+    page.goto("/export?model=squeezenet1_0")
+    page.get_by_role("heading", name="A benchmark").wait_for()
+
+    for label, begins in (("Picture, PNG", b"\x89PNG"), ("Operators, CSV", b"operator,")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=label).click()
+        assert Path(download.value.path()).read_bytes().startswith(begins)

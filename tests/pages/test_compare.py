@@ -1,0 +1,97 @@
+"""The pages Compare and Export."""
+
+from __future__ import annotations
+
+import pytest
+
+from ramiel_core import pipeline
+from ramiel_core.plan import saved
+from ramiel_core.report.summarize import difference_of_medians
+
+from .recorded import benchmark
+from .screen import metrics, texts
+
+PAGE = "pages/compare.py"
+SMALL = {"model": "squeezenet1_0"}
+
+
+def test_two_plans_are_told_apart_by_what_moved(visit):
+    app = visit(PAGE, **SMALL, a="ramiel:2", b="ramiel:1")
+
+    assert not app.exception
+    assert metrics(app)["Operators moved"] != "0"
+    assert metrics(app)["B over A, predicted"].startswith("+")
+    moved = app.dataframe[0].value
+    assert list(moved["worker in B"]) == [0] * len(moved)
+    assert "Not measured yet: A and B." in texts(app)
+
+
+def test_a_plan_is_not_different_from_itself(visit):
+    app = visit(PAGE, **SMALL, a="ramiel:2", b="ramiel:2")
+
+    assert metrics(app)["Operators moved"] == "0"
+    assert metrics(app)["B over A, predicted"] == "+0.00 %"
+
+
+def test_the_choice_stands_in_the_address(visit):
+    app = visit(PAGE, **SMALL)
+
+    app.selectbox(key="compare-planner-B").select("dsc").run()
+    app.number_input(key="compare-workers-A").set_value(3).run()
+
+    assert (app.query_params["a"], app.query_params["b"]) == ("ramiel:3", "dsc:2")
+
+
+def test_a_plan_by_hand_can_be_compared(visit):
+    graph = pipeline.graph_of("squeezenet1_0")
+    name = saved.keep(graph, pipeline.what_if(graph, 2, {"features_0": 2}))
+
+    app = visit(PAGE, **SMALL, a="by hand:1", b="ramiel:2", plan=name)
+
+    assert not app.exception
+    assert app.selectbox(key="compare-planner-A").value == "by hand"
+    assert "features_0" in set(app.dataframe[0].value["operator"])
+
+
+def test_measured_medians_differ_by_so_much_within_an_interval(visit, tmp_path):
+    benchmark(tmp_path)
+
+    app = visit(PAGE, **SMALL, a="ramiel:2", b="ramiel:2")
+
+    assert metrics(app)["A, measured"] == metrics(app)["B, measured"] == "8.10 ms"
+    assert metrics(app)["B − A, medians"] == "+0.000 ms"
+    assert "cannot be told apart" in texts(app)
+
+
+def test_an_interval_of_a_difference_holds_it_and_is_the_same_every_time():
+    one, other = (5.0, 6.0, 5.5, 5.2), (9.0, 8.0, 8.5)
+
+    more, (low, high) = difference_of_medians(one, other)
+
+    assert low <= more <= high
+    assert 2 < low < high < 4
+    assert difference_of_medians(one, other) == (more, (low, high))
+
+
+@pytest.mark.parametrize("text", ["best:2", "heft:0", "heft:65", "heft:²", "<b>", "x" * 500])
+def test_a_wrong_plan_in_the_address_gets_one_sentence(visit, text):
+    app = visit(PAGE, **SMALL, a=text)
+
+    assert not app.exception
+    assert "Plan A is a planner and 1 to 64 workers" in texts(app)
+
+
+def test_everything_that_there_is_can_be_exported(visit, tmp_path):
+    app = visit("pages/export.py", **SMALL)
+    assert not app.exception
+    assert "No benchmark of this model is kept" in texts(app)
+
+    benchmark(tmp_path)
+    app = visit("pages/export.py", **SMALL)
+
+    labels = [found.proto.label for found in app.get("download_button")]
+    assert labels == [
+        "Graph, JSON", "Operators, CSV", "Picture, SVG", "Picture, PNG", "Picture, DOT",
+        "Plan, JSON", "Program, Python", "Predicted trace",
+        "Report, HTML", "Trace", "Results, JSON", "Operators measured, CSV",
+    ]  # fmt: skip
