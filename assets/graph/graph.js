@@ -230,7 +230,10 @@ class GraphView {
     if (!this.stage.clientWidth) return; // a hidden tab has no size yet
     const [scale, position] = [this.network.getScale(), this.network.getViewPosition()];
     this.network.setSize("100%", "100%");
-    if (!this.opened) return this.open();
+    if (!this.opened) {
+      this.open();
+      return clearTimeout(this.resting); // nobody has moved yet: no need for Python to run again
+    }
     this.network.moveTo({ scale, position }); // vis-network would shrink it with its frame
   }
 
