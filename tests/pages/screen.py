@@ -25,7 +25,9 @@ def parts(app):
     """Data of our own components, by the component's name."""
     found = {}
     for element in app.get("bidi_component"):
-        found.setdefault(element.proto.component_name, []).append(json.loads(element.proto.json))
+        if element.proto.json:
+            sent = json.loads(element.proto.json)
+            found.setdefault(element.proto.component_name, []).append(sent)
     return found
 
 

@@ -1,0 +1,36 @@
+"""Every text of every page can be read, in the light and in the dark theme."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CONTRAST = Path(__file__).with_name("contrast.js").read_text().partition("\n\n")[2]
+LEAST = 4.5  # WCAG 2, level AA
+PAGES = (
+    "graph?operator=features_3_squeeze&colour=cost&",
+    "merging?step=3&",
+    "code?workers=2&",
+    "benchmark?",
+)
+DRAWN = """() => [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]
+    .map((host) => host.shadowRoot)
+    .every((root) => !root?.querySelector('.legend, .lines')
+        || root.querySelector('.legend button, .line'))"""  # components come after the script has ended
+THEME = """(theme) => theme === getComputedStyle(
+    document.querySelector('[data-testid=stApp]')).colorScheme"""
+
+
+def test_text_stands_out_from_its_ground(page):
+    short = {}
+    for path in PAGES:
+        page.emulate_media(color_scheme="light")
+        page.goto(f"/{path}model=squeezenet1_0")
+        page.locator("h1").wait_for()
+        page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+        page.wait_for_function(DRAWN)
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            page.wait_for_function(THEME, arg=theme)
+            short[path, theme] = page.evaluate(CONTRAST, LEAST)
+
+    assert short == {key: [] for key in short}
