@@ -98,7 +98,7 @@ def load(
     device : str
         "meta": shapes without numbers, so that no larger weight is read.
     name : str
-        What reports call it; empty for the file's own name.
+        What reports and programs call it; empty for the file's own name.
     fixed : mapping
         Inputs that are to be constants, by name.
 
