@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.common import cards, frame, leaderboard, live, state
 from ramiel_core import pipeline
-from ramiel_core.ir import Graph, Job
+from ramiel_core.ir import Job
 from ramiel_core.report import tuned
 from ramiel_core.run import jobs
 from ramiel_core.view import tuning

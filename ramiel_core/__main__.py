@@ -103,8 +103,13 @@ def _parser() -> argparse.ArgumentParser:
     emit.set_defaults(command=_emit)
 
     for command in (analyze, bench, tune, emit):
-        command.add_argument("--dim", action="append", default=[], metavar="NAME=SIZE",
-            help="size of a dynamic dimension of an ONNX file; default: 1, or by its name")
+        command.add_argument(
+            "--dim",
+            action="append",
+            default=[],
+            metavar="NAME=SIZE",
+            help="size of a dynamic dimension of an ONNX file; default: 1, or by its name",
+        )
 
     models = commands.add_parser("models", help="every model by name")
     models.set_defaults(command=lambda _: _models())

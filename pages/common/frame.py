@@ -67,7 +67,9 @@ def _ways_out(problem: str) -> None:
     model = asked.get(state.MODEL, state.DEFAULT_MODEL)
     known = model in zoo.names() or (pipeline.is_file(model) and pipeline.is_here(model))
     if asked.get(state.COST) == "measured" and known:
-        cards.note(f"The operators of {state.label(model)} were never measured on this host.", "warning")
+        cards.note(
+            f"The operators of {state.label(model)} were never measured on this host.", "warning"
+        )
         with st.columns([1, 3])[0]:
             measuring.offer(model)
     else:

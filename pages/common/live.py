@@ -50,7 +50,9 @@ def named(*tasks: str) -> Followed | None:
         return found
     page, label = PAGE_OF.get(found.job.task, PAGE_OF["bench"])
     if found.busy:
-        cards.note(f"A job of {state.label(found.job.model)} is running; the page {label} shows it.")
+        cards.note(
+            f"A job of {state.label(found.job.model)} is running; the page {label} shows it."
+        )
         st.page_link(
             page, label=label, icon=":material/arrow_forward:", query_params=state.carried()
         )

@@ -71,7 +71,9 @@ def _ask(name: str) -> None:
             st.columns(max(4, len(known))), known.items(), strict=False
         ):
             sizes[dimension] = int(
-                column.number_input(_as_code(dimension), 1, LARGEST_SIZE, size, key=f"size-{dimension}")
+                column.number_input(
+                    _as_code(dimension), 1, LARGEST_SIZE, size, key=f"size-{dimension}"
+                )
             )
     wanted = pipeline.with_sizes(name, {d: n for d, n in sizes.items() if n != known[d]})
     if st.button("Open its graph", type="primary", icon=":material/account_tree:"):

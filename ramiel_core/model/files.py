@@ -24,8 +24,8 @@ from ramiel_core.model.onnx import dimensions
 UPLOADED = "uploaded"
 KEPT = 20  # uploads, the newest
 HASH_DIGITS = 32
-FILE_ENDINGS = frozenset(
-    ".onnx .pt .pth .pt2 .pkl .ckpt .bin .safetensors .h5 .keras .tflite .pb .torchscript".split()
+FILE_ENDINGS = re.compile(
+    r".+\.(onnx|pt|pth|pt2|pkl|ckpt|bin|safetensors|h5|keras|tflite|pb|torchscript)", re.IGNORECASE
 )
 CHECKPOINT_WAY = "export the model to ONNX with torch.onnx.export(model, inputs, 'model.onnx')"
 REFUSED = {  # what else is uploaded as a model, and what to do instead
@@ -56,7 +56,7 @@ _REFERENCE = re.compile(r"(?P<path>.+\.onnx)(?:@(?P<sizes>.*))?", re.IGNORECASE 
 
 def is_file(text: str) -> bool:
     """Whether a text names a file rather than a model of the registry."""
-    return bool(_REFERENCE.fullmatch(text)) or Path(text).suffix.lower() in FILE_ENDINGS
+    return bool(_REFERENCE.fullmatch(text)) or bool(FILE_ENDINGS.fullmatch(text))
 
 
 def label(text: str) -> str:
