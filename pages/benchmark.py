@@ -58,7 +58,7 @@ def asked_for(chosen: state.Choice, followed: live.Followed | None) -> Configura
     )
 
 
-def settings(graph: Graph, asked: Configuration, *, busy: bool) -> Job:
+def settings(model: str, graph: Graph, asked: Configuration, *, busy: bool) -> Job:
     """Let the user choose what to run, warn of what will disturb it, and start it."""
     above, below = (
         st.columns(4, vertical_alignment="bottom"),
@@ -70,7 +70,7 @@ def settings(graph: Graph, asked: Configuration, *, busy: bool) -> Job:
     wanted = state.choice()
     clonable = asked.kernels in ("eager", "fused") and asked.planner != pipeline.MOLDABLE
     job = Job(
-        graph.model,
+        model,
         "bench",
         asked.kernels,
         asked.planner,
@@ -191,7 +191,7 @@ def refusal(job: Job, graph: Graph) -> str:
         return ""
     return (
         f"The planner {job.planner} takes sections of at most {planner.most_operators} operators, "
-        f"and {job.model} has one of {largest_section(graph)}: choose another planner."
+        f"and {graph.model} has one of {largest_section(graph)}: choose another planner."
     )
 
 
@@ -270,7 +270,7 @@ def main() -> None:
     followed = live.named("bench", "profile")
     remember(followed.job if followed else Job(chosen.model))
     busy = followed is not None and followed.busy
-    job = settings(graph, asked_for(chosen, followed), busy=busy)
+    job = settings(chosen.model, graph, asked_for(chosen, followed), busy=busy)
     if followed is None:
         cards.note(
             "Nothing measured yet. Press Run: it takes from some seconds to a minute, in processes "

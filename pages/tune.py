@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.common import cards, frame, leaderboard, live, state
 from ramiel_core import pipeline
-from ramiel_core.ir import Graph, Job
+from ramiel_core.ir import Job
 from ramiel_core.report import tuned
 from ramiel_core.run import jobs
 from ramiel_core.view import tuning
@@ -142,9 +142,9 @@ def _when(found_at: str) -> str:
     return f"{datetime.fromisoformat(found_at):%Y-%m-%d %H:%M} UTC"
 
 
-def known(graph: Graph) -> None:
+def known(model: str) -> None:
     """Show what was found before, or what tuning would do."""
-    found = pipeline.tuned_for(graph.model)
+    found = pipeline.tuned_for(model)
     if found is None:
         cards.note(
             "Not tuned on this host yet. Press Tune: every kernel family alone with every thread "
@@ -161,7 +161,7 @@ def known(graph: Graph) -> None:
 
 def main() -> None:
     """Draw the page."""
-    graph, chosen = frame.opened(
+    _, chosen = frame.opened(
         "Tune",
         "Finds the fastest way to run the model on this machine: kernels, workers, threads and "
         "plan race each other, round by round, until the budget is spent.",
@@ -170,14 +170,14 @@ def main() -> None:
     remember(followed)
     settings(chosen.model, busy=followed is not None and followed.busy)
     if followed is None:
-        known(graph)
+        known(chosen.model)
     elif followed.busy:
         live.follow(followed.job_id)
     else:
         live.of_another_model(followed, chosen.model)
         outcome(followed.said[-1])
         if followed.said[-1]["kind"] != "tuned":
-            known(graph)
+            known(chosen.model)
 
 
 main()

@@ -366,7 +366,7 @@ def _print_table(records: list[dict[str, Any]]) -> None:
     for r in records:
         low, high = r["speedup_ci"]
         table.add_row(
-            r["model"].rpartition("/")[2],
+            r["model"],
             f"{r['workers']}×{r['threads']}",
             f"{r['sequential_ms']:.1f}",
             f"{r['parallel_ms']:.1f}",

@@ -116,6 +116,30 @@ def resolve(model: str, *, uploaded_only: bool = False) -> str:
     return files.resolve(model, uploaded_only=uploaded_only)
 
 
+def is_file(model: str) -> bool:
+    """Whether a name is that of a file, rather than of a model of the registry."""
+    return files.is_file(model)
+
+
+def is_here(upload: str) -> bool:
+    """Whether an uploaded model is still kept."""
+    try:
+        files.resolve(upload, uploaded_only=True)
+    except RamielError:
+        return False
+    return True
+
+
+def label(model: str) -> str:
+    """A model's name as pages and reports show it."""
+    return files.label(model)
+
+
+def keep(name: str, content: memoryview) -> str:
+    """Store an uploaded file; returns the name of its model, as `model.files.keep`."""
+    return files.keep(name, content)
+
+
 def with_sizes(model: str, sizes: Mapping[str, int]) -> str:
     """The name of a file's model with sizes for its dynamic dimensions."""
     return files.with_sizes(model, sizes)
@@ -536,7 +560,8 @@ def load(model: str | nn.Module, inputs: Inputs | None = None, *, budget_s: floa
         parcel = parcel_of(traced_model, AUTO)
     found = tuned.load(parcel.graph, host.identity())
     if found is None:
-        job = Job(traced_model.name, task="tune", budget_s=budget_s)
+        name = model if isinstance(model, str) else traced_model.name
+        job = Job(name, task="tune", budget_s=budget_s)
         events = list(finish(start(job, own, inputs)))
         found = events[-1]["record"]
     alone = [row for row in found["standings"] if row["configuration"]["workers"] == 1]

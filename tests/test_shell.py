@@ -13,6 +13,7 @@ import pytest
 from ramiel_core import pipeline
 from ramiel_core.__main__ import main
 from ramiel_core.run import host
+from tests.onnx_files import sound
 
 RECORD = {
     "model", "workers", "threads", "sequential_ms", "parallel_ms", "speedup", "speedup_ci",
@@ -151,6 +152,31 @@ def test_bench_writes_its_records(tmp_path: Path):
     assert processes == ["squeezenet1_0, predicted", "squeezenet1_0, measured"]
     assert {e["ph"] for e in events} == {"M", "X", "s", "f"}
     assert "<h1>squeezenet1_0</h1>" in page.read_text()
+
+
+def test_a_file_is_analyzed_emitted_and_benchmarked_with_the_size_asked_for(tmp_path, capsys):
+    path, out = tmp_path / "small.onnx", tmp_path / "results.json"
+    path.write_bytes(sound())
+    words = (str(path), "--dim", "batch=3")
+
+    assert shell("analyze", *words, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["operators"], found["dimensions"]) == (4, {"batch": 3})
+    assert shell("emit", *words, "--out", str(tmp_path)) == 0
+    assert 'F.linear(x, w["dense.weight"], None)' in (tmp_path / "sequential.py").read_text()
+    assert shell("bench", *words, "--repeats", "2", "--out", str(out)) == 0
+    (record,) = json.loads(out.read_text())
+    assert record["equal"]
+    assert record["import_check"]["max_difference"] < 1e-6
+
+
+def test_a_size_that_does_not_fit_is_refused_before_anything_starts(tmp_path, capsys):
+    path = tmp_path / "small.onnx"
+    path.write_bytes(sound())
+
+    for text, said in (("seq=3", "no dynamic dimension 'seq'"), ("batch", "write NAME=SIZE")):
+        assert shell("bench", str(path), "--dim", text) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_more_workers_than_cores_are_warned_about_and_run(tmp_path: Path, capfd):

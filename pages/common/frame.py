@@ -70,8 +70,11 @@ def _ways_out(problem: str) -> None:
     """Say why there is nothing to show, and where to go on."""
     asked = st.query_params
     model = asked.get(state.MODEL, state.DEFAULT_MODEL)
-    if asked.get(state.COST) == "measured" and model in zoo.names():
-        cards.note(f"The operators of {model} were never measured on this host.", "warning")
+    known = model in zoo.names() or (pipeline.is_file(model) and pipeline.is_here(model))
+    if asked.get(state.COST) == "measured" and known:
+        cards.note(
+            f"The operators of {state.label(model)} were never measured on this host.", "warning"
+        )
         with st.columns([1, 3])[0]:
             measuring.offer(model)
     else:
@@ -90,18 +93,25 @@ def _links() -> None:
 def model_picker(model: str, label: str = "Model", key: str = "model-picker") -> None:
     """Offer every model in a list that can be searched, grouped by family."""
     names = [name for group in zoo.families().values() for name in group]
+    if pipeline.is_file(model):
+        names.insert(0, model)
     st.session_state[key] = model or None
     st.selectbox(
         label,
         names,
         key=key,
         index=0 if model else None,
-        format_func=lambda name: f"{zoo.family(name)} · {name}",
+        format_func=_named,
         placeholder="Type to search",
         on_change=lambda: choose_model(st.session_state[key]),
         help="torchvision's classification models, with random weights: speed does not depend "
         "on them.",
     )
+
+
+def _named(model: str) -> str:
+    family = "Uploaded" if pipeline.is_file(model) else zoo.family(model)
+    return f"{family} · {state.label(model)}"
 
 
 def choose_model(model: str | None) -> None:
@@ -134,7 +144,7 @@ def _costs(graph: Graph, chosen: state.Choice) -> None:
         **state.mirror(state.COST, chosen.cost, "cost-picker"),
     )
     if not known or state.MEASURING in st.query_params:
-        measuring.offer(graph.model)
+        measuring.offer(chosen.model)
 
 
 def workers_picker(plan: Plan, chosen: state.Choice, label: str = "Clusters") -> None:

@@ -50,7 +50,9 @@ def named(*tasks: str) -> Followed | None:
         return found
     page, label = PAGE_OF.get(found.job.task, PAGE_OF["bench"])
     if found.busy:
-        cards.note(f"A job of {found.job.model} is running; the page {label} shows it.")
+        cards.note(
+            f"A job of {state.label(found.job.model)} is running; the page {label} shows it."
+        )
         st.page_link(
             page, label=label, icon=":material/arrow_forward:", query_params=state.carried()
         )
@@ -61,7 +63,8 @@ def of_another_model(found: Followed, model: str) -> None:
     """Say so where the address names a job of another model than the one chosen."""
     kind = "tuning" if found.job.task == "tune" else "benchmark"
     if found.job.model != model:
-        cards.sub(f"This is a {kind} of {found.job.model}, not of {model}.")
+        other = state.label(found.job.model)
+        cards.sub(f"This is a {kind} of {other}, not of {state.label(model)}.")
 
 
 @st.fragment(run_every=POLL_S)

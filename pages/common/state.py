@@ -19,7 +19,6 @@ from ramiel_core.errors import GraphError, PlanError
 from ramiel_core.graph.costs import COST_MODELS
 from ramiel_core.ir import AUTO, Graph, Plan, Point, Program, Rewrites
 from ramiel_core.ir import KERNELS as KERNEL_FAMILIES
-from ramiel_core.model import zoo
 from ramiel_core.plan import saved
 from ramiel_core.plan.distance import distance_to_end, slack
 from ramiel_core.plan.merge import replay
@@ -82,7 +81,7 @@ def choice() -> Choice:
     if cost not in COST_MODELS:
         raise GraphError(f"there is no cost model {cost!r}; choose {', '.join(COST_MODELS)}.")
     return Choice(
-        zoo.resolve(asked.get(MODEL, DEFAULT_MODEL)),
+        pipeline.resolve(asked.get(MODEL, DEFAULT_MODEL), uploaded_only=True),
         cost,
         _number_of(WORKERS, MOST_WORKERS),
         _one_of(KERNELS, (*KERNEL_FAMILIES, AUTO)),
@@ -92,6 +91,11 @@ def choice() -> Choice:
         Rewrites(_one_of(CONSTANTS, (ON, OFF)) != OFF, _one_of(DEAD, (ON, OFF)) != OFF),
         _one_of(CLONE, (ON, OFF)) == ON,
     )
+
+
+def label(model: str) -> str:
+    """A model's name as it is shown."""
+    return pipeline.label(model)
 
 
 def planners() -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def run_file(path: Path, inputs: Sequence[Any]) -> list[Any]:
         names = [given.name for given in session.get_inputs()]
         made: list[Any] = session.run(None, dict(zip(names, inputs, strict=True)))
     except Exception as cause:
-        said = str(cause).strip().partition("\n")[0][:200].rstrip(".")
+        said = str(cause).strip().partition("\n")[0][-160:].rstrip(".")
         raise RamielError(f"ONNX Runtime cannot run this file ({said}).") from cause
     return made
 

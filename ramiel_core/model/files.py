@@ -13,6 +13,7 @@ import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from ramiel_core.cache import cache_dir
 from ramiel_core.errors import ModelError, UnsupportedError
@@ -23,8 +24,8 @@ from ramiel_core.model.onnx import dimensions
 UPLOADED = "uploaded"
 KEPT = 20  # uploads, the newest
 HASH_DIGITS = 32
-FILE_ENDINGS = frozenset(
-    ".onnx .pt .pth .pt2 .pkl .ckpt .bin .safetensors .h5 .keras .tflite .pb .torchscript".split()
+FILE_ENDINGS = re.compile(
+    r".+\.(onnx|pt|pth|pt2|pkl|ckpt|bin|safetensors|h5|keras|tflite|pb|torchscript)", re.IGNORECASE
 )
 CHECKPOINT_WAY = "export the model to ONNX with torch.onnx.export(model, inputs, 'model.onnx')"
 REFUSED = {  # what else is uploaded as a model, and what to do instead
@@ -55,7 +56,12 @@ _REFERENCE = re.compile(r"(?P<path>.+\.onnx)(?:@(?P<sizes>.*))?", re.IGNORECASE 
 
 def is_file(text: str) -> bool:
     """Whether a text names a file rather than a model of the registry."""
-    return bool(_REFERENCE.fullmatch(text)) or "/" in text or Path(text).suffix in FILE_ENDINGS
+    return bool(_REFERENCE.fullmatch(text)) or bool(FILE_ENDINGS.fullmatch(text))
+
+
+def label(text: str) -> str:
+    """A model's name as it is shown: of a file without the folders it lies in."""
+    return text.rpartition("/")[2] if is_file(text) else text
 
 
 def resolve(text: str, *, uploaded_only: bool = False) -> str:
@@ -91,7 +97,7 @@ def located(text: str, *, uploaded_only: bool = False) -> tuple[Path, dict[str, 
     """
     match = _REFERENCE.fullmatch(text)
     name, sizes = (match["path"], match["sizes"]) if match else (text, None)
-    if not name.isprintable() or set(name) & set("\"'\\`<>"):
+    if not text.isprintable() or set(text) & set("\"'\\`<>"):
         raise ModelError("the file's name has quotes, brackets or worse; rename it.")
     folder, _, rest = name.partition("/")
     if folder == UPLOADED and re.fullmatch(rf"[0-9a-f]{{{HASH_DIGITS}}}/[\w.-]+", rest):
@@ -114,7 +120,8 @@ def located(text: str, *, uploaded_only: bool = False) -> tuple[Path, dict[str, 
 
 
 def _sizes(text: str) -> dict[str, int]:
-    return dict(size(part) for part in text.split(",") if part)
+    parts = (size(part) for part in text.split(",") if part)
+    return {unquote(name): number for name, number in parts}
 
 
 def size(text: str) -> tuple[str, int]:
@@ -137,7 +144,7 @@ def with_sizes(text: str, sizes: Mapping[str, int]) -> str:
     if match is None or not sizes:
         return text
     all_sizes = {**_sizes(match["sizes"] or ""), **sizes}
-    return f"{match['path']}@{','.join(f'{name}={n}' for name, n in all_sizes.items())}"
+    return f"{match['path']}@{','.join(f'{quote(name)}={n}' for name, n in all_sizes.items())}"
 
 
 def stamp(text: str) -> tuple[int, int] | None:
@@ -158,7 +165,7 @@ def load(text: str, device: str = "cpu") -> TracedModel:
     """
     path, sizes = located(text)
     refuse_others(path)
-    return from_onnx.load(path, sizes, device, name=text)
+    return from_onnx.load(path, sizes, device, name=label(text))
 
 
 def dimensions_of(text: str) -> dict[str, int]:
@@ -173,7 +180,13 @@ def dimensions_of(text: str) -> dict[str, int]:
 
 
 def keep(name: str, content: bytes | memoryview) -> str:
-    """Store an uploaded file by its content; returns the name under which it is found again."""
+    """Store an uploaded file by its content; returns the name under which it is found again.
+
+    Raises
+    ------
+    UnsupportedError
+        For what is no ONNX file, by its first bytes; nothing is stored then.
+    """
     digest = hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
     plain = re.sub(r"[^\w.-]+", "_", Path(name).stem, flags=re.ASCII)[:60].strip("._") or "model"
     folder = _uploads() / digest
@@ -182,6 +195,11 @@ def keep(name: str, content: bytes | memoryview) -> str:
     if not path.exists():
         part = path.with_suffix(".part")
         part.write_bytes(content)
+        try:
+            refuse_others(part, name)
+        except UnsupportedError:
+            shutil.rmtree(folder)
+            raise
         part.rename(path)
     folder.touch()
     _forget_old()
@@ -203,8 +221,15 @@ def _forget_old() -> None:
 # --- what a file is -------------------------------------------------------------------------
 
 
-def refuse_others(path: Path) -> None:
+def refuse_others(path: Path, name: str = "") -> None:
     """Refuse what is known to be no ONNX file, by its first bytes, with the way round.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file.
+    name : str
+        What its user calls it, where that is something else.
 
     Raises
     ------
@@ -213,9 +238,9 @@ def refuse_others(path: Path) -> None:
     """
     kind = kind_of(path)
     if kind != "ONNX":
-        raise UnsupportedError(f"{path.name} {REFUSED[kind]}.")
-    if path.suffix.lower() != ".onnx":
-        raise UnsupportedError(f"{path.name} is no known format; ONNX files end in .onnx.")
+        raise UnsupportedError(f"{name or path.name} {REFUSED[kind]}.")
+    if Path(name or path.name).suffix.lower() != ".onnx":
+        raise UnsupportedError(f"{name or path.name} is no known format; ONNX files end in .onnx.")
 
 
 def kind_of(path: Path) -> str:

@@ -37,7 +37,7 @@ from ramiel_core.model.onnx import (  # noqa: F401 - each enters its operators i
     reduce,
 )
 from ramiel_core.model.onnx.dimensions import Input, inputs_of, sized
-from ramiel_core.model.onnx.file import CODES, OnnxFile, from_array, opened
+from ramiel_core.model.onnx.file import CODES, OnnxFile, constant, from_array, opened
 from ramiel_core.model.onnx.recorder import Recorder, identifier, printable
 from ramiel_core.model.onnx.registry import (
     NEWEST_OPSET,
@@ -98,7 +98,7 @@ def load(
     device : str
         "meta": shapes without numbers, so that no larger weight is read.
     name : str
-        What reports call it; empty for the file's own name.
+        What reports and programs call it; empty for the file's own name.
     fixed : mapping
         Inputs that are to be constants, by name.
 
@@ -133,8 +133,8 @@ def _check(file: OnnxFile) -> None:
         raise ModelError(f"{file.path.name} holds no ONNX model; download or export it anew.")
     if not file.opset:
         raise UnsupportedError(
-            f"{file.path.name} uses no standard operators, which alone are imported; export without "
-            f"the extensions of one runtime."
+            f"{file.path.name} uses no standard operators, which alone are imported; export it "
+            f"without the extensions of one runtime."
         )
     if not OLDEST_OPSET <= file.opset <= NEWEST_OPSET:
         raise UnsupportedError(
@@ -303,7 +303,9 @@ class _Reader:
         attributes.update({a.name: a for a in call.node.attribute})
         inputs = [*call.inputs, *[None] * (len(function.input) - len(call.inputs))]
         values: ChainMap[str, Any] = ChainMap(dict(zip(function.input, inputs, strict=False)))
-        opset = next((o.version for o in function.opset_import if o.domain in STANDARD), frame.opset)
+        opset = next(
+            (o.version for o in function.opset_import if o.domain in STANDARD), frame.opset
+        )
         result = call.recorder.result
         self._walk(function.node, _Frame(values, opset, f"{result}_", attributes))
         return tuple(self._value(values, n, call) if n in values else None for n in function.output)
@@ -315,7 +317,7 @@ class _Reader:
             values = frame.values.new_child()
             values.update(zip((value.name for value in graph.input), inputs, strict=True))
             for proto in graph.initializer:
-                values[proto.name] = layout.constant(proto, f"the weight {proto.name!r}")
+                values[proto.name] = constant(proto, f"the weight {proto.name!r}")
             self._walk(graph.node, _Frame(values, frame.opset, frame.prefix, frame.attributes))
             return [self._value(values, value.name, "a subgraph") for value in graph.output]
 
@@ -331,9 +333,11 @@ class _Weight:
 
 def _definition(call: Call) -> onnx.FunctionProto | None:
     """What the ONNX standard says that an operator is, in simpler ones."""
-    schema = onnx.defs.get_schema(call.node.op_type, call.opset, "")
+    # The stubs of onnx lack what its schemas say of functions.
+    schema: Any = onnx.defs.get_schema(call.node.op_type, call.opset, "")
     if schema.has_function:
-        return schema.function_body
+        body: onnx.FunctionProto = schema.function_body
+        return body
     if not schema.has_context_dependent_function:
         return None
     types = [

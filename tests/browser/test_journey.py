@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.onnx_files import BAD, sound
+
 GRAPH = (
     "[...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]"
     ".map((host) => host.shadowRoot?.querySelector('.graph')?.view).find((view) => view)"
@@ -223,6 +225,36 @@ def test_the_picture_can_be_taken_along(page, button, begins):
     text = Path(download.value.path()).read_text()
     assert text.lstrip().startswith(begins)
     assert "Fire" in text or "fire" in text or "features" in text
+
+
+def test_a_file_of_ones_own_goes_from_upload_to_the_verdict(page):
+    page.goto("/?model=squeezenet1_0")
+    settled(page)
+    chooser = page.get_by_test_id("stFileUploader").locator("input[type=file]")
+    chooser.set_input_files(
+        {"name": "weights.pth", "mimeType": "application/zip", "buffer": BAD["checkpoint"][0]()}
+    )
+    page.get_by_text("weights.pth is a pickle of torch.save").wait_for()
+    settled(page)
+    chooser.set_input_files(
+        {"name": "small.onnx", "mimeType": "application/octet-stream", "buffer": sound()}
+    )
+    page.get_by_text("ONNX, opset 18").wait_for()
+    page.get_by_role("spinbutton", name="batch").wait_for()
+    page.get_by_role("button", name="Open its graph").click()
+
+    title(page, "Graph")
+    graph_drawn(page)
+    click_operator(page, "dense")
+    page.locator(".rv-name", has_text="dense").wait_for()
+    follow_link(page, "Code")
+    page.get_by_text('w["dense.weight"]').first.wait_for()
+    follow_link(page, "Benchmark")
+    ask_for_repeats(page, 3)
+    run(page)
+    page.get_by_text("Imported rightly: outputs are within").wait_for()
+    page.reload()
+    page.get_by_text("Imported rightly: outputs are within").wait_for()
 
 
 def test_a_hostile_address_is_shown_as_text(page):

@@ -23,7 +23,8 @@ def _loop(call: Call, *_: Any) -> Any:
     body = call.attribute("body")
     most = int(call.number(0)) if call.given(0) else None
     goes_on = bool(call.number(1)) if call.given(1) else True
-    carried, scans = call.inputs[2:], [[] for _ in range(len(body.output) - 1 - len(call.inputs[2:]))]
+    carried = call.inputs[2:]
+    scans: list[list[Tensor]] = [[] for _ in range(len(body.output) - 1 - len(carried))]
     turn = 0
     while goes_on and (most is None or turn < most):
         if turn >= MOST_TURNS:

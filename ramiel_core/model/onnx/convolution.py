@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ramiel_core.model.onnx import calls
+from ramiel_core.model.onnx import image_calls
 from ramiel_core.model.onnx.registry import Call, operator
 
 Tensor = torch.Tensor
@@ -19,15 +19,16 @@ MAX_POOLS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 AVERAGES = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
-def _window(call: Call, rank: int) -> tuple[list[int], list[int]]:
+def window(call: Call, rank: int) -> tuple[list[int], list[int]]:
+    """Strides and dilations of a convolution or a pooling."""
     strides = call.attribute("strides", [1] * rank)
     return strides, call.attribute("dilations", [1] * rank)
 
 
-def _pads(call: Call, sizes: list[int], kernel: list[int]) -> list[tuple[int, int]]:
+def pads_of(call: Call, sizes: list[int], kernel: list[int]) -> list[tuple[int, int]]:
     """What is added before and after each dimension."""
     rank = len(kernel)
-    strides, dilations = _window(call, rank)
+    strides, dilations = window(call, rank)
     mode = call.attribute("auto_pad", "NOTSET")
     if mode in ("NOTSET", "VALID"):
         pads = call.attribute("pads", [0] * 2 * rank) if mode == "NOTSET" else [0] * 2 * rank
@@ -41,7 +42,7 @@ def _pads(call: Call, sizes: list[int], kernel: list[int]) -> list[tuple[int, in
     return found
 
 
-def _padded(x: Tensor, pads: list[tuple[int, int]], value: float = 0.0) -> tuple[Tensor, list[int]]:
+def padded(x: Tensor, pads: list[tuple[int, int]], value: float = 0.0) -> tuple[Tensor, list[int]]:
     """`x` with what torch cannot pad itself, and what is left for it to pad."""
     if all(before == after >= 0 for before, after in pads):
         return x, [before for before, _ in pads]
@@ -55,8 +56,8 @@ def _conv(call: Call, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> 
     if rank not in CONVOLUTIONS:
         raise call.refuse(f"has {rank} dimensions, where torch convolves up to three")
     kernel = list(weight.shape[2:])
-    strides, dilations = _window(call, rank)
-    x, padding = _padded(x, _pads(call, list(x.shape[2:]), kernel))
+    strides, dilations = window(call, rank)
+    x, padding = padded(x, pads_of(call, list(x.shape[2:]), kernel))
     groups = call.attribute("group", 1)
     function, layer = CONVOLUTIONS[rank]
     if call.recorder.is_live(weight) or call.recorder.is_live(bias):
@@ -75,7 +76,7 @@ def _conv_transpose(call: Call, x: Tensor, weight: Tensor, bias: Tensor | None =
     if rank not in TRANSPOSED:
         raise call.refuse(f"has {rank} dimensions, where torch convolves up to three")
     kernel = call.attribute("kernel_shape", list(weight.shape[2:]))
-    strides, dilations = _window(call, rank)
+    strides, dilations = window(call, rank)
     extra = call.attribute("output_padding", [0] * rank)
     shape = call.attribute("output_shape")
     full = [
@@ -121,10 +122,10 @@ def _deform_conv(
     bias: Tensor | None = None,
     mask: Tensor | None = None,
 ) -> Tensor:
-    pads = _pads(call, list(x.shape[2:]), list(weight.shape[2:]))
-    x, padding = _padded(x, pads)
-    strides, dilations = _window(call, 2)
-    return calls.deform_conv(x, offset, weight, bias, strides, padding, dilations, mask)
+    pads = pads_of(call, list(x.shape[2:]), list(weight.shape[2:]))
+    x, padding = padded(x, pads)
+    strides, dilations = window(call, 2)
+    return image_calls.deform_conv(x, offset, weight, bias, strides, padding, dilations, mask)
 
 
 @operator("MatMul")
@@ -149,7 +150,12 @@ def _gemm(call: Call, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
     turned = call.attribute("transB", 0)
     live = call.recorder.is_live
     simple = alpha == beta == 1 and not live(b) and (c is None or (not live(c) and c.dim() == 1))
-    if simple and live(a) and b.is_floating_point() and (c is None or c.shape[0] == b.shape[not turned]):
+    if (
+        simple
+        and live(a)
+        and b.is_floating_point()
+        and (c is None or c.shape[0] == b.shape[not turned])
+    ):
         made: Tensor = _linear(call, left, b if turned else b.T, c, b)
         return made
     product = torch.matmul(left, torch.transpose(b, 0, 1) if turned else b)
@@ -168,7 +174,7 @@ def _ceil_pads(
     call: Call, sizes: list[int], kernel: list[int], pads: list[tuple[int, int]]
 ) -> list[tuple[int, int]]:
     """Paddings under which rounding down gives the number of windows that ceil_mode asks for."""
-    strides, dilations = _window(call, len(kernel))
+    strides, dilations = window(call, len(kernel))
     found = []
     for size, side, stride, dilation, (before, after) in zip(
         sizes, kernel, strides, dilations, pads, strict=True
@@ -184,9 +190,9 @@ def _ceil_pads(
 @operator("MaxPool")
 def _max_pool(call: Call, x: Tensor) -> Any:
     kernel, rank = call.attribute("kernel_shape"), x.dim() - 2
-    strides, dilations = _window(call, rank)
+    strides, dilations = window(call, rank)
     sizes = list(x.shape[2:])
-    pads = _pads(call, sizes, kernel)
+    pads = pads_of(call, sizes, kernel)
     ceil = bool(call.attribute("ceil_mode", 0))
     even = all(a == b and 2 * a <= k for (a, b), k in zip(pads, kernel, strict=True))
     if call.outputs() > 1:
@@ -214,19 +220,24 @@ def _max_pool_with_index(
 ) -> Any:
     if any(a != b for a, b in pads):
         raise call.refuse("pads its two sides differently and returns indices")
-    strides, dilations = _window(call, len(kernel))
+    strides, dilations = window(call, len(kernel))
     padding, ceil = [a for a, _ in pads], bool(call.attribute("ceil_mode", 0))
     rows = bool(call.attribute("storage_order", 0))
-    return calls.max_pool_with_index(x, kernel, strides, padding, dilations, ceil, column_major=rows)
+    return image_calls.max_pool_with_index(
+        x, kernel, strides, padding, dilations, ceil, column_major=rows
+    )
 
 
 @operator("AveragePool")
 def _average_pool(call: Call, x: Tensor) -> Tensor:
     kernel, rank = call.attribute("kernel_shape"), x.dim() - 2
-    strides, dilations = _window(call, rank)
+    strides, dilations = window(call, rank)
     sizes = list(x.shape[2:])
-    pads = _pads(call, sizes, kernel)
-    ceil, counted = bool(call.attribute("ceil_mode", 0)), bool(call.attribute("count_include_pad", 0))
+    pads = pads_of(call, sizes, kernel)
+    ceil, counted = (
+        bool(call.attribute("ceil_mode", 0)),
+        bool(call.attribute("count_include_pad", 0)),
+    )
     even = all(a == b and 2 * a <= k for (a, b), k in zip(pads, kernel, strict=True))
     if even and set(dilations) == {1}:
         padding = [a for a, _ in pads]
@@ -245,7 +256,9 @@ def _average_pool(call: Call, x: Tensor) -> Tensor:
         space = F.pad(space, flat)
     convolve = CONVOLUTIONS[rank][0]
     count = convolve(space, ones, None, strides, 0, dilations)
-    flattened = torch.reshape(F.pad(x, flat), (-1, 1, *(s + a + b for s, (a, b) in zip(sizes, wider, strict=True))))
+    flattened = torch.reshape(
+        F.pad(x, flat), (-1, 1, *(s + a + b for s, (a, b) in zip(sizes, wider, strict=True)))
+    )
     sums = convolve(flattened, ones, None, strides, 0, dilations)
     return torch.reshape(torch.div(sums, count), (*x.shape[:2], *sums.shape[2:]))
 
@@ -253,13 +266,13 @@ def _average_pool(call: Call, x: Tensor) -> Tensor:
 @operator("LpPool")
 def _lp_pool(call: Call, x: Tensor) -> Tensor:
     kernel, rank = call.attribute("kernel_shape"), x.dim() - 2
-    strides, dilations = _window(call, rank)
-    pads = _pads(call, list(x.shape[2:]), kernel)
+    strides, dilations = window(call, rank)
+    pads = pads_of(call, list(x.shape[2:]), kernel)
     if call.attribute("ceil_mode", 0):
         pads = _ceil_pads(call, list(x.shape[2:]), kernel, pads)
     flat = [n for pair in reversed(pads) for n in pair]
     x = F.pad(x, flat) if any(flat) else x
-    return calls.lp_pool(x, call.attribute("p", 2), kernel, strides, dilations)
+    return image_calls.lp_pool(x, call.attribute("p", 2), kernel, strides, dilations)
 
 
 @operator("GlobalAveragePool")
@@ -283,15 +296,21 @@ def _global_lp_pool(call: Call, x: Tensor) -> Tensor:
 @operator("MaxUnpool")
 def _max_unpool(call: Call, x: Tensor, index: Tensor, *_: Any) -> Tensor:
     kernel, rank = call.attribute("kernel_shape"), x.dim() - 2
-    strides, _dilations = _window(call, rank)
+    strides, _dilations = window(call, rank)
     pads = call.attribute("pads", [0] * 2 * rank)
     natural = [
         (n - 1) * s - a - b + k
-        for n, s, a, b, k in zip(x.shape[2:], strides, pads[:rank], pads[rank:], kernel, strict=True)
+        for n, s, a, b, k in zip(
+            x.shape[2:], strides, pads[:rank], pads[rank:], kernel, strict=True
+        )
     ]
     wanted = call.numbers(2, default=[*x.shape[:2], *natural])
     if list(wanted[2:]) != natural:  # indices are those of the natural size
-        made = calls.unpooled(x, index, (*x.shape[:2], *natural))
-        flat = [n for size, want in reversed(list(zip(natural, wanted[2:], strict=True))) for n in (0, want - size)]
+        made = image_calls.unpooled(x, index, (*x.shape[:2], *natural))
+        flat = [
+            n
+            for size, want in reversed(list(zip(natural, wanted[2:], strict=True)))
+            for n in (0, want - size)
+        ]
         return F.pad(made, flat)
-    return calls.unpooled(x, index, tuple(wanted))
+    return image_calls.unpooled(x, index, tuple(wanted))

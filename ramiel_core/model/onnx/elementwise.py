@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 from typing import Any
 
@@ -16,7 +17,7 @@ Tensor = torch.Tensor
 WIDER = frozenset({torch.uint16, torch.uint32, torch.uint64})  # torch has few kernels for these
 INTEGERS = WIDER | {torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
 
-for _name, _function in {
+PLAIN: Mapping[str, Any] = {
     "Abs": torch.abs,
     "Acos": torch.acos,
     "Acosh": torch.acosh,
@@ -50,10 +51,19 @@ for _name, _function in {
     "And": torch.logical_and,
     "Or": torch.logical_or,
     "Xor": torch.logical_xor,
-    "PRelu": lambda x, slope: torch.where(x < 0, torch.mul(x, slope), x),
-    "Identity": lambda x: x,
-}.items():
+}
+for _name, _function in PLAIN.items():
     plain(_name, _function)
+
+
+@operator("Identity")
+def _identity(_: Call, x: Any) -> Any:
+    return x
+
+
+@operator("PRelu")
+def _prelu(_: Call, x: Tensor, slope: Tensor) -> Tensor:
+    return torch.where(torch.lt(x, 0), torch.mul(x, slope), x)
 
 
 def number_in(call: Call, value: Tensor, beside: Tensor) -> Any:
@@ -147,15 +157,14 @@ def _equal(call: Call, a: Tensor, b: Tensor) -> Tensor:
     return _binary(call, torch.eq, a, b)
 
 
-def _flipped(call: Call, value: Tensor) -> Tensor:
+def _flipped(value: Tensor) -> Tensor:
     """uint64 as int64 of the same order."""
-    del call
     return torch.bitwise_xor(value.to(torch.int64), calls.SIGN_BIT)
 
 
 def _compare(call: Call, function: Any, a: Tensor, b: Tensor) -> Tensor:
     if a.dtype is torch.uint64:
-        compared: Tensor = function(_flipped(call, a), _flipped(call, b))
+        compared: Tensor = function(_flipped(a), _flipped(b))
         return compared
     return _binary(call, function, a, b)
 
@@ -181,19 +190,19 @@ def _greater_or_equal(call: Call, a: Tensor, b: Tensor) -> Tensor:
 
 
 @operator("Max")
-def _max(call: Call, *inputs: Tensor) -> Tensor:
-    return _extreme(call, torch.maximum, inputs)
+def _max(_: Call, *inputs: Tensor) -> Tensor:
+    return _extreme(torch.maximum, inputs)
 
 
 @operator("Min")
-def _min(call: Call, *inputs: Tensor) -> Tensor:
-    return _extreme(call, torch.minimum, inputs)
+def _min(_: Call, *inputs: Tensor) -> Tensor:
+    return _extreme(torch.minimum, inputs)
 
 
-def _extreme(call: Call, function: Any, inputs: tuple[Tensor, ...]) -> Tensor:
+def _extreme(function: Any, inputs: tuple[Tensor, ...]) -> Tensor:
     dtype = inputs[0].dtype
     if dtype is torch.uint64:
-        flipped: Tensor = reduce(function, [_flipped(call, x) for x in inputs])
+        flipped: Tensor = reduce(function, [_flipped(x) for x in inputs])
         return torch.bitwise_xor(flipped, calls.SIGN_BIT).to(dtype)
     if dtype in WIDER:
         wide: Tensor = reduce(function, [x.to(torch.int64) for x in inputs])
@@ -213,8 +222,7 @@ def _mean(call: Call, *inputs: Tensor) -> Tensor:
 
 
 @operator("Where")
-def _where(call: Call, condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    del call
+def _where(_: Call, condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
     if a.dtype in WIDER:
         return torch.where(condition, a.to(torch.int64), b.to(torch.int64)).to(a.dtype)
     return torch.where(condition, a, b)
@@ -241,7 +249,9 @@ def _celu(call: Call, x: Tensor) -> Tensor:
 @operator("Selu")
 def _selu(call: Call, x: Tensor) -> Tensor:
     alpha, gamma = call.attribute("alpha"), call.attribute("gamma")
-    return F.selu(x) if alpha is gamma is None else calls.selu(x, alpha or 1.6732632, gamma or 1.0507)
+    if alpha is gamma is None:
+        return F.selu(x)
+    return calls.selu(x, alpha or 1.6732632, gamma or 1.0507010)
 
 
 @operator("LeakyRelu")
@@ -263,8 +273,7 @@ def _hard_sigmoid(call: Call, x: Tensor) -> Tensor:
 
 
 @operator("Softplus")
-def _softplus(call: Call, x: Tensor) -> Tensor:
-    del call
+def _softplus(_: Call, x: Tensor) -> Tensor:
     return torch.logaddexp(x, torch.zeros((), dtype=x.dtype))
 
 
@@ -331,10 +340,10 @@ def _cast(call: Call, x: Tensor) -> Tensor:
 
 
 @operator("CastLike")
-def _cast_like(call: Call, x: Tensor, like: Tensor) -> Tensor:
-    return torch.ne(x, 0) if like.dtype is torch.bool else (
-        x if x.dtype is like.dtype else x.to(like.dtype)
-    )
+def _cast_like(_: Call, x: Tensor, like: Tensor) -> Tensor:
+    if x.dtype is like.dtype:
+        return x
+    return torch.ne(x, 0) if like.dtype is torch.bool else x.to(like.dtype)
 
 
 @operator("BitCast")

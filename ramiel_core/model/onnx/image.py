@@ -8,12 +8,17 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ramiel_core.model.onnx import calls
+from ramiel_core.model.onnx import image_calls
 from ramiel_core.model.onnx.registry import Call, operator
 
 Tensor = torch.Tensor
-SAMPLING = {"linear": "bilinear", "bilinear": "bilinear", "nearest": "nearest",
-            "cubic": "bicubic", "bicubic": "bicubic"}
+SAMPLING = {
+    "linear": "bilinear",
+    "bilinear": "bilinear",
+    "nearest": "nearest",
+    "cubic": "bicubic",
+    "bicubic": "bicubic",
+}
 
 
 @operator("Upsample")
@@ -66,31 +71,48 @@ def _resized(
 ) -> Tensor:
     """By torch's own function where it means the same, else dimension by dimension."""
     shape = list(x.shape)
-    for axis, size in zip(axes, sizes, strict=True):
-        shape[axis] = size
+    for axis, side in zip(axes, sizes, strict=True):
+        shape[axis] = side
     call.recorder.allow_constant(x, tuple(shape))
-    changed = [a for a in axes if shape[a] != x.shape[a]]
-    if x.dim() == 4 and changed and set(changed) <= {2, 3} and not call.attribute("antialias", 0):
-        size = (shape[2], shape[3])
-        whole = all(shape[a] % x.shape[a] == 0 for a in changed)
-        plain = (mode == "nearest" and where == "asymmetric" and rounding == "floor") or (
-            mode == "nearest" and whole and where == "half_pixel" and rounding.startswith("round")
-        )
-        exact = all(
-            abs(scale * x.shape[a] - shape[a]) < 1e-3 for a, scale in zip(axes, scales, strict=True)
-        )
-        if plain and exact and (whole or where == "asymmetric"):
-            return F.interpolate(x, size, mode="nearest")
-        if mode == "linear" and where in ("half_pixel", "align_corners") and exact:
-            corners = where == "align_corners"
-            if not corners or min(size) > 1:
-                return F.interpolate(x, size, mode="bilinear", align_corners=corners)
+    by_torch = _by_torch(
+        call, x, shape, dict(zip(axes, scales, strict=True)), mode, where, rounding
+    )
+    if by_torch is not None:
+        return by_torch
     weights = []
     for axis, size, scale in zip(axes, sizes, scales, strict=True):
         if size != x.shape[axis] or scale != 1:
             at = _coordinates(size, x.shape[axis], scale, where)
             weights.append((axis, _matrix(call, at, x.shape[axis], scale, mode, rounding)))
-    return calls.interpolated(x, *weights) if weights else x
+    return image_calls.interpolated(x, *weights) if weights else x
+
+
+def _by_torch(
+    call: Call,
+    x: Tensor,
+    shape: list[int],
+    scales: dict[int, float],
+    mode: str,
+    where: str,
+    rounding: str,
+) -> Tensor | None:
+    """`F.interpolate`, where it computes the very same."""
+    changed = [a for a in scales if shape[a] != x.shape[a]]
+    exact = all(abs(scale * x.shape[a] - shape[a]) < 1e-3 for a, scale in scales.items())
+    if x.dim() != 4 or not changed or not set(changed) <= {2, 3} or not exact:
+        return None
+    if call.attribute("antialias", 0):
+        return None
+    size = (shape[2], shape[3])
+    if mode == "nearest":
+        whole = all(shape[a] % x.shape[a] == 0 for a in changed)  # then no coordinate is a tie
+        centred = whole and where == "half_pixel" and rounding.startswith("round")
+        cornered = where == "asymmetric" and rounding == "floor"
+        return F.interpolate(x, size, mode="nearest") if centred or cornered else None
+    corners = where == "align_corners" and min(size) > 1
+    if mode == "linear" and (corners or where == "half_pixel"):
+        return F.interpolate(x, size, mode="bilinear", align_corners=corners)
+    return None
 
 
 def _coordinates(size: int, old: int, scale: float, where: str) -> Tensor:
@@ -100,7 +122,9 @@ def _coordinates(size: int, old: int, scale: float, where: str) -> Tensor:
         return at / scale
     if where == "align_corners":
         length = old * scale
-        return at * (old - 1) / (length - 1) if length > 1 else torch.zeros(size, dtype=torch.float64)
+        return (
+            at * (old - 1) / (length - 1) if length > 1 else torch.zeros(size, dtype=torch.float64)
+        )
     if where == "pytorch_half_pixel" and size <= 1:
         return torch.zeros(size, dtype=torch.float64)
     if where == "half_pixel_symmetric":
@@ -110,19 +134,15 @@ def _coordinates(size: int, old: int, scale: float, where: str) -> Tensor:
     return (at + 0.5) / scale - 0.5
 
 
-def _matrix(
-    call: Call, at: Tensor, old: int, scale: float, mode: str, rounding: str
-) -> Tensor:
+def _matrix(call: Call, at: Tensor, old: int, scale: float, mode: str, rounding: str) -> Tensor:
     """(new size, old size): how much of each old number goes into each new one."""
     made = torch.zeros(at.shape[0], old, dtype=torch.float64)
     rows = torch.arange(at.shape[0])
     if mode == "nearest":
-        whole = {
-            "round_prefer_floor": lambda v: (v - 0.5).ceil(),
-            "round_prefer_ceil": lambda v: (v + 0.5).floor(),
-            "floor": torch.floor,
-            "ceil": torch.ceil,
-        }[rounding](at)
+        if rounding.startswith("round"):
+            whole = (at - 0.5).ceil() if rounding.endswith("floor") else (at + 0.5).floor()
+        else:
+            whole = at.floor() if rounding == "floor" else at.ceil()
         made[rows, whole.long().clamp(0, old - 1)] = 1
         return made
     shrinks = scale if call.attribute("antialias", 0) and scale < 1 else 1.0
@@ -165,7 +185,7 @@ def _crop_and_resize(
         shape[axis] = size
         outside = outside | ((at < 0) | (at > old - 1)).reshape(shape)
         weights.append((axis, _matrix(call, at, old, 1.0, mode, rounding)))
-    made = calls.interpolated(x, *weights)
+    made = image_calls.interpolated(x, *weights)
     return torch.where(outside, torch.full((), value, dtype=x.dtype), made)
 
 
@@ -190,7 +210,7 @@ def _roi_align(call: Call, x: Tensor, boxes: Tensor, batch: Tensor) -> Tensor:
     size = (call.attribute("output_height", 1), call.attribute("output_width", 1))
     half = call.attribute("coordinate_transformation_mode", "half_pixel") == "half_pixel"
     scale, ratio = call.attribute("spatial_scale", 1.0), call.attribute("sampling_ratio", 0)
-    return calls.roi_align(x, boxes, batch, size, scale, ratio, aligned=half)
+    return image_calls.roi_align(x, boxes, batch, size, scale, ratio, aligned=half)
 
 
 @operator("RoiAlign", since=10, until=15)
@@ -199,12 +219,11 @@ def _roi_align_10(call: Call, x: Tensor, boxes: Tensor, batch: Tensor) -> Tensor
         raise call.refuse("takes the largest of each region, which torch lacks")
     size = (call.attribute("output_height", 1), call.attribute("output_width", 1))
     scale, ratio = call.attribute("spatial_scale", 1.0), call.attribute("sampling_ratio", 0)
-    return calls.roi_align(x, boxes, batch, size, scale, ratio, aligned=False)
+    return image_calls.roi_align(x, boxes, batch, size, scale, ratio, aligned=False)
 
 
 @operator("Det")
-def _det(call: Call, x: Tensor) -> Tensor:
-    del call
+def _det(_: Call, x: Tensor) -> Tensor:
     return torch.linalg.det(x)
 
 
@@ -222,7 +241,7 @@ def _fourier(call: Call, x: Tensor, axis: int) -> Tensor:
     axis %= x.dim()
     length = call.number(1) if call.given(1) else None
     inverse, half = bool(call.attribute("inverse", 0)), bool(call.attribute("onesided", 0))
-    return calls.fourier(x, length, axis, inverse=inverse, half=half)
+    return image_calls.fourier(x, length, axis, inverse=inverse, half=half)
 
 
 @operator("STFT")
@@ -230,4 +249,4 @@ def _stft(call: Call, x: Tensor, *_: Any) -> Tensor:
     step, window = int(call.number(1)), call.inputs[2] if call.given(2) else None
     length = int(call.number(3)) if call.given(3) else window.shape[0]  # type: ignore[union-attr]
     half = bool(call.attribute("onesided", 1)) and (x.dim() == 2 or x.shape[-1] == 1)
-    return calls.short_fourier(x, step, window, length, half=half)
+    return image_calls.short_fourier(x, step, window, length, half=half)

@@ -19,7 +19,7 @@ def _gather(call: Call, x: Tensor, index: Tensor) -> Tensor:
     live = call.recorder.is_live
     if live(index) or index.is_meta:
         if axis == 0 and x.dim() == 2 and not live(x):
-            return _embedding(call, x, index)
+            return calls.embedding(index, x)
         return calls.take(x, index.to(torch.int64), axis)
     size = x.shape[axis]
     where = torch.where(index < 0, index + size, index)
@@ -28,13 +28,10 @@ def _gather(call: Call, x: Tensor, index: Tensor) -> Tensor:
     if not index.dim():
         return torch.select(x, axis, int(where))
     picked = torch.index_select(x, axis, where.flatten().to(torch.int64))
-    return picked if index.dim() == 1 else picked.unflatten(axis, index.shape)
-
-
-def _embedding(call: Call, table: Tensor, index: Tensor) -> Tensor:
-    """Rows of a constant table, which ONNX lets count from the end as well."""
-    del call
-    return calls.embedding(index, table)
+    if index.dim() == 1:
+        return picked
+    axis %= x.dim()
+    return torch.reshape(picked, (*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]))
 
 
 @operator("GatherElements")

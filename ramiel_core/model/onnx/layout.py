@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ramiel_core.model.onnx import calls
 from ramiel_core.model.onnx.elementwise import cast
 from ramiel_core.model.onnx.file import TYPES, constant
 from ramiel_core.model.onnx.registry import Call, operator
 
 Tensor = torch.Tensor
 PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
-END = 2**31 - 1  # what exporters write for "to the end", or larger
 
 
 @operator("Shape")
@@ -126,8 +125,8 @@ def _sliced(
 
 @operator("Expand")
 def _expand(call: Call, x: Tensor, _: Tensor) -> Tensor:
-    shape = torch.broadcast_shapes(x.shape, tuple(call.numbers(1)))
-    return x if shape == x.shape else x.expand(shape)
+    shape = np.broadcast_shapes(tuple(x.shape), tuple(call.numbers(1)))
+    return x if shape == tuple(x.shape) else x.expand(shape)
 
 
 @operator("Tile")
@@ -258,11 +257,9 @@ def _mel_weights(call: Call, *_: Tensor) -> Tensor:
     bins, length, rate, low, high = (call.number(i) for i in range(5))
     dtype = TYPES[call.attribute("output_datatype", 1)]
     spectrogram = length // 2 + 1
-    mel = torch.arange(bins + 2) / (bins + 1)
     lowest, highest = (2595 * math.log10(1 + hertz / 700) for hertz in (low, high))
     step = (highest - lowest) / (bins + 2)
     hertz = 700 * (10 ** ((torch.arange(bins + 2) * step + lowest) / 2595) - 1)
-    del mel
     edges = ((length + 1) * hertz / rate).floor()
     made = torch.zeros(spectrogram, bins, dtype=torch.float32)
     for i in range(bins):

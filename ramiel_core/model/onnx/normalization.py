@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ramiel_core.model.onnx import calls
+from ramiel_core.model.onnx import calls, image_calls
 from ramiel_core.model.onnx.registry import Call, operator
 
 Tensor = torch.Tensor
@@ -68,7 +68,9 @@ def _rms_norm(call: Call, x: Tensor, scale: Tensor) -> Tensor:
 
 @operator("GroupNormalization", since=21)
 def _group_norm(call: Call, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
-    return F.group_norm(x, call.attribute("num_groups"), scale, bias, call.attribute("epsilon", 1e-5))
+    return F.group_norm(
+        x, call.attribute("num_groups"), scale, bias, call.attribute("epsilon", 1e-5)
+    )
 
 
 @operator("GroupNormalization", since=18, until=20)
@@ -82,4 +84,6 @@ def _group_norm_by_group(call: Call, x: Tensor, scale: Tensor, bias: Tensor) -> 
 @operator("LRN")
 def _local_response(call: Call, x: Tensor) -> Tensor:
     size, alpha = call.attribute("size"), call.attribute("alpha", 1e-4)
-    return calls.local_response(x, size, alpha, call.attribute("beta", 0.75), call.attribute("bias", 1.0))
+    return image_calls.local_response(
+        x, size, alpha, call.attribute("beta", 0.75), call.attribute("bias", 1.0)
+    )

@@ -58,9 +58,9 @@ def identifier(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """A name in a file as a comment may show it: letters, digits and what paths consist of.
+    r"""A name in a file as a comment may show it: letters, digits and what paths consist of.
 
-    >>> printable("layer1/conv1\\nimport os")
+    >>> printable("layer1/conv1\nimport os")
     'layer1/conv1_import_os'
     """
     return re.sub(r"[^\w./:-]+", "_", text)[:LONGEST_NAME]
@@ -284,8 +284,9 @@ class Recorder(TorchFunctionMode):
         made = self.graph.create_node(
             "call_method" if method else "call_function",
             target.__name__ if method else target,
-            *given,
-            name=identifier(self.result) or None,
+            given[0],
+            given[1],
+            identifier(self.result) or None,
         )
         made.meta["nn_module_stack"] = {self.label: (self.label, None)}
         if isinstance(result, torch.Tensor):
@@ -347,4 +348,3 @@ def _shapes_of(func: Any, args: Any, kwargs: Any) -> Any:
 
 def _has_tensor(value: Any) -> bool:
     return any(isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves(value))
-

@@ -14,7 +14,8 @@ Tensor = torch.Tensor
 
 @operator("RNN", "GRU", "LSTM")
 def _recurrent(call: Call, x: Tensor, weight: Tensor, recurrence: Tensor, *rest: Any) -> Any:
-    bias, lengths, hidden, cell, peephole = (*rest, *[None] * (5 - len(rest)))
+    missing: list[Any] = [None] * (5 - len(rest))
+    bias, lengths, hidden, cell, peephole = [*rest, *missing]
     kind = call.node.op_type
     batch_first = bool(call.attribute("layout", 0))
     size, ways = recurrence.shape[-1], weight.shape[0]

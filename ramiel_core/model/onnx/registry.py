@@ -59,9 +59,12 @@ def find(name: str, opset: int) -> Handler | None:
     """What imports an operator in this opset, as a function of `Call` and inputs."""
     for entry in _TABLE.get(name, ()):
         if entry.since <= opset <= entry.until:
-            handler = entry.handler
-            return handler if entry.asks else lambda _, *inputs: handler(*inputs)
+            return entry.handler if entry.asks else _without_call(entry.handler)
     return None
+
+
+def _without_call(handler: Handler) -> Handler:
+    return lambda _, *inputs: handler(*inputs)
 
 
 def version_of(name: str, opset: int) -> int:
