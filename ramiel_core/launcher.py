@@ -418,7 +418,8 @@ def race(
 
     Predictions leave out what cannot win, and of several planners keep the best for each split of
     the cores; measurements decide among the rest. Every family alone with every thread count is
-    always among them, so that the winner is never slower than any of these.
+    always among them (inductor at all cores, and where the budget allows), so that the winner is
+    never slower than any of these.
     """
     candidates: dict[str, tuple[Configuration, Candidate]] = {}
     for options in _configurations(len(host.cores()), kernels):
