@@ -33,7 +33,7 @@ PREDICTED = '[data-testid="stMetricValue"]'
 ANSWERED = f"""
 (before) => document.querySelector('{PREDICTED}')?.innerText !== before
   && document.querySelector('[data-testid="stPlotlyChart"]')
-  && !document.querySelector('[data-testid="stElementContainer"][data-stale="true"]')
+    ?.closest('[data-testid="stElementContainer"]')?.dataset.stale !== 'true'
 """
 
 
