@@ -174,6 +174,8 @@ def test_a_size_that_does_not_fit_is_refused_before_anything_starts(tmp_path, ca
     path = tmp_path / "small.onnx"
     path.write_bytes(sound())
 
+    assert shell("bench", "googlenet", "--dim", "batch=3") == 2
+    assert "leave --dim out" in capsys.readouterr().err
     for text, said in (("seq=3", "no dynamic dimension 'seq'"), ("batch", "write NAME=SIZE")):
         assert shell("bench", str(path), "--dim", text) == 2
         assert said in capsys.readouterr().err

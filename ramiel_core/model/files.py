@@ -139,10 +139,18 @@ def size(text: str) -> tuple[str, int]:
 
 
 def with_sizes(text: str, sizes: Mapping[str, int]) -> str:
-    """A file's name with these sizes, beside those that it has; registry names as they are."""
+    """A file's name with these sizes, beside those that it has.
+
+    Raises
+    ------
+    ModelError
+        For a model of the registry, whose sizes are fixed.
+    """
     match = _REFERENCE.fullmatch(text)
-    if match is None or not sizes:
+    if not sizes:
         return text
+    if match is None:
+        raise ModelError(f"{text} is no file, so all of its sizes are fixed; leave --dim out.")
     all_sizes = {**_sizes(match["sizes"] or ""), **sizes}
     return f"{match['path']}@{','.join(f'{quote(name)}={n}' for name, n in all_sizes.items())}"
 
