@@ -86,6 +86,7 @@ def _links() -> None:
 def model_picker(model: str, label: str = "Model", key: str = "model-picker") -> None:
     """Offer every model in a list that can be searched, grouped by family."""
     names = [name for group in zoo.families().values() for name in group]
+    names = [model, *names] if model and model not in names else names  # typed into the address
     st.session_state[key] = model or None
     st.selectbox(
         label,
