@@ -96,8 +96,9 @@ def stages(chosen: state.Choice, cost: str) -> list[Stage]:
 
 def cost_model(chosen: state.Choice) -> str:
     """The one asked for; estimated where the model was measured in another form only."""
-    bare = state.graph_of(chosen.model, "unit", NONE)
-    if chosen.cost != "measured" or pipeline.is_measured(bare):
+    forms = (NONE, replace(NONE, fold_constants=True), chosen.rewrites)
+    graphs = (state.graph_of(chosen.model, "unit", form) for form in forms)
+    if chosen.cost != "measured" or all(map(pipeline.is_measured, graphs)):
         return chosen.cost
     cards.note(
         "The model was measured after its rewrites only, so this page compares by estimated costs "

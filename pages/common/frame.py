@@ -93,8 +93,7 @@ def _links() -> None:
 def model_picker(model: str, label: str = "Model", key: str = "model-picker") -> None:
     """Offer every model in a list that can be searched, grouped by family."""
     names = [name for group in zoo.families().values() for name in group]
-    if pipeline.is_file(model):
-        names.insert(0, model)
+    names = [model, *names] if model and model not in names else names  # a file, or typed
     st.session_state[key] = model or None
     st.selectbox(
         label,

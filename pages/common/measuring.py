@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import streamlit as st
 
 from pages.common import cards, state
@@ -29,7 +31,8 @@ def offer(model: str) -> None:
 
 
 def _start(model: str) -> None:
-    state.put(state.MEASURING, pipeline.start(Job(model, task="profile")))
+    job = Job(model, task="profile", **asdict(state.choice().rewrites))
+    state.put(state.MEASURING, pipeline.start(job))
 
 
 def _stop(job_id: str) -> None:

@@ -15,10 +15,11 @@ from typing import Any
 import streamlit as st
 
 from ramiel_core import pipeline
-from ramiel_core.errors import GraphError, PlanError
+from ramiel_core.errors import GraphError, ModelError, PlanError
 from ramiel_core.graph.costs import COST_MODELS
 from ramiel_core.ir import AUTO, Graph, Plan, Point, Program, Rewrites
 from ramiel_core.ir import KERNELS as KERNEL_FAMILIES
+from ramiel_core.model import elsewhere
 from ramiel_core.plan import saved
 from ramiel_core.plan.distance import distance_to_end, slack
 from ramiel_core.plan.merge import replay
@@ -80,8 +81,14 @@ def choice() -> Choice:
     cost = asked.get(COST, DEFAULT_COST)
     if cost not in COST_MODELS:
         raise GraphError(f"there is no cost model {cost!r}; choose {', '.join(COST_MODELS)}.")
+    model = pipeline.resolve(asked.get(MODEL, DEFAULT_MODEL), uploaded_only=True)
+    if elsewhere.runs_code(model):
+        raise ModelError(
+            f"{model[:80]} would run code of this machine, which an address must not ask for. Use "
+            f"the shell: `python -m ramiel_core analyze {model[:80]}`."
+        )
     return Choice(
-        pipeline.resolve(asked.get(MODEL, DEFAULT_MODEL), uploaded_only=True),
+        model,
         cost,
         _number_of(WORKERS, MOST_WORKERS),
         _one_of(KERNELS, (*KERNEL_FAMILIES, AUTO)),

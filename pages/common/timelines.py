@@ -29,8 +29,8 @@ def show(report: Report, record: dict[str, Any]) -> None:
     cards.sub(
         "One row for each worker. Above as predicted from measured operator costs, below as "
         "traced in a run of its own. Outlined in red: the critical path, the chain of events that "
-        "decided how long the run took. Hover for names; click a bar to select its operator on every "
-        "page."
+        "decided how long the run took. Hover for names; click a bar to select its operator on "
+        "every page."
     )
     shown = {"predicted": report.predicted, "measured": labelled(report.measured)}
     paths = {name: critical_bars(timeline) for name, timeline in shown.items()}

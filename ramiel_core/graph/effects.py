@@ -145,10 +145,13 @@ class _Observer(fx.Interpreter):
 
 
 def storages(value: Any) -> dict[int, int]:
-    """Bytes of each storage in which the tensors in `value` keep their numbers; views share one."""
+    """Bytes of each storage in which the tensors in `value` keep their numbers; views share one.
+
+    Packed weights (oneDNN's own layout) have none that could be asked for: nobody writes to them.
+    """
     found = {}
     for leaf in pytree.tree_leaves(value):
-        if isinstance(leaf, torch.Tensor):
+        if isinstance(leaf, torch.Tensor) and leaf.layout == torch.strided:
             memory = leaf.untyped_storage()
             found[memory._cdata] = memory.nbytes()  # noqa: SLF001 - meta has no data pointers
     return found

@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from torchvision import models
 
 from ramiel_core.errors import ModelError
+from ramiel_core.model import elsewhere
 
 SEED = 0
 FAMILIES = {  # how torchvision's documentation groups them, by the start of the name
@@ -75,6 +76,8 @@ def resolve(name: str) -> str:
     ModelError
         For an unknown name; suggests the nearest ones.
     """
+    if found := elsewhere.resolve(name.strip()):
+        return found
     plain = name.strip().lower().replace("-", "_").replace(" ", "_")
     by_letters = {known.replace("_", ""): known for known in names()}
     if plain in names():
@@ -110,19 +113,20 @@ class SkipRandom(TorchFunctionMode):
 
 
 def build(name: str, device: str = "cpu") -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
-    """A torchvision model in eval mode and one example input of its own size.
+    """A model in eval mode and one example input of its own size.
 
     Parameters
     ----------
     name : str
         As `resolve` takes it.
     device : str
-        "meta" gives shapes without numbers, at no cost; "cpu" draws the weights.
+        "meta" gives shapes without numbers, at no cost; "cpu" draws the weights. What a function
+        of the user's own returns is taken as it is.
 
     Returns
     -------
     tuple of nn.Module and inputs
-        One input, shape (1, 3, side, side), float32.
+        One input, float32; (1, 3, side, side) for images.
 
     Raises
     ------
@@ -130,6 +134,10 @@ def build(name: str, device: str = "cpu") -> tuple[nn.Module, tuple[torch.Tensor
         For an unknown name.
     """
     name = resolve(name)
+    if elsewhere.runs_code(name):
+        return elsewhere.call(name)
+    if name not in names():
+        return _from_elsewhere(name, device)
     options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torchvision's own notes on initialisation
@@ -142,6 +150,18 @@ def build(name: str, device: str = "cpu") -> tuple[nn.Module, tuple[torch.Tensor
     side = getattr(module, "image_size", None) or _crop_size(name)
     generator = torch.Generator().manual_seed(SEED)
     example = torch.randn(1, 3, side, side, generator=generator)
+    return module.eval(), (example.to(device),)
+
+
+def _from_elsewhere(name: str, device: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
+    with warnings.catch_warnings(), SkipRandom():
+        warnings.simplefilter("ignore")  # notes on names that changed
+        module, shape = elsewhere.make(name)
+    if device == "meta":
+        module = module.to("meta")
+    else:
+        draw_weights(module)
+    example = torch.randn(shape, generator=torch.Generator().manual_seed(SEED))
     return module.eval(), (example.to(device),)
 
 

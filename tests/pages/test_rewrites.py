@@ -12,15 +12,15 @@ def rows(app):
 
 
 def test_folding_is_shown_before_and_after(visit):
-    app = visit(PAGE, model="swin_t", workers="1")
+    app = visit(PAGE, model="vit_b_32", workers="1")
     found = rows(app)
 
     assert not app.exception
     assert list(found) == ["as traced", "constants folded", "dead code dropped"]
-    assert found["as traced"]["operators"] - found["constants folded"]["operators"] == 12
+    assert found["as traced"]["operators"] - found["constants folded"]["operators"] == 1
     assert found["constants folded"]["t1"] < found["as traced"]["t1"]
-    assert "12 operators removed and 0 clones added" in texts(app)
-    assert len(app.dataframe[1].value) == 12
+    assert "1 operator removed and 0 clones added" in texts(app)
+    assert list(app.dataframe[1].value["operator"]) == ["expand"]
 
 
 def test_each_switch_is_kept_in_the_address(visit):
@@ -58,3 +58,18 @@ def test_an_impossible_switch_gets_one_sentence(visit):
 
     assert not app.exception
     assert "Clone is one of on, off" in texts(app)
+
+
+def test_an_address_cannot_run_code(visit):
+    app = visit("pages/code.py", model="tests.model.test_elsewhere:broken")
+
+    assert not app.exception
+    assert "which an address must not ask for" in texts(app)
+
+
+def test_a_model_that_is_in_no_list_is_shown_all_the_same(visit):
+    app = visit("pages/code.py", model="mc3_18", workers="1")
+
+    assert not app.exception
+    assert "mc3_18: 68 operators" in app.code[0].value
+    assert "mc3_18" in app.selectbox(key="model-picker").options[0]

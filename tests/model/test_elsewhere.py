@@ -1,0 +1,94 @@
+"""Models beyond the registry: timm's, torchvision's other ones, and functions of one's own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from ramiel_core import pipeline
+from ramiel_core.errors import ModelError
+from ramiel_core.model import elsewhere, zoo
+
+
+class Pair(nn.Module):
+    """Two inputs, one of them integer; a dict of a tensor and a tuple comes out."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(10, 4)
+
+    def forward(self, ids, scale):
+        x = self.words(ids)
+        return {"sum": x.sum(1), "parts": (x * scale, x + scale)}
+
+
+def pair():
+    return Pair(), (torch.tensor([[1, 2, 3]]), torch.ones(4))
+
+
+def single():
+    return nn.Linear(4, 2), torch.ones(1, 4)
+
+
+def no_inputs():
+    return nn.Linear(4, 2)
+
+
+def broken():
+    raise ValueError("no weights here")
+
+
+def test_a_function_of_ones_own_gives_the_model_and_its_inputs():
+    graph = pipeline.graph_of(f"{__name__}:pair", cost="unit")
+    module, inputs = zoo.build(f"{__name__}:single")
+
+    assert [spec.dtype for _, spec in graph.inputs] == ["int64", "float32"]
+    assert graph.result == "{'sum': sum_1, 'parts': (mul, add)}"
+    assert not module.training
+    assert [tuple(t.shape) for t in inputs] == [(1, 4)]
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (f"{__name__}:no_inputs", "returned Linear; it has to return an nn.Module and its example"),
+        (f"{__name__}:broken", "ValueError: no weights here. Name a function without arguments"),
+        (f"{__name__}:nothing", "has no attribute 'nothing'"),
+        ("no_such_package.at_all:f", "No module named 'no_such_package'"),
+        ("math:pi", "'float' object is not callable"),
+    ],
+)
+def test_a_path_that_leads_nowhere_gets_one_sentence(path: str, said: str):
+    with pytest.raises(ModelError, match=r"cannot be called|has to return") as raised:
+        zoo.build(path)
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["lraspp_mobilenet_v3_large", "mc3_18"])
+def test_torchvisions_other_models_are_found_by_name(name: str):
+    module, inputs = zoo.build(name, "meta")
+    graph = pipeline.graph_of(name, cost="unit")
+
+    assert zoo.resolve(name) == name
+    assert inputs[0].device.type == "meta"
+    assert len(graph) > 50
+    assert all(p.is_meta for p in module.parameters())
+
+
+def test_timms_models_are_built_without_a_download():
+    pytest.importorskip("timm")
+
+    assert len(pipeline.graph_of("timm:dla34", cost="unit")) == 140
+    with pytest.raises(ModelError, match=r"timm has no model called 'dla35'. Did you mean dla34"):
+        zoo.resolve("timm:dla35")
+    with pytest.raises(ModelError, match="timm has no model"):
+        zoo.resolve("timm:hf-hub:timm/dla34")
+
+
+def test_what_runs_code_is_told_apart():
+    assert elsewhere.runs_code("os:getcwd")
+    assert not elsewhere.runs_code("timm:dla34")
+    assert not elsewhere.runs_code("googlenet")
+    with pytest.raises(ModelError, match="no torchvision classification model"):
+        zoo.resolve("os:getcwd()")
