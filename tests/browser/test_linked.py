@@ -55,14 +55,12 @@ def test_chart_table_timeline_and_code_select_the_same_operator(page):
     page.wait_for_url(re.compile(r"operator=features_1(&|$)"))
     page.locator(".rv-name", has_text=re.compile("^features_1$")).wait_for()
 
-    page.get_by_test_id("stSidebar").get_by_role("link", name="Benchmark").click()
-    page.get_by_role("heading", level=1, name="Benchmark").wait_for()
-    assert selected(page) == "features_1"
+    page.goto(f"/benchmark?{ADDRESS}&operator=features_1")
     click_bar(page, 0)
     page.wait_for_url(re.compile(r"operator=(?!features_1(&|$))"))
     name = selected(page)
 
-    page.get_by_test_id("stSidebar").get_by_role("link", name="Code").click()
+    page.goto(f"/code?{ADDRESS}&operator={name}")
     line = page.get_by_role("option", selected=True).first
     line.wait_for()
     assert line.inner_text().strip().startswith(f"{name} = ")
