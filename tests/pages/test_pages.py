@@ -143,7 +143,7 @@ def test_merging_a_single_chain_says_that_there_is_nothing_to_merge(visit):
 
 
 def test_merging_without_a_possible_step_says_so(visit):
-    app = visit("pages/merging.py", model="vit_b_16")
+    app = visit("pages/merging.py", model="vit_b_16", constants="off")
 
     assert not app.exception
     assert "there is no step to show" in texts(app)

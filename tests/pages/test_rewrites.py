@@ -46,7 +46,7 @@ def test_clones_are_listed_and_stand_in_the_graph_and_in_the_code(visit):
     found = rows(app)
     assert found["cheap operators cloned"]["clones"] == 1
     assert found["cheap operators cloned"]["predicted"] < found["as traced"]["predicted"]
-    graph = visit("pages/graph.py", op=clone["clone"], view="workers", **asked)
+    graph = visit("pages/graph.py", operator=clone["clone"], view="workers", **asked)
     assert f"<dt>Clone of</dt><dd>{clone['of']}</dd>" in texts(graph)
     assert "1 clone, dashed." in texts(graph)
     code = visit("pages/code.py", **asked)
