@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .screen import texts
+from .screen import program, texts
 
 PAGE = "pages/rewrites.py"
 
@@ -50,7 +50,7 @@ def test_clones_are_listed_and_stand_in_the_graph_and_in_the_code(visit):
     assert f"<dt>Clone of</dt><dd>{clone['of']}</dd>" in texts(graph)
     assert "1 clone, dashed." in texts(graph)
     code = visit("pages/code.py", **asked)
-    assert f"# {clone['of']} again, not to wait for" in code.code[0].value
+    assert f"# {clone['of']} again, not to wait for" in program(code)
 
 
 def test_an_impossible_switch_gets_one_sentence(visit):
