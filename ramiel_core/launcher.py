@@ -50,9 +50,7 @@ from ramiel_core.run.profile import operator_costs, send_line
 from ramiel_core.run.tune import Candidate, Standing, fastest
 
 Tell = Callable[..., None]
-COMPILE_S = (
-    0.4  # that inductor takes an operator which it has not compiled before, on this kind of core
-)
+COMPILE_S = 0.4  # of inductor, for an operator that it has not compiled before, on such a core
 IMPORT_TOLERANCE = 1e-4  # between torch and ONNX Runtime in float32, of the largest output
 PLANNERS_TRIED = ("ramiel", "heft")
 TORCH_KERNELS = ("eager", "fused")  # whose operators run one by one
@@ -194,9 +192,7 @@ class Workshop:
         self.parcel, self.tell, self.signals = parcel, tell, signals
         self.clone, self.by_hand = clone, by_hand
         self._weighed: dict[tuple[str, int], Graph] = {}
-        self._anchor_ms = (
-            0.0  # of eager operators on one thread, when the first costs were measured
-        )
+        self._anchor_ms = 0.0  # eager operators on one thread, when first costs were measured
         self.calls: dict[str, dict[str, str]] = {}  # chosen, by family and threads, by operator
 
     @cached_property
