@@ -17,7 +17,7 @@ ASSETS = Path(__file__).parents[2] / "assets"
 PAGES = (
     ("app.py", "Model", ":material/deployed_code:"),
     ("pages/graph.py", "Graph", ":material/account_tree:"),
-    ("pages/rewrites.py", "Rewrites", ":material/edit_note:"),
+    ("pages/rewrites.py", "Rewrites", ":material/content_cut:"),
     ("pages/merging.py", "Merging", ":material/merge:"),
     ("pages/planners.py", "Planners", ":material/alt_route:"),
     ("pages/what_if.py", "What if", ":material/experiment:"),

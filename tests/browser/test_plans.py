@@ -85,7 +85,7 @@ def test_an_operator_is_moved_saved_run_and_compared(page):
 
 def test_the_report_of_a_graph_can_be_taken_along(page):
     page.goto("/export?model=squeezenet1_0")
-    page.get_by_role("heading", name="A benchmark").wait_for()
+    page.get_by_role("heading", name="The plan").wait_for()
 
     for label, begins in (("Picture, PNG", b"\x89PNG"), ("Operators, CSV", b"operator,")):
         with page.expect_download() as download:

@@ -71,5 +71,5 @@ def test_a_model_that_is_in_no_list_is_shown_all_the_same(visit):
     app = visit("pages/code.py", model="mc3_18", workers="1")
 
     assert not app.exception
-    assert "mc3_18: 68 operators" in app.code[0].value
+    assert "mc3_18: 68 operators" in program(app)
     assert "mc3_18" in app.selectbox(key="model-picker").options[0]

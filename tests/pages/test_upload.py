@@ -67,14 +67,11 @@ def kept_app():
     return {}
 
 
-@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("kind", [kind for kind in BAD if kind != "empty"])  # it takes none
 def test_a_bad_file_is_one_sentence_and_the_app_goes_on(visit, kept_app, kind):
     app = kept_app.setdefault("app", visit("app.py") if not kept_app else None)
     make, said = BAD[kind]
-    content = make()
-    if not content:
-        pytest.skip("the uploader itself takes no empty file")
-    upload(app, content, "bad.onnx")
+    upload(app, make(), "bad.onnx")
     opens = [found for found in app.button if found.label == "Open its graph"]
     if opens:
         opens[0].click().run()
