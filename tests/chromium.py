@@ -84,3 +84,8 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
         else:
             return
     pytest.fail(f"nobody answers at {url}")
+
+
+def settled(page) -> None:
+    """Wait until the page has been drawn: a click while it is drawn anew is lost."""
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")

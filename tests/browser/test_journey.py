@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chromium import settled
 from tests.onnx_files import BAD, sound
 
 GRAPH = (
@@ -37,10 +38,6 @@ def metric(page, label: str) -> str:
 def graph_drawn(page) -> None:
     page.wait_for_function(f"{GRAPH}?.opened")
     settled(page)
-
-
-def settled(page) -> None:
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
 
 
 def follow_link(page, label: str) -> None:
@@ -115,6 +112,7 @@ def test_from_choosing_a_model_to_the_verdict(page):
     assert job in page.url
     assert page.get_by_role("spinbutton", name="Repeats").input_value() == "3"
     page.get_by_text("Bit for bit equal in 6 of 6 inferences.").wait_for()
+    settled(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download results.json").click()
     (record,) = json.loads(Path(download.value.path()).read_text())
@@ -161,6 +159,7 @@ def test_tuning_ends_with_a_leaderboard_whose_winner_can_be_benchmarked(page):
     assert page.get_by_role("button", name="Cancel").count() == 0
     assert box.input_value() == "1"
     page.get_by_role("heading", name="Leaderboard").wait_for()
+    settled(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download tuning.json").click()
     record = json.loads(Path(download.value.path()).read_text())
@@ -219,6 +218,7 @@ def test_the_picture_can_be_taken_along(page, button, begins):
     page.goto("/graph?model=squeezenet1_0")
     graph_drawn(page)
 
+    settled(page)
     with page.expect_download() as download:
         page.get_by_role("button", name=button, exact=True).click()
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 
+from tests.chromium import settled
+
 ADDRESS = "model=squeezenet1_0&workers=2"
-
-
-def settled(page) -> None:
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
 
 
 def selected(page) -> str | None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.chromium import settled
+
 RUNNING_MS = 240_000  # twenty rounds, on a host that may be busy
-
-
-def settled(page) -> None:
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
 
 
 def metric(page, label: str) -> str:
@@ -51,6 +49,7 @@ def test_an_operator_is_moved_saved_run_and_compared(page):
         "1", exact=True
     ).wait_for()
 
+    settled(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as JSON").click()
     file = Path(download.value.path())
@@ -69,6 +68,7 @@ def test_an_operator_is_moved_saved_run_and_compared(page):
     page.get_by_role("link", name="The whole result").click()
     page.get_by_role("heading", name="Who did what when").wait_for()
     page.get_by_text("Bit for bit equal in 40 of 40").wait_for()
+    settled(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download trace").click()
     events = json.loads(Path(download.value.path()).read_text())["traceEvents"]
@@ -88,6 +88,7 @@ def test_the_report_of_a_graph_can_be_taken_along(page):
     page.get_by_role("heading", name="The plan").wait_for()
 
     for label, begins in (("Picture, PNG", b"\x89PNG"), ("Operators, CSV", b"operator,")):
+        settled(page)
         with page.expect_download() as download:
             page.get_by_role("button", name=label).click()
         assert Path(download.value.path()).read_bytes().startswith(begins)
