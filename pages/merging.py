@@ -107,7 +107,7 @@ def main() -> None:
             f"clusters before that, the Graph page after it."
         )
     if plan.steps:
-        all_steps(plan, "units" if graph.cost_model == "unit" else "ms")
+        all_steps(plan, graph.unit)
 
 
 main()

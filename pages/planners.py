@@ -151,7 +151,7 @@ def main() -> None:
         frame.workers_picker(natural, chosen, "Workers")
     workers = chosen.workers or natural.fixpoint
     bound_ms = max(natural.t1_ms / workers, natural.tinf_ms)
-    unit = "units" if graph.cost_model == "unit" else "ms"
+    unit = graph.unit
     plans, rows = {}, []
     for name, planner in PLANNERS.items():
         if planner.refuses(graph):

@@ -109,7 +109,7 @@ def cost_model(chosen: state.Choice) -> str:
 
 def table(rows: list[Stage]) -> None:
     """Show all stages, one a line."""
-    unit = "units" if rows[0].graph.cost_model == "unit" else "ms"
+    unit = rows[0].graph.unit
     number = st.column_config.NumberColumn
     found = [(row, pipeline.summary(row.graph, row.plan)) for row in rows]
     st.dataframe(

@@ -222,6 +222,11 @@ class Graph:
         return tuple(node.name for node in self.nodes if node.clone_of)
 
     @property
+    def unit(self) -> str:
+        """What costs are counted in."""
+        return "units" if self.cost_model == "unit" else "ms"
+
+    @property
     def t1_ms(self) -> float:
         """Total cost: the time of one worker (T1), who needs no clones."""
         return sum(node.cost_ms for node in self.nodes if not node.clone_of)

@@ -263,7 +263,9 @@ class Workshop:
             wide = self.weighed(c.kernels, most)
             graph, plan = moldable_plan(graph, wide, c.workers, c.threads, most)
         else:
-            plan = _apart(plan_of, graph, c.workers, c.planner)
+            planned = partial(plan_of, graph, c.workers, c.planner)
+            apart = fitting_planner(graph, c.planner).leaves_threads
+            plan = _apart(planned) if apart else planned()
             if self.clone:
                 graph, plan = with_clones(graph, plan)
         weights = self.family(c.kernels)[1]
@@ -322,9 +324,9 @@ class Workshop:
 
 
 def _apart(work: Callable[..., Any], *given: Any) -> Any:
-    """What `work(*given)` returns, done in a child.
+    """What `work(*given)` returns, done in a child: it leaves threads behind.
 
-    The exact planner's solver leaves threads behind, after which nothing may be forked here.
+    After that, nothing may be forked here.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as children:
         return children.submit(work, *given).result()

@@ -19,7 +19,7 @@ from torch.fx.passes.shape_prop import ShapeProp
 
 from ramiel_core.ir import Recipe, TracedModel
 from ramiel_core.kernels import fused
-from ramiel_core.kernels.layers import as_layers
+from ramiel_core.kernels.layers import as_layers, pair
 
 aten: Any = torch.ops.aten
 
@@ -125,7 +125,7 @@ class _Rewriter:
 
     def _convolution(self, node: fx.Node, layer: nn.Conv2d) -> None:
         x = node.all_input_nodes[0]
-        stride, padding, dilation = map(_pair, (layer.stride, layer.padding, layer.dilation))
+        stride, padding, dilation = map(pair, (layer.stride, layer.padding, layer.dilation))
         shape = tuple(_shape(x))
         packed = fused.ConvWeights(
             layer.weight, layer.bias, stride, padding, dilation, layer.groups, shape
@@ -162,9 +162,9 @@ class _Rewriter:
     def _max_pool(self, node: fx.Node, layer: nn.MaxPool2d) -> None:
         x = node.all_input_nodes[0]
         kernel, padding, dilation = (
-            _pair(v) for v in (layer.kernel_size, layer.padding, layer.dilation)
+            pair(v) for v in (layer.kernel_size, layer.padding, layer.dilation)
         )
-        stride = _pair(layer.stride)
+        stride = pair(layer.stride)
         size, given = _shape(node)[2:], _shape(x)[2:]
         inside = all((n - 1) * s < g for n, s, g in zip(size, stride, given, strict=True))
         if dilation != (1, 1) or layer.return_indices or not inside:
@@ -252,10 +252,6 @@ def _shape(node: fx.Node) -> torch.Size:
     """Of what a node returned, where that is one tensor; else empty."""
     shape = getattr(node.meta.get("tensor_meta"), "shape", ())
     return torch.Size(shape)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
 def _flops(layer: nn.Conv2d, shape: torch.Size) -> int:

@@ -94,9 +94,9 @@ def _conv(given: Given) -> nn.Module | None:
             weight.shape[1] * groups,
             weight.shape[0],
             tuple(weight.shape[2:]),
-            _pair(given.get("stride", 1)),
-            _pair(padding),
-            _pair(given.get("dilation", 1)),
+            pair(given.get("stride", 1)),
+            pair(padding),
+            pair(given.get("dilation", 1)),
             groups,
             bias=given["bias"] is not None,
         )
@@ -130,12 +130,12 @@ def _batch_norm(given: Given) -> nn.Module | None:
 def _max_pool(given: Given) -> nn.Module | None:
     if given.get("return_indices", False):
         return None
-    kernel = _pair(given["kernel_size"])
+    kernel = pair(given["kernel_size"])
     return nn.MaxPool2d(
         kernel,
-        _pair(given.get("stride") or kernel),
-        _pair(given.get("padding", 0)),
-        _pair(given.get("dilation", 1)),
+        pair(given.get("stride") or kernel),
+        pair(given.get("padding", 0)),
+        pair(given.get("dilation", 1)),
         ceil_mode=given.get("ceil_mode", False),
     )
 
@@ -150,7 +150,8 @@ def _holding(layer: nn.Module, given: Given) -> nn.Module:
     return layer
 
 
-def _pair(value: Any) -> tuple[int, int]:
+def pair(value: Any) -> tuple[int, int]:
+    """A size for height and width: one number, alone or in a list, stands for both."""
     both = (value,) if isinstance(value, int) else tuple(value)
     return (both * 2)[:2]
 

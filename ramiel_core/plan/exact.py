@@ -82,8 +82,7 @@ def exact(graph: Graph, workers: int, start: Sequence[Sequence[str]]) -> Exact:
     """
     given = tuple(tuple(names) for names in start)
     start_ms = simulate(graph, given).makespan_ms
-    free_ms = distance_to_end(graph, free_sends=True)
-    bound_ms = max(graph.t1_ms / workers, max(free_ms.values(), default=0.0))
+    bound_ms = _least_ms(graph, workers)
     if start_ms <= bound_ms or workers == 1:
         return Exact(given, start_ms, start_ms if workers == 1 else bound_ms)
     home = {name: i for i, names in enumerate(given) for name in names}
@@ -110,6 +109,12 @@ def exact(graph: Graph, workers: int, start: Sequence[Sequence[str]]) -> Exact:
 def largest_section(graph: Graph) -> int:
     """Operators of the largest problem that `exact` would have to solve."""
     return max(map(len, _sections(graph)), default=0)
+
+
+def _least_ms(graph: Graph, workers: int) -> float:
+    """No plan is shorter: all the work shared out evenly, and the longest path."""
+    free_ms = distance_to_end(graph, free_sends=True)
+    return max(graph.t1_ms / workers, max(free_ms.values(), default=0.0))
 
 
 def _sections(graph: Graph) -> list[tuple[str, ...]]:
@@ -144,8 +149,7 @@ def _solved(graph: Graph, workers: int, start: Clusters, effort: float) -> Exact
     own = (tuple(name for name in names if name in graph.index) for names in start)
     given = tuple(names for names in own if names)
     start_ms = simulate(graph, given).makespan_ms
-    free_ms = distance_to_end(graph, free_sends=True)
-    bound_ms = max(graph.t1_ms / workers, max(free_ms.values(), default=0.0))
+    bound_ms = _least_ms(graph, workers)
     if start_ms <= bound_ms:
         return Exact(given, start_ms, start_ms)
     from ortools.sat.python import cp_model  # two seconds, which only this planner pays

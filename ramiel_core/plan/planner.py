@@ -37,6 +37,7 @@ class Planner:
     says: str  # what it does, in a sentence
     plan: Callable[[Graph, int | None], Plan]
     most_operators: int | None = None  # of a section; it refuses graphs with larger ones
+    leaves_threads: bool = False  # after which nothing may be forked
 
     def refuses(self, graph: Graph) -> bool:
         """Whether `graph` is too large for it."""
@@ -275,6 +276,7 @@ PLANNERS: Mapping[str, Planner] = MappingProxyType(
             "sections only.",
             _exact,
             MOST_OPERATORS,
+            leaves_threads=True,
         ),
     }
 )

@@ -30,7 +30,7 @@ def costs(graph: Graph, clusters: Mapping[int, Sequence[str]]) -> go.Figure:
     """
     cluster_of = {name: i for i, names in clusters.items() for name in names}
     numbers = [cluster_of.get(node.name) for node in graph.nodes]
-    unit = "units" if graph.cost_model == "unit" else "ms"
+    unit = graph.unit
     figure = go.Figure(
         go.Bar(
             x=list(range(1, len(graph) + 1)),
@@ -76,7 +76,7 @@ def table(
     """
     cluster_of = {name: i for i, names in clusters.items() for name in names}
     critical, t1_ms = frozenset(critical_path), graph.t1_ms
-    unit = "units" if graph.cost_model == "unit" else "ms"
+    unit = graph.unit
     return [
         {
             "operator": node.name,

@@ -45,7 +45,7 @@ def playback(
             "cut": _cut_edges(graph, plan, chain_of) + [step.cut_edges for step in plan.steps],
             "clusters": [*range(before + 1), *(step.clusters for step in plan.steps)],
             "longest": max(plan.tinf_send_ms, plan.tinf_ms),
-            "unit": "units" if graph.cost_model == "unit" else "ms",
+            "unit": graph.unit,
         }
     )
 

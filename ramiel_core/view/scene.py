@@ -64,7 +64,7 @@ def facts(
     error_percent : Mapping[str, float], optional
         Predicted cost against measured, where both are known.
     """
-    unit = "units" if graph.cost_model == "unit" else "ms"
+    unit = graph.unit
     costs = [node.cost_ms for node in graph.nodes]
     slack = [slack_ms[node.name] for node in graph.nodes]
     kinds = [op for op, _ in Counter(node.op for node in graph.nodes).most_common()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import torch
@@ -79,7 +79,7 @@ def _computed_wide(function: Any, a: Tensor, b: Tensor) -> Tensor:
     return result if result.dtype is torch.bool else result.to(a.dtype)
 
 
-def _binary(call: Call, function: Any, a: Tensor, b: Tensor) -> Tensor:
+def _binary(function: Any, call: Call, a: Tensor, b: Tensor) -> Tensor:
     if a.dtype in WIDER:
         return _computed_wide(function, a, b)
     left, right = number_in(call, a, b), number_in(call, b, a)
@@ -89,19 +89,17 @@ def _binary(call: Call, function: Any, a: Tensor, b: Tensor) -> Tensor:
     return result
 
 
-@operator("Add")
-def _add(call: Call, a: Tensor, b: Tensor) -> Tensor:
-    return _binary(call, torch.add, a, b)
-
-
-@operator("Sub")
-def _sub(call: Call, a: Tensor, b: Tensor) -> Tensor:
-    return _binary(call, torch.sub, a, b)
-
-
-@operator("Mul")
-def _mul(call: Call, a: Tensor, b: Tensor) -> Tensor:
-    return _binary(call, torch.mul, a, b)
+BINARY: Mapping[str, Any] = {
+    "Add": torch.add,
+    "Sub": torch.sub,
+    "Mul": torch.mul,
+    "BitwiseAnd": torch.bitwise_and,
+    "BitwiseOr": torch.bitwise_or,
+    "BitwiseXor": torch.bitwise_xor,
+    "Equal": torch.eq,
+}
+for _name, _function in BINARY.items():
+    operator(_name)(partial(_binary, _function))
 
 
 @operator("Div")
@@ -109,29 +107,14 @@ def _div(call: Call, a: Tensor, b: Tensor) -> Tensor:
     if a.dtype is torch.uint64:
         raise call.refuse("divides uint64, which torch cannot")
     integers = a.dtype in INTEGERS
-    return _binary(call, calls.divide_integers if integers else torch.div, a, b)
+    return _binary(calls.divide_integers if integers else torch.div, call, a, b)
 
 
 @operator("Mod")
 def _mod(call: Call, a: Tensor, b: Tensor) -> Tensor:
     if a.dtype is torch.uint64:
         raise call.refuse("divides uint64, which torch cannot")
-    return _binary(call, torch.fmod if call.attribute("fmod", 0) else torch.remainder, a, b)
-
-
-@operator("BitwiseAnd")
-def _bitwise_and(call: Call, a: Tensor, b: Tensor) -> Tensor:
-    return _binary(call, torch.bitwise_and, a, b)
-
-
-@operator("BitwiseOr")
-def _bitwise_or(call: Call, a: Tensor, b: Tensor) -> Tensor:
-    return _binary(call, torch.bitwise_or, a, b)
-
-
-@operator("BitwiseXor")
-def _bitwise_xor(call: Call, a: Tensor, b: Tensor) -> Tensor:
-    return _binary(call, torch.bitwise_xor, a, b)
+    return _binary(torch.fmod if call.attribute("fmod", 0) else torch.remainder, call, a, b)
 
 
 @operator("BitwiseNot")
@@ -152,41 +135,26 @@ def _pow(call: Call, a: Tensor, b: Tensor) -> Tensor:
     return calls.power(a, b)
 
 
-@operator("Equal")
-def _equal(call: Call, a: Tensor, b: Tensor) -> Tensor:
-    return _binary(call, torch.eq, a, b)
-
-
 def _flipped(value: Tensor) -> Tensor:
     """uint64 as int64 of the same order."""
     return torch.bitwise_xor(value.to(torch.int64), calls.SIGN_BIT)
 
 
-def _compare(call: Call, function: Any, a: Tensor, b: Tensor) -> Tensor:
+def _compare(function: Any, call: Call, a: Tensor, b: Tensor) -> Tensor:
     if a.dtype is torch.uint64:
         compared: Tensor = function(_flipped(a), _flipped(b))
         return compared
-    return _binary(call, function, a, b)
+    return _binary(function, call, a, b)
 
 
-@operator("Less")
-def _less(call: Call, a: Tensor, b: Tensor) -> Tensor:
-    return _compare(call, torch.lt, a, b)
-
-
-@operator("LessOrEqual")
-def _less_or_equal(call: Call, a: Tensor, b: Tensor) -> Tensor:
-    return _compare(call, torch.le, a, b)
-
-
-@operator("Greater")
-def _greater(call: Call, a: Tensor, b: Tensor) -> Tensor:
-    return _compare(call, torch.gt, a, b)
-
-
-@operator("GreaterOrEqual")
-def _greater_or_equal(call: Call, a: Tensor, b: Tensor) -> Tensor:
-    return _compare(call, torch.ge, a, b)
+COMPARISONS: Mapping[str, Any] = {
+    "Less": torch.lt,
+    "LessOrEqual": torch.le,
+    "Greater": torch.gt,
+    "GreaterOrEqual": torch.ge,
+}
+for _name, _function in COMPARISONS.items():
+    operator(_name)(partial(_compare, _function))
 
 
 @operator("Max")
@@ -213,7 +181,7 @@ def _extreme(function: Any, inputs: tuple[Tensor, ...]) -> Tensor:
 
 @operator("Sum")
 def _sum(call: Call, *inputs: Tensor) -> Tensor:
-    return reduce(lambda a, b: _add(call, a, b), inputs)
+    return reduce(partial(_binary, torch.add, call), inputs)
 
 
 @operator("Mean")

@@ -46,7 +46,7 @@ def _both_ways(
     lengths: Tensor | None,
     states: tuple[Tensor, ...],
     direction: str,
-    steps: list[Callable[..., tuple[Tensor, ...]]],
+    one_way: Callable[[int], Callable[..., tuple[Tensor, ...]]],
 ) -> tuple[Tensor, ...]:
     """(time, direction, batch, hidden) and each last state as (direction, batch, hidden)."""
     done = [
@@ -54,10 +54,10 @@ def _both_ways(
             x,
             lengths,
             tuple(state[i] for state in states),
-            step,
+            one_way(i),
             backwards=direction == "reverse" or i == 1,
         )
-        for i, step in enumerate(steps)
+        for i in range(len(states[0]))
     ]
     outputs = torch.stack([sequence for sequence, _ in done], 1)
     last = zip(*(ends for _, ends in done), strict=True)
@@ -88,8 +88,7 @@ def rnn(
         f = _activate(activations[i], clip)
         return lambda xt, h: (f(xt @ weight[i].T + h @ recurrence[i].T + b),)
 
-    steps = [one_way(i) for i in range(weight.shape[0])]
-    return _both_ways(x, lengths, (hidden,), direction, steps)
+    return _both_ways(x, lengths, (hidden,), direction, one_way)
 
 
 @one_call
@@ -126,8 +125,7 @@ def gru(
 
         return step
 
-    steps = [one_way(i) for i in range(weight.shape[0])]
-    return _both_ways(x, lengths, (hidden,), direction, steps)
+    return _both_ways(x, lengths, (hidden,), direction, one_way)
 
 
 @one_call
@@ -163,5 +161,4 @@ def lstm(
 
         return step
 
-    steps = [one_way(i) for i in range(weight.shape[0])]
-    return _both_ways(x, lengths, (hidden, cell), direction, steps)
+    return _both_ways(x, lengths, (hidden, cell), direction, one_way)
