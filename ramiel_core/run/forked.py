@@ -38,6 +38,8 @@ from ramiel_core.run.shared import IDLE, RUN, STOP, TRACE, Shared
 from ramiel_core.run.worker import REPORT_BYTES, die_with, report, serve, serve_all
 
 LOOK_S = 0.1  # how often a waiting caller looks whether its workers live
+TASKS = Path("/proc/self/task")
+LEAVING_S = 1.0  # for a thread that has been joined to be gone from the system's list as well
 BUILD_LIMIT_S = 900.0  # for a worker to build its recipes: one that compiles may need minutes
 
 
@@ -302,7 +304,9 @@ def _children(pid: int) -> list[psutil.Process]:
 
 
 def _refuse_threads() -> None:
-    threads = len(list(Path("/proc/self/task").iterdir()))
+    ends = time.monotonic() + LEAVING_S
+    while (threads := len(list(TASKS.iterdir()))) > 1 and time.monotonic() < ends:
+        time.sleep(0.001)
     if threads > 1:
         raise RunError(
             f"this process has {threads} threads, and a child forked from it would hang. Start a "

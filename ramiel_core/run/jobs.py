@@ -77,8 +77,7 @@ def start(job: Job, model: bytes | None = None) -> str:
         )
     _started[job_id] = process
     threading.Thread(target=process.wait, daemon=True).start()  # leaves no zombie behind
-    born = psutil.Process(process.pid).create_time()
-    (folder / "process.json").write_text(json.dumps({"pid": process.pid, "born": born}))
+    (folder / "process.json").write_text(json.dumps({"pid": process.pid}))
     return job_id
 
 
@@ -189,8 +188,8 @@ def _process(folder: Path) -> psutil.Process | None:
     try:
         known = json.loads((folder / "process.json").read_text())
         process = psutil.Process(known["pid"])
-        same = process.create_time() == known["born"]
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        # Told by its command, not by when it began: that moves when the host's clock is set.
+        return process if process.cmdline()[-1:] == [str(folder)] else None
     except (FileNotFoundError, psutil.NoSuchProcess):
         return None
 

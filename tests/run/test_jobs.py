@@ -68,11 +68,11 @@ def test_a_job_tells_its_progress_and_ends_with_a_report():
     found = list(jobs.follow(job_id))
     told = [event["kind"] for event in found]
 
+    assert told[-1] == "report", found[-1]
     assert told[0] == "stage"
     assert told.count("progress") == 3
     assert [e["done"] for e in found if e["kind"] == "progress"] == [1, 2, 3]
     assert told.index("planned") < told.index("progress") < told.index("report")
-    assert told[-1] == "report"
     record = found[-1]["record"]
     assert (record["model"], record["repeats"], record["equal"]) == ("small", 3, True)
     # It is found again by its id, here and from any other process, and says the same.

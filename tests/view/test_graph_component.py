@@ -224,7 +224,9 @@ def test_names_that_are_markup_are_shown_as_text(page):
         page.mouse.move(*where(page, name))
         page.locator(".tip .head", has_text=name[:20]).wait_for()
         page.evaluate("(name) => " + f"{VIEW}.pick(name)", name)
-        assert page.locator(".said").inner_text().startswith(name)
+        page.wait_for_function(
+            f"(name) => {VIEW}.find('.said').textContent.startsWith(name)", arg=name
+        )
     assert len(names[1]) > 500
 
     page.mouse.move(10, 10)  # off the graph
