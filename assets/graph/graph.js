@@ -33,6 +33,26 @@ async function present(root, data, tell) {
   root.view.show(data, facts, shape, playback);
 }
 
+// A value that both sides change. What Python sends counts only once it has heard of our last
+// change: a run that began before would put back what was there then.
+class Agreed {
+  constructor(tell) { this.tell = tell; }
+
+  // Whether Python means another value than the one agreed on.
+  hear({ value, turn }) {
+    this.turn ??= turn;
+    if (turn < this.turn || value === this.value) return false;
+    this.value = value;
+    return true;
+  }
+
+  say(value) {
+    this.value = value;
+    this.turn += 1;
+    this.tell({ value, turn: this.turn });
+  }
+}
+
 class GraphView {
   constructor(root, vis) {
     this.root = root;
@@ -41,7 +61,8 @@ class GraphView {
     this.matches = [];
     this.match = -1;
     this.only = null; // the bucket that the legend singles out
-    this.selected = null;
+    this.selected = null; // the box that holds what is chosen
+    this.chosen = new Agreed((told) => this.tell("selected", told));
     this.hovered = null;
     this.armed = null; // the edge that a jump would follow
     this.fitted = new Map(); // names, shortened to the width of a box
@@ -108,9 +129,10 @@ class GraphView {
     this.offerModes();
     if (playback) this.playback(playback, data);
     this.recolour();
+    const asked = this.chosen.hear(data.selected);
     if (!known) this.place();
     this.resize();
-    if (data.selected !== this.asked) this.follow(data.selected);
+    if (asked) this.follow();
     this.search(this.find("input[type=search]").value);
     this.say();
   }
@@ -130,8 +152,7 @@ class GraphView {
     };
     this.fitted.clear();
     this.hovered = this.armed = null;
-    this.asked = this.data.selected; // a new graph opens on what was chosen in it
-    this.selected = this.idOf(this.asked);
+    this.selected = this.idOf(this.chosen.value); // a new graph opens on what was chosen in it
     this.network.setData({ nodes: boxes.map(({ id, x, y }) => ({ id, x, y })), edges: [] });
     if (!this.anchored()) this.opened = false;
     this.paintMap();
@@ -156,14 +177,12 @@ class GraphView {
     return member === undefined ? null : this.scene.boxes[this.scene.boxOf[member]].id;
   }
 
-  follow(name) {
-    this.asked = name;
-    const id = this.idOf(name);
+  follow() {
+    const id = this.idOf(this.chosen.value);
     if (id === this.selected) return;
     this.selected = id;
     this.armed = null;
     if (id !== null) this.centre(id);
-    this.tell("selected", name ?? null); // so that the next click is told apart from this one
   }
 
   // ---- colours
@@ -314,11 +333,11 @@ class GraphView {
   }
 
   pick(id = null) {
-    this.selected = this.asked = id;
+    this.selected = id;
     this.armed = null;
     this.say();
     this.network.redraw();
-    this.tell("selected", id);
+    this.chosen.say(id);
   }
 
   go(id) {

@@ -9,6 +9,7 @@ class Player {
   constructor(view) {
     this.view = view;
     this.frame = 0;
+    this.rest = new Agreed((told) => view.tell("frame", told));
     this.timer = this.pulsing = null;
     view.find(".now").hidden = view.find(".transport").hidden = false;
     this.range = view.find(".transport input[type=range]");
@@ -20,18 +21,17 @@ class Player {
   }
 
   load(playback, frame) {
-    if (this.playback !== playback) {
+    const other = this.playback !== playback;
+    if (other) {
       this.playback = playback;
       this.chains = playback.chains.operators.length;
       this.last = this.chains + playback.steps.kept.length;
       this.range.max = this.last;
       this.view.find(".scrub .border").style.left = `${(100 * this.chains) / Math.max(this.last, 1)}%`;
       this.drawCharts();
-      this.asked = null;
     }
-    if (frame === this.asked) return;
-    this.asked = frame;
-    if (frame !== this.told) this.show(Math.min(frame, this.last), false);
+    const asked = this.rest.hear(frame);
+    if (asked || other) this.show(Math.min(this.rest.value, this.last), false);
   }
 
   // ---- moving through the frames
@@ -78,9 +78,7 @@ class Player {
   }
 
   report() {
-    if (this.told === this.frame) return;
-    this.told = this.frame;
-    this.view.tell("frame", this.frame);
+    if (this.rest.value !== this.frame) this.rest.say(this.frame);
   }
 
   show(frame, moving) {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -21,16 +20,7 @@ ASSETS = Path(__file__).parents[2] / "assets" / "graph"
 SCRIPTS = ("shelf", "query", "scene", "keys", "player", "graph")
 STATES = ("selected", "expanded", "viewport", "colour", "frame")
 CHOSEN, EXPANDED, VIEWPORT, COLOUR, FRAME = STATES
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the user has done in a graph."""
-
-    selected: str | None  # operator or group clicked last
-    viewport: Mapping[str, Any] | None  # where the view rests: x, y, scale, and the shape shown
-    colour: str  # what fills stand for
-    frame: int | None  # of the player, once it rests
+AGREED = (CHOSEN, FRAME)  # that both sides change: told with a number that says how often
 
 
 def graph_view(
@@ -43,8 +33,8 @@ def graph_view(
     playback: Part | None = None,
     frame: int = 0,
     on: Mapping[str, Callable[[Any], None]] = MappingProxyType({}),
-) -> Seen:
-    """Show a graph; say what the user has done in it.
+) -> None:
+    """Show a graph, and tell what the user does in it.
 
     Parameters
     ----------
@@ -65,7 +55,7 @@ def graph_view(
         Which the player shows, whenever this value changes.
     on : Mapping[str, Callable]
         What to call with a new value before the page runs again, by `CHOSEN`, `EXPANDED`,
-        `VIEWPORT`, `COLOUR` or `FRAME`.
+        `VIEWPORT` (x, y, scale, and the shape shown), `COLOUR` or `FRAME`.
     """
     opening = f"{key}-opening"
     if key not in st.session_state:  # shown for the first time, or again after another page
@@ -79,7 +69,7 @@ def graph_view(
         }.items():
             if part is not None:
                 shelf.send(part, f"{key}-{name}")
-        result = _graph()(
+        _graph()(
             key=key,
             data={
                 "facts": scene.facts.key,
@@ -87,27 +77,38 @@ def graph_view(
                 "playback": playback.key if playback else None,
                 "paint": scene.paint,
                 "height": height,
-                "selected": selected,
+                "selected": {"value": selected, "turn": _turn(key, CHOSEN)},
                 "expanded": expanded(key),
                 "colour": colour,
-                "frame": frame,
+                "frame": {"value": frame, "turn": _turn(key, FRAME)},
                 "viewport": st.session_state[opening],
             },
-            default={CHOSEN: selected, EXPANDED: [], VIEWPORT: None, COLOUR: colour, FRAME: None},
+            default={CHOSEN: None, EXPANDED: [], VIEWPORT: None, COLOUR: colour, FRAME: None},
             # A state exists only with a callback.
             **{f"on_{name}_change": partial(_told, key, name, on.get(name)) for name in STATES},
         )
-    return Seen(result[CHOSEN], result[VIEWPORT], result[COLOUR], result[FRAME])
 
 
 def expanded(key: str) -> list[str]:
     """Groups that the user has expanded in the view with this key."""
-    return list((st.session_state.get(key) or {}).get(EXPANDED) or [])
+    return list(_last(key, EXPANDED) or [])
+
+
+def _last(key: str, name: str) -> Any:
+    """What the view has told last of one of its states; none at first."""
+    return (st.session_state.get(key) or {}).get(name)
+
+
+def _turn(key: str, name: str) -> int:
+    """How often the view had changed a value when this run began."""
+    return (_last(key, name) or {"turn": 0})["turn"]
 
 
 def _told(key: str, name: str, listener: Callable[[Any], None] | None) -> None:
     """Pass a new value on; a viewport is remembered beyond this page as well."""
-    value = st.session_state[key][name]
+    value = _last(key, name)
+    if name in AGREED:
+        value = value["value"]
     if name == VIEWPORT:
         st.session_state[f"{key}-viewport"] = dict(value)
     if listener is not None:

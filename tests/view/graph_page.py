@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.common.graph_component import CHOSEN, FRAME, expanded, graph_view
+from pages.common.graph_component import CHOSEN, COLOUR, FRAME, VIEWPORT, expanded, graph_view
 from ramiel_core.ir import Graph, OpNode, Plan
 from ramiel_core.plan.distance import distance_to_end, slack
 from ramiel_core.plan.planner import make_plan
@@ -58,16 +58,20 @@ def explore() -> None:
     clusters = {0: names[:split]} | ({1: names[split:]} if split < len(names) else {})
     by = "module" if st.checkbox("modules") else None
     st.button("choose op_150", on_click=lambda: st.session_state.update(chosen="op_150"))
-    seen = graph_view(
+    graph_view(
         picture(graph, clusters, by),
         key="graph",
         height=500,
         selected=st.session_state.get("chosen"),
-        on={CHOSEN: lambda name: st.session_state.update(chosen=name)},
+        on={
+            CHOSEN: lambda name: st.session_state.update(chosen=name),
+            COLOUR: lambda by: st.session_state.update(colour=by),
+            VIEWPORT: lambda at: st.session_state.update(scale=at["scale"]),
+        },
     )
-    st.write("clicked:", repr(seen.selected))
-    st.write("colour:", seen.colour)
-    st.write("view at:", repr(seen.viewport and seen.viewport["scale"]))
+    st.write("chosen:", repr(st.session_state.get("chosen")))
+    st.write("colour:", st.session_state.get("colour", "cluster"))
+    st.write("view at:", repr(st.session_state.get("scale")))
 
 
 def play() -> None:

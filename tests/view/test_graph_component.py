@@ -107,21 +107,31 @@ def becomes(page, expression: str, value: object) -> None:
 
 def test_a_click_on_an_operator_reaches_python_and_one_beside_it_lets_go(page):
     page.mouse.click(*where(page, "op_2"))
-    page.get_by_text("clicked: 'op_2'").wait_for()
+    page.get_by_text("chosen: 'op_2'").wait_for()
 
     x, y = where(page, "op_2")
     page.mouse.click(x + 120, y)  # between two columns
-    page.get_by_text("clicked: None").wait_for()
+    page.get_by_text("chosen: None").wait_for()
 
 
 def test_what_python_selects_comes_into_view(page):
     page.get_by_role("button", name="choose op_150").click()
 
     becomes(page, "view.selected", "op_150")
-    page.get_by_text("clicked: 'op_150'").wait_for()
+    page.get_by_text("chosen: 'op_150'").wait_for()
     page.wait_for_function(
         f"Math.abs({VIEW}.network.getViewPosition().y - {VIEW}.nodes.get('op_150').y) < 1"
     )
+
+
+def test_a_run_that_began_before_the_last_click_does_not_take_it_back(page):
+    page.evaluate(f"{VIEW}.pick('op_2')")
+    page.evaluate(
+        f"(() => {{ const v = {VIEW}, selected = {{ value: 'op_3', turn: v.chosen.turn - 1 }};"
+        " v.show({ ...v.data, selected }, v.scene.facts, v.scene.shape); })()"
+    )
+    becomes(page, "view.selected", "op_2")
+    page.get_by_text("chosen: 'op_2'").wait_for()
 
 
 def test_it_opens_at_a_readable_zoom_and_tells_python_where_it_rests(page):
@@ -180,20 +190,20 @@ def test_search_counts_its_matches_and_enter_goes_to_the_next(page):
 
 def test_keys_walk_the_critical_path_and_jump_along_edges(page):
     press(page, "n", "n", "n")
-    page.get_by_text("clicked: 'op_2'").wait_for()
+    page.get_by_text("chosen: 'op_2'").wait_for()
     press(page, "p", "n", "e", "e")
     assert page.locator(".said").inner_text() == "op_2 → op_3. J jumps to op_3."
 
     press(page, "j")
-    page.get_by_text("clicked: 'op_3'").wait_for()
+    page.get_by_text("chosen: 'op_3'").wait_for()
     press(page, "j")  # and back
-    page.get_by_text("clicked: 'op_2'").wait_for()
+    page.get_by_text("chosen: 'op_2'").wait_for()
 
     press(page, "?")
     assert page.locator(".keys").get_by_text("Next operator on the critical path").is_visible()
     press(page, "Escape")
     page.locator(".keys").wait_for(state="hidden")
-    page.get_by_text("clicked: None").wait_for()
+    page.get_by_text("chosen: None").wait_for()
 
 
 def test_modules_collapse_and_expand_in_place(page):
