@@ -115,7 +115,7 @@ class OpNode:
     name: str  # unique within its Graph, and a Python identifier
     op: str  # "conv2d", "relu", ...
     inputs: tuple[str, ...] = ()  # producers and model inputs, in argument order, once each
-    cost_ms: float = 0.0  # to compute it in one process
+    cost_ms: float = 0.0  # to compute it in one process, while no other worker computes
     send_ms: float = 0.0  # to hand its output to another process: copy and signal
     call: str = ""  # the Python expression that computes it, its inputs by name
     others: tuple[str, ...] = ()  # other calls that compute the same: measured, one is kept
@@ -124,6 +124,7 @@ class OpNode:
     outputs: tuple[TensorSpec | None, ...] = ()  # one, or several where it returns a tuple
     returns_tuple: bool = False
     is_view: bool = False  # its output shares memory with an input
+    crowding: float = 0.0  # how much longer it takes beside `Graph.crowd - 1` others, as a share
     flops: int = 0
     read_bytes: int = 0  # inputs and parameters
     parameters: int = 0
@@ -162,6 +163,7 @@ class Graph:
     kernels: str = "eager"  # the family of the calls
     cost_model: str = "unit"  # always named beside a cost
     signal_ms: float = 0.0  # the part of every send_ms in which the sender is free again
+    crowd: int = 1  # workers that computed side by side when `crowding` was measured
     removed_constants: tuple[str, ...] = ()  # operators of the model that became weights
     removed_dead: tuple[str, ...] = ()  # operators of the model whose values nobody read
 
@@ -556,6 +558,7 @@ class Report:
     speedup_ci: tuple[float, float]  # 95 %, bootstrap over rounds
     bound: float  # min(workers asked for, T1 / T-infinity)
     equal: bool
+    operator_ms: Mapping[str, float]  # of each alone, in the very minutes of the runs
     predicted: Timeline
     measured: Timeline  # the traced inference of median length
     verdict: str

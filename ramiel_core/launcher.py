@@ -7,6 +7,7 @@ such a one may fork workers.
 from __future__ import annotations
 
 import multiprocessing
+import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -20,7 +21,7 @@ import torch
 from ramiel_core.check import check_plan
 from ramiel_core.errors import ModelError, PlanError, RamielError
 from ramiel_core.graph import cost_cache
-from ramiel_core.graph.costs import SendLine, reweigh, weigh_measured
+from ramiel_core.graph.costs import Measured, SendLine, reweigh, weigh_measured
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job, Parcel, Plan, Program, Report
 from ramiel_core.kernels import fused, inductor, onnx_runtime, open_vino
 from ramiel_core.kernels.segment import segment
@@ -38,6 +39,7 @@ from ramiel_core.pipeline import (
     traced,
     with_clones,
 )
+from ramiel_core.plan import crowd
 from ramiel_core.plan.by_hand import BY_HAND
 from ramiel_core.plan.moldable import moldable_plan
 from ramiel_core.plan.planner import fitting_planner, revalued, sequential_plan
@@ -219,13 +221,18 @@ class Workshop:
         variants = [_variant(bare, i) for i in range(choices)]
         eager = sequential_plan(self.parcel.graph)
         anchor = program_of(self.parcel.graph, eager)
+        together = max(1, min(len(host.cores()) // threads, crowd.MOST))
+        beside = crowd.side_by_side(variants[0], together)
+        programs = [program_of(v, sequential_plan(v)) for v in variants]
+        if together > 1:
+            programs.append(program_of(*beside))
         with ExitStack() as stack:
             teams = [
-                stack.enter_context(self._team(program, weights, threads))
-                for program in (program_of(v, sequential_plan(v)) for v in variants)
+                stack.enter_context(self._team(program, weights, threads)) for program in programs
             ]
             teams.append(stack.enter_context(self._team(anchor, self.parcel.weights, 1)))
             *costs, anchor_ms = operator_costs(*teams)
+        crowding = _crowding(beside[1], costs[0], costs.pop()) if together > 1 else {}
         # A host changes its speed by half within a minute, so costs that were measured at other
         # moments only compare through something that was measured at each of them.
         now_ms = sum(anchor_ms.values())
@@ -238,9 +245,10 @@ class Workshop:
             chosen[node.name], cost_ms[node.name] = best, costs[best][node.name]
         nodes = tuple(_with_call(node, chosen[node.name]) for node in bare.nodes)
         self.calls[f"{kernels} {threads}"] = {n.name: n.call for n in nodes}
+        found = Measured(cost_ms, self.send, crowding, together)
         if kernels == "eager" and self.signals == "fast":
-            cost_cache.save(bare, host.identity(), threads, cost_ms, self.send)
-        return weigh_measured(replace(bare, nodes=nodes), cost_ms, self.send)
+            cost_cache.save(bare, host.identity(), threads, found)
+        return weigh_measured(replace(bare, nodes=nodes), found)
 
     def build(self, configuration: Configuration) -> Built:
         """Plan and emit.
@@ -330,6 +338,19 @@ def _apart(work: Callable[..., Any], *given: Any) -> Any:
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as children:
         return children.submit(work, *given).result()
+
+
+def _crowding(
+    beside: Plan, alone_ms: Mapping[str, float], beside_ms: Mapping[str, float]
+) -> dict[str, float]:
+    """By how much longer operators take side by side than alone, as a share.
+
+    Noise may make it negative. Without that the sum over many operators would be too large.
+    """
+    return {
+        copies[0]: statistics.fmean(beside_ms[name] for name in copies) / alone_ms[copies[0]] - 1
+        for copies in zip(*beside.clusters, strict=True)
+    }
 
 
 def _variant(graph: Graph, choice: int) -> Graph:

@@ -230,7 +230,7 @@ def weigh(graph: Graph, cost: str, threads: int = 1) -> Graph:
             f"{graph.model} was never measured on this host with {threads} threads. Run "
             f"`python -m ramiel_core analyze {graph.model} --cost measured`, or a benchmark."
         )
-    return weigh_measured(graph, *known)
+    return weigh_measured(graph, known)
 
 
 def is_measured(graph: Graph, threads: int = 1) -> bool:
@@ -290,7 +290,7 @@ def line_of(graph: Graph) -> SendLine | None:
     if graph.cost_model == "unit":
         return None
     known = cost_cache.load(graph, host.identity(), 1) if graph.cost_model == "measured" else None
-    return known[1] if known else SendLine()
+    return known.send if known else SendLine()
 
 
 def assumed(
@@ -472,10 +472,9 @@ def recalibrate(report: Report) -> Graph:
             f"{report.model} was never measured on this host with {threads} threads: run the "
             f"benchmark here again."
         )
-    bars = [bar for bar in report.predicted.bars if bar.kind == "compute"]
-    cost_ms = {bar.name: bar.end_ms - bar.start_ms for bar in bars}
-    weighed = weigh_measured(graph, cost_ms, known[1])
-    cost_cache.save(graph, host.identity(), threads, cost_ms, known[1])
+    found = replace(known, cost_ms=report.operator_ms)
+    weighed = weigh_measured(graph, found)
+    cost_cache.save(graph, host.identity(), threads, found)
     return weighed
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ramiel_core.errors import GraphError
 from ramiel_core.ir import Graph, OpNode
@@ -34,10 +34,20 @@ class SendLine:
         return self.copy_call_ms + size_bytes / self.bytes_per_ms + self.signal_ms
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of a graph on a host, by operator name."""
+
+    cost_ms: Mapping[str, float]
+    send: SendLine
+    crowding: Mapping[str, float] = field(default_factory=dict)  # 0 where an operator is not named
+    crowd: int = 1  # workers side by side when `crowding` was measured
+
+
 def weigh_unit(graph: Graph) -> Graph:
     """Every operator costs 1, every send 0: the shape of the graph alone."""
     nodes = tuple(replace(n, cost_ms=1.0, send_ms=0.0) for n in graph.nodes)
-    return replace(graph, nodes=nodes, cost_model="unit", signal_ms=0.0)
+    return replace(graph, nodes=nodes, cost_model="unit", signal_ms=0.0, crowd=1)
 
 
 def weigh_flops(graph: Graph) -> Graph:
@@ -55,7 +65,7 @@ def weigh_flops(graph: Graph) -> Graph:
     return _weigh(graph, {n.name: _roofline_ms(n) for n in graph.nodes}, line, "flops")
 
 
-def weigh_measured(graph: Graph, cost_ms: Mapping[str, float], line: SendLine) -> Graph:
+def weigh_measured(graph: Graph, found: Measured) -> Graph:
     """Milliseconds as `run.profile` measured them on this host.
 
     Raises
@@ -63,7 +73,9 @@ def weigh_measured(graph: Graph, cost_ms: Mapping[str, float], line: SendLine) -
     GraphError
         Where an operator was not measured.
     """
-    return _weigh(graph, cost_ms, line, "measured")
+    weighed = _weigh(graph, found.cost_ms, found.send, "measured")
+    nodes = tuple(replace(n, crowding=found.crowding.get(n.name, 0.0)) for n in weighed.nodes)
+    return replace(weighed, nodes=nodes, crowd=found.crowd)
 
 
 def reweigh(graph: Graph, cost_ms: Mapping[str, float]) -> Graph:
@@ -85,4 +97,4 @@ def _weigh(graph: Graph, cost_ms: Mapping[str, float], line: SendLine, model: st
             f"Measure again: `python -m ramiel_core analyze MODEL --cost measured --refresh`."
         )
     nodes = tuple(replace(n, cost_ms=cost_ms[n.name], send_ms=line.send_ms(n)) for n in graph.nodes)
-    return replace(graph, nodes=nodes, cost_model=model, signal_ms=line.signal_ms)
+    return replace(graph, nodes=nodes, cost_model=model, signal_ms=line.signal_ms, crowd=1)

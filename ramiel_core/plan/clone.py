@@ -267,11 +267,11 @@ class _Placed:
             for v in (number[node.name], *copies.get(node.name, ())):
                 here = self.tables.producers[v]
                 reads = {names[self.originals[p - first]]: names[p] for p in here if p >= first}
-                nodes.append(_reading(node, reads, names[v]))
+                nodes.append(reading(node, reads, names[v]))
         return replace(graph, nodes=tuple(nodes))
 
 
-def _reading(node: OpNode, instead: Mapping[str, str], name: str) -> OpNode:
+def reading(node: OpNode, instead: Mapping[str, str], name: str) -> OpNode:
     """`node`, or a clone of it under `name`, that reads some values under other names."""
     if not instead and name == node.name:
         return node

@@ -80,6 +80,7 @@ def exact(graph: Graph, workers: int, start: Sequence[Sequence[str]]) -> Exact:
     >>> exact(graph, 2, [("a", "b", "c", "d")]).lower_bound_ms
     7.0
     """
+    graph = replace(graph, crowd=1)  # the solver knows of no contention
     given = tuple(tuple(names) for names in start)
     start_ms = simulate(graph, given).makespan_ms
     bound_ms = _least_ms(graph, workers)

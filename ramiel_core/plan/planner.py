@@ -122,13 +122,14 @@ def ended(plan: Plan, graph: Graph, natural: Merging) -> Plan:
     Parameters
     ----------
     plan : Plan
-        With clusters, makespan and whatever is the planner's own.
+        With clusters and whatever is the planner's own.
     graph : Graph
         Weighed.
     natural : Merging
         From `fixpoint_of`.
     """
-    clusters, makespan_ms, rejected_ms = plan.clusters, plan.makespan_ms, None
+    clusters, rejected_ms = plan.clusters, None
+    makespan_ms = simulate(graph, clusters).makespan_ms  # planners know nothing of contention
     if len(clusters) > 1 and makespan_ms * PAYS > graph.t1_ms:
         rejected_ms = makespan_ms
     if rejected_ms is not None or len(clusters) == 1:
@@ -152,19 +153,17 @@ def ended(plan: Plan, graph: Graph, natural: Merging) -> Plan:
 def _merged(graph: Graph, workers: int | None, *, refined: bool) -> Plan:
     """Linear clustering and merging, recorded step by step; then perhaps refined."""
     merging = fixpoint_of(graph, record=True)
-    clusters, makespan_ms, moves = merging.clusters(), merging.makespan_ms(), 0
+    clusters, moves = merging.clusters(), 0
     if workers is not None:
         merging.to_workers(workers)
-        clusters, makespan_ms = merging.clusters(), merging.makespan_ms()
+        clusters = merging.clusters()
         if refined:
             found = refine(merging.tables, merging.worker_of(), len(merging.members))
-            clusters, makespan_ms = found.clusters(merging.tables), found.makespan_ms
-            moves = found.moves
+            clusters, moves = found.clusters(merging.tables), found.moves
     plan = Plan(
         clusters,
         steps=tuple(merging.steps),
         moves=moves,
-        makespan_ms=makespan_ms,
         planner="ramiel" if refined else "merging",
     )
     return ended(plan, graph, merging)
@@ -178,8 +177,7 @@ def _placed(
     def plan(graph: Graph, workers: int | None) -> Plan:
         natural = fixpoint_of(graph)
         clusters = tuple(place(graph, workers or natural.fixpoint))
-        makespan_ms = simulate(graph, clusters).makespan_ms
-        return ended(Plan(clusters, makespan_ms=makespan_ms, planner=name), graph, natural)
+        return ended(Plan(clusters, planner=name), graph, natural)
 
     return plan
 
@@ -219,12 +217,7 @@ def _exact(graph: Graph, workers: int | None) -> Plan:
     start = min((p.plan(graph, workers) for p in others), key=lambda plan: plan.makespan_ms)
     natural = fixpoint_of(graph)
     found = exact(graph, workers or natural.fixpoint, start.clusters)
-    plan = Plan(
-        found.clusters,
-        makespan_ms=found.makespan_ms,
-        lower_bound_ms=found.lower_bound_ms,
-        planner="exact",
-    )
+    plan = Plan(found.clusters, lower_bound_ms=found.lower_bound_ms, planner="exact")
     return ended(plan, graph, natural)
 
 

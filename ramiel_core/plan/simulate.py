@@ -3,17 +3,18 @@
 The model: a worker runs its operators in order. Before one that reads another worker's value
 it waits for it. After one that another worker reads it copies the value out once
 (`send_ms - signal_ms`), then goes on while the signal travels (`signal_ms`). Every worker has
-its own core; contention for memory is not modelled.
+its own core; while others compute as well, an operator takes longer by its `crowding`.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ramiel_core.errors import PlanError
-from ramiel_core.ir import Bar, Graph, Timeline
+from ramiel_core.ir import Bar, Graph, OpNode, Timeline
 
 
 def simulate(graph: Graph, clusters: Sequence[Sequence[str]]) -> Timeline:
@@ -36,45 +37,114 @@ def simulate(graph: Graph, clusters: Sequence[Sequence[str]]) -> Timeline:
     PlanError
         Where two workers wait for each other for ever.
     """
-    worker_of = {name: i for i, cluster in enumerate(clusters) for name in cluster}
-    left = [deque(cluster) for cluster in clusters]
-    free_ms = [0.0] * len(clusters)
-    seen_ms: dict[str, float] = {}  # when a value can be read by other workers
-    waiting: dict[str, list[int]] = defaultdict(list)  # value -> workers stopped at it
-    bars: list[Bar] = []
-    ready = deque(range(len(clusters)))
-    while ready:
-        worker = ready.popleft()
-        while left[worker]:
-            name = left[worker][0]
-            remote = [p for p in graph.producers[name] if worker_of[p] != worker]
-            missing = next((p for p in remote if p not in seen_ms), None)
-            if missing is not None:
-                waiting[missing].append(worker)
-                break
-            left[worker].popleft()
-            now = free_ms[worker]
-            late = max(remote, key=seen_ms.__getitem__, default=None)
-            if late is not None and seen_ms[late] > now:
-                bars.append(Bar(worker, late, "wait", now, seen_ms[late]))
-                now = seen_ms[late]
-            node = graph[name]
-            end = now + node.cost_ms
-            bars.append(Bar(worker, name, "compute", now, end))
-            if any(worker_of[r] != worker for r in graph.consumers[name]):
-                seen_ms[name] = end + node.send_ms
-                copied = end + node.send_ms - graph.signal_ms
-                bars.append(Bar(worker, name, "copy", end, copied))
-                end = copied
-                ready.extend(waiting.pop(name, ()))
-            free_ms[worker] = end
-    stuck = [f"worker {i} at {names[0]!r}" for i, names in enumerate(left) if names]
-    if stuck:
-        raise PlanError(
-            f"the plan never ends: {' and '.join(stuck)} wait for each other. Order each worker's "
-            f"operators by decreasing distance to end."
-        )
-    return Timeline(tuple(bars), max(free_ms, default=0.0))
+    return _Simulation(graph, clusters).run()
+
+
+@dataclass(slots=True)
+class _Computing:
+    """An operator that a worker is at."""
+
+    node: OpNode
+    began_ms: float
+    left_ms: float  # that it would still take alone, at `since_ms`
+    since_ms: float
+
+
+class _Simulation:
+    """Workers and the events that wake them, in order of time."""
+
+    def __init__(self, graph: Graph, clusters: Sequence[Sequence[str]]) -> None:
+        self.graph = graph
+        self.worker_of = {name: i for i, cluster in enumerate(clusters) for name in cluster}
+        self.left = [deque(cluster) for cluster in clusters]
+        self.free_ms = [0.0] * len(clusters)
+        self.bars: list[list[Bar]] = [[] for _ in clusters]
+        self.seen_ms: dict[str, float] = {}  # when a value can be read by other workers
+        self.waiting: dict[str, list[int]] = defaultdict(list)  # value -> workers stopped at it
+        self.computing: dict[int, _Computing] = {}
+        self.crowded = 0.0  # how much of `crowding` counts now: none alone, all with a full crowd
+        self.events: list[tuple[float, int, int]] = []  # ms, number, worker
+        self.due: dict[int, int] = {}  # number of each worker's event; others came to nothing
+        self.numbers = 0
+
+    def run(self) -> Timeline:
+        for worker in range(len(self.left)):
+            self.proceed(worker, 0.0)
+        while self.events:
+            now_ms, number, worker = heapq.heappop(self.events)
+            if self.due.get(worker) != number:
+                continue
+            if worker in self.computing:
+                self.finish(worker, now_ms)
+            else:
+                self.proceed(worker, now_ms)
+        stuck = [f"worker {i} at {names[0]!r}" for i, names in enumerate(self.left) if names]
+        if stuck:
+            raise PlanError(
+                f"the plan never ends: {' and '.join(stuck)} wait for each other. Order each "
+                f"worker's operators by decreasing distance to end."
+            )
+        bars = tuple(bar for bars in self.bars for bar in bars)
+        return Timeline(bars, max(self.free_ms, default=0.0))
+
+    def wake(self, worker: int, at_ms: float) -> None:
+        """Make this the one event of a worker."""
+        self.numbers += 1
+        self.due[worker] = self.numbers
+        heapq.heappush(self.events, (at_ms, self.numbers, worker))
+
+    def proceed(self, worker: int, now_ms: float) -> None:
+        """Begin a worker's next operator, or wait for what it reads."""
+        if not self.left[worker]:
+            return
+        name = self.left[worker][0]
+        remote = [p for p in self.graph.producers[name] if self.worker_of[p] != worker]
+        missing = next((p for p in remote if p not in self.seen_ms), None)
+        if missing is not None:
+            self.waiting[missing].append(worker)
+            return
+        late = max(remote, key=self.seen_ms.__getitem__, default=None)
+        if late is not None and self.seen_ms[late] > now_ms:
+            self.wake(worker, self.seen_ms[late])
+            return
+        if late is not None and now_ms > self.free_ms[worker]:
+            self.bars[worker].append(Bar(worker, late, "wait", self.free_ms[worker], now_ms))
+        node = self.graph[self.left[worker].popleft()]
+        self.computing[worker] = _Computing(node, now_ms, node.cost_ms, now_ms)
+        self.pace(worker, now_ms)
+
+    def finish(self, worker: int, now_ms: float) -> None:
+        """End a worker's operator; hand its value to whoever reads it elsewhere."""
+        done = self.computing.pop(worker)
+        node, end_ms = done.node, now_ms
+        self.bars[worker].append(Bar(worker, node.name, "compute", done.began_ms, end_ms))
+        if any(self.worker_of[r] != worker for r in self.graph.consumers[node.name]):
+            self.seen_ms[node.name] = end_ms + node.send_ms
+            end_ms = self.seen_ms[node.name] - self.graph.signal_ms
+            self.bars[worker].append(Bar(worker, node.name, "copy", now_ms, end_ms))
+            for reader in self.waiting.pop(node.name, ()):
+                self.proceed(reader, now_ms)
+        self.free_ms[worker] = end_ms
+        self.wake(worker, end_ms)
+        self.pace(worker, now_ms)
+
+    def pace(self, changed: int, now_ms: float) -> None:
+        """Say when each operator ends, after one worker has begun or ended its own."""
+        others = self.graph.crowd - 1
+        crowded = min(1.0, max(0, len(self.computing) - 1) / others) if others else 0.0
+        again = self.computing if crowded != self.crowded else {changed} & self.computing.keys()
+        for worker in again:
+            at = self.computing[worker]
+            at.left_ms -= (now_ms - at.since_ms) / self.slower(at.node)
+            at.since_ms = now_ms
+        self.crowded = crowded
+        for worker in again:
+            at = self.computing[worker]
+            self.wake(worker, now_ms + at.left_ms * self.slower(at.node))
+
+    def slower(self, node: OpNode) -> float:
+        """How many times as long as alone an operator takes now."""
+        return 1.0 + node.crowding * self.crowded
 
 
 @dataclass(frozen=True)

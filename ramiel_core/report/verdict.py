@@ -118,7 +118,7 @@ def _why(report: Report) -> str:
     measured, predicted = report.measured, report.predicted
     lost = {
         "operators ran slower side by side than alone": measured.total_ms("compute")
-        - predicted.total_ms("compute"),
+        - report.plan.t1_ms,
         "copying values between workers took longer than predicted": measured.total_ms("copy")
         - predicted.total_ms("copy"),
         "workers waited for each other": measured.total_ms("wait") - predicted.total_ms("wait"),

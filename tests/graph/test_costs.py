@@ -8,7 +8,7 @@ import pytest
 
 from ramiel_core.errors import GraphError
 from ramiel_core.graph import cost_cache
-from ramiel_core.graph.costs import SendLine, weigh_flops, weigh_measured, weigh_unit
+from ramiel_core.graph.costs import Measured, SendLine, weigh_flops, weigh_measured, weigh_unit
 from ramiel_core.ir import Graph, OpNode, TensorSpec
 
 SPEC = TensorSpec((1024,), (1,), "float32")
@@ -17,6 +17,7 @@ HEAVY = OpNode("heavy", "op", ("small",), outputs=(SPEC,), flops=10**9, read_byt
 VIEW = OpNode("view", "op", ("heavy",), outputs=(SPEC,), read_bytes=10**9, is_view=True)
 GRAPH = Graph((SMALL, HEAVY, VIEW), model="three")
 COSTS = {"small": 1.0, "heavy": 5.0, "view": 0.25}
+FOUND = Measured(COSTS, SendLine())
 HOST = {"processor": "abacus", "cores": "2", "torch": "2.15"}
 
 
@@ -38,7 +39,7 @@ def test_roofline_costs_follow_work_and_traffic_and_views_move_nothing():
 
 def test_a_send_costs_a_call_a_copy_and_a_signal():
     line = SendLine(signal_ms=1.0, bytes_per_ms=2048, copy_call_ms=0.5)
-    graph = weigh_measured(GRAPH, COSTS, line)
+    graph = weigh_measured(GRAPH, Measured(COSTS, line))
 
     assert [node.send_ms for node in graph.nodes] == [0.5 + 2.0 + 1.0] * 3
     assert [node.cost_ms for node in graph.nodes] == [1.0, 5.0, 0.25]
@@ -47,7 +48,7 @@ def test_a_send_costs_a_call_a_copy_and_a_signal():
 
 def test_weighing_changes_costs_and_nothing_else():
     plain = replace(GRAPH, cost_model="unit")
-    for weighed in (weigh_flops(GRAPH), weigh_measured(GRAPH, COSTS, SendLine())):
+    for weighed in (weigh_flops(GRAPH), weigh_measured(GRAPH, FOUND)):
         assert weighed.fingerprint == GRAPH.fingerprint
         assert weigh_unit(weighed).nodes == weigh_unit(plain).nodes
 
@@ -57,23 +58,23 @@ def test_an_operator_that_was_not_measured_is_named_with_what_to_do():
         GraphError,
         match=r"2 operators have no measured cost, 'heavy' the first.*--cost measured --refresh",
     ):
-        weigh_measured(GRAPH, {"small": 1.0}, SendLine())
+        weigh_measured(GRAPH, Measured({"small": 1.0}, SendLine()))
 
 
 def test_measured_costs_come_back_from_disk_as_they_were():
-    line = SendLine(0.1, 2e6, 0.2)
-    cost_cache.save(GRAPH, HOST, 2, COSTS, line)
+    found = Measured(COSTS, SendLine(0.1, 2e6, 0.2), {"heavy": 0.5}, crowd=4)
+    cost_cache.save(GRAPH, HOST, 2, found)
 
-    assert cost_cache.load(GRAPH, HOST, 2) == (COSTS, line)
+    assert cost_cache.load(GRAPH, HOST, 2) == found
 
 
 def test_what_was_measured_last_counts():
-    cost_cache.save(GRAPH, HOST, 1, COSTS, SendLine())
-    cost_cache.save(GRAPH, HOST, 1, {**COSTS, "view": 9.0}, SendLine())
+    cost_cache.save(GRAPH, HOST, 1, FOUND)
+    cost_cache.save(GRAPH, HOST, 1, replace(FOUND, cost_ms={**COSTS, "view": 9.0}))
 
     found = cost_cache.load(GRAPH, HOST, 1)
     assert found is not None
-    assert found[0]["view"] == 9.0
+    assert found.cost_ms["view"] == 9.0
 
 
 @pytest.mark.parametrize(
@@ -92,12 +93,12 @@ def test_what_was_measured_last_counts():
     ],
 )  # fmt: skip
 def test_costs_of_one_setting_are_not_used_for_another(graph, host, threads):
-    cost_cache.save(GRAPH, HOST, 1, COSTS, SendLine())
+    cost_cache.save(GRAPH, HOST, 1, FOUND)
 
     assert cost_cache.load(graph, host, threads) is None
 
 
 def test_costs_do_not_depend_on_the_cost_model_that_the_graph_had_before():
-    cost_cache.save(weigh_unit(GRAPH), HOST, 1, COSTS, SendLine())
+    cost_cache.save(weigh_unit(GRAPH), HOST, 1, FOUND)
 
     assert cost_cache.load(weigh_flops(GRAPH), HOST, 1) is not None

@@ -7,7 +7,7 @@ import pytest
 from pages.common.timelines import agreement
 from ramiel_core import pipeline
 from ramiel_core.graph import cost_cache
-from ramiel_core.graph.costs import SendLine
+from ramiel_core.graph.costs import Measured, SendLine
 from ramiel_core.report.critical import Difference
 from ramiel_core.run import host
 
@@ -46,7 +46,7 @@ def test_where_the_paths_differ_operators_are_named():
 def test_recalibrating_keeps_the_costs_of_the_benchmark_and_plans_with_them(visit, tmp_path):
     graph = pipeline.graph_of("squeezenet1_0")
     once = dict.fromkeys(graph.index, 1.0)
-    cost_cache.save(graph, host.identity(), 1, once, LINE)
+    cost_cache.save(graph, host.identity(), 1, Measured(once, LINE))
     app = open_result(visit, tmp_path)
 
     button(app, "Recalibrate").click().run()

@@ -54,6 +54,36 @@ def test_the_sender_goes_on_while_the_signal_travels():
     assert drawn(timeline) == "0o:a:0-1 0o:a:1-2 0o:b:2-3 1a:a:0-4 1o:c:4-5"
 
 
+def crowded(spec: str, crowd: int, **crowding: float) -> Graph:
+    graph = replace(Graph.parse(spec), crowd=crowd)
+    nodes = tuple(replace(n, crowding=crowding.get(n.name, 0.0)) for n in graph.nodes)
+    return replace(graph, nodes=nodes)
+
+
+def test_operators_side_by_side_slow_each_other_until_one_of_them_ends():
+    """
+    b does half its work in each ms, until 2; a does 4/3 ms of its own by then, the rest alone.
+    """
+    timeline = simulate(crowded("a:2 b:1", 2, a=0.5, b=1.0), [["a"], ["b"]])
+
+    assert drawn(timeline) == "0o:a:0-2.66667 1o:b:0-2"
+
+
+def test_nobody_slows_an_operator_while_the_others_wait():
+    graph = crowded("a:1 b:2<a c:2<a d:1<b,c", 2, a=1.0, b=0.5, c=0.5, d=1.0)
+
+    assert simulate(graph, [["a", "b", "c", "d"]]).makespan_ms == 6
+    assert simulate(graph, [["a", "b", "d"], ["c"]]).makespan_ms == 1 + 3 + 1
+
+
+@pytest.mark.parametrize(("workers", "took"), [(1, 1.0), (2, 1.5), (3, 2.0), (4, 2.0)])
+def test_crowding_grows_with_the_crowd_that_it_was_measured_in_and_no_further(workers, took):
+    names = "abcd"[:workers]
+    graph = crowded(" ".join(f"{n}:1" for n in names), 3, **dict.fromkeys(names, 1.0))
+
+    assert simulate(graph, [[n] for n in names]).makespan_ms == took
+
+
 def test_a_value_that_three_workers_read_is_copied_once():
     graph = Graph.parse("a:1~0.5 b:1<a c:1<a d:1<a")
     timeline = simulate(graph, [["a"], ["b"], ["c"], ["d"]])
