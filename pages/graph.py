@@ -112,6 +112,7 @@ def details(graph: Graph, plan: Plan, clusters: Clusters, node: OpNode) -> None:
             "Output": ", ".join(str(spec) for spec in node.outputs if spec).replace("×", "×\u200b"),
             "Cost": f"{cards.cost(node.cost_ms, graph.cost_model)} ({graph.cost_model})",
             "Share of T1": f"{share:.2f} %",
+            f"With {graph.crowd} at once": f"{node.crowding:+.0%}" if graph.crowd > 1 else "",
             "To hand over": cards.ms(node.send_ms) if node.send_ms else "free",
             "Arithmetic": cards.quantity(node.flops, "FLOP"),
             "Reads": cards.size(node.read_bytes),

@@ -25,7 +25,10 @@ COST_HELP = {
         "“flops”): right in proportion, rough in milliseconds."
     ),
     "unit": "Every operator costs 1 (cost model “unit”): the shape of the graph alone.",
-    "measured": "Costs were measured on this host, operator by operator (cost model “measured”).",
+    "measured": (
+        "Costs were measured on this host, operator by operator (cost model “measured”), alone and "
+        "while other workers computed, which slows them."
+    ),
 }
 
 
