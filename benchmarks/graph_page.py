@@ -4,7 +4,7 @@ Lays out each graph with an empty cache, then shows all of it in chromium throug
 of its own, warm: layout known, scripts in the browser's cache. `picture` is the component's time,
 from its start to the first picture, the arrival of its data included; `page` is everything from
 opening the address, of which Streamlit's own start is most; `recolour` is until a new colouring is
-painted. Needs chromium (packages.txt) and requirements-dev.txt. Streamlit runs this same file, too.
+painted. Needs chromium (packages.txt) and requirements-dev.txt.
 """
 
 from __future__ import annotations
@@ -20,10 +20,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
-from streamlit import runtime
-
-from pages.common.graph_component import graph_view
 from ramiel_core import pipeline
 from ramiel_core.ir import Graph, OpNode
 from ramiel_core.run import host
@@ -35,6 +31,7 @@ CELLS = {
     "inception_like": (0, 2_000),
     "inception_like_2500": (0, 2_500),
 }
+SHOWN_BY = Path(__file__).parent / "served" / "one_graph.py"
 GRAPHS = (*MODELS, *CELLS)
 LIMITS_S = {"layout": 3.0, "picture": 1.5, "recolour": 0.2}
 VIEW = (
@@ -83,16 +80,6 @@ def cells(name: str, skips: int, count: int) -> Graph:
     return Graph(tuple(nodes[: count + 40]), model=name, cost_model="flops")
 
 
-def page() -> None:
-    """What Streamlit shows: one graph, with the page's own caches."""
-    from pages.common import state
-
-    graph = graph_of(st.query_params["graph"])
-    plan = state.plan_of(graph)
-    clusters = dict(enumerate(plan.clusters))
-    graph_view(state.picture(graph, clusters), key="graph", height=700)
-
-
 def layouts() -> dict[str, float]:
     """Seconds that each layout takes with an empty cache, the start of Graphviz included."""
     taken = {}
@@ -109,7 +96,7 @@ def pictures(rounds: int, folder: Path) -> dict[str, dict[str, float]]:
     from tests.chromium import browser, served
 
     found = {}
-    with served(Path(__file__), folder) as address, browser() as chromium:
+    with served(SHOWN_BY, folder) as address, browser() as chromium:
         window = chromium.new_page(viewport={"width": 1400, "height": 900})
         window.set_default_timeout(120_000)
         for name in GRAPHS:
@@ -158,7 +145,5 @@ def line(row: dict[str, Any]) -> str:
     return "  ".join(parts)
 
 
-if runtime.exists():
-    page()
-elif __name__ == "__main__":
+if __name__ == "__main__":
     main()

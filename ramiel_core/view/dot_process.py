@@ -1,15 +1,19 @@
 """Graphviz in a process of its own, with a time limit.
 
 A Graphviz layout cannot be interrupted inside a process, and some graphs keep it busy for
-minutes. So this file has two sides: `render` starts ``python -m`` of this very file, which reads
-DOT on its standard input and writes the picture to its standard output.
+minutes. So this file has two sides: `render_each` starts ``python -m`` of this very file, which
+reads a JSON list of DOT texts on its standard input and writes one of pictures, in base 64, to its
+standard output.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -46,11 +50,17 @@ def render(dot: str, picture: Format, time_limit_s: float) -> bytes:
     GraphError
         Where Graphviz refuses the text.
     """
+    (made,) = render_each([dot], picture, time_limit_s)
+    return made
+
+
+def render_each(dots: Sequence[str], picture: Format, time_limit_s: float) -> list[bytes]:
+    """Lay out several DOT texts as `render` does one, within one limit for all."""
     command = [sys.executable, "-m", __name__, picture, str(time_limit_s)]
     try:
         done = subprocess.run(
             command,
-            input=dot.encode(),
+            input=json.dumps(dots).encode(),
             capture_output=True,
             timeout=time_limit_s,
             cwd=Path(__file__).parents[2],  # where `-m` finds this package, installed or not
@@ -67,7 +77,7 @@ def render(dot: str, picture: Format, time_limit_s: float) -> bytes:
             f"Graphviz stopped with code {done.returncode} and said: {said[-1]}. "
             f"Draw the DOT text with another version of Graphviz, or report this graph."
         )
-    return done.stdout
+    return [base64.b64decode(made) for made in json.loads(done.stdout)]
 
 
 def _too_long(time_limit_s: float) -> str:
@@ -83,8 +93,11 @@ def _main() -> None:
     signal.setitimer(signal.ITIMER_REAL, max(time_limit_s, 0.001))
     import pygraphviz  # in here only, where the limit covers it
 
-    graph = pygraphviz.AGraph(string=sys.stdin.read())
-    sys.stdout.buffer.write(graph.draw(format=picture, prog="dot"))
+    made = [
+        pygraphviz.AGraph(string=dot).draw(format=picture, prog="dot")
+        for dot in json.load(sys.stdin)
+    ]
+    json.dump([base64.b64encode(each).decode() for each in made], sys.stdout)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 import plotly.graph_objects as go
 
 from ramiel_core.view import palette
+
+AXIS = {
+    "automargin": True,
+    "gridcolor": palette.GRID,
+    "linecolor": palette.GRID,
+    "zeroline": False,
+}
 
 
 def quiet(figure: go.Figure, height: int) -> go.Figure:
@@ -19,20 +27,27 @@ def quiet(figure: go.Figure, height: int) -> go.Figure:
     height : int
         px.
     """
-    figure.update_layout(
-        template="none",
-        height=height,
-        margin={"l": 8, "r": 8, "t": 32, "b": 8},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "title": {"text": ""}},
-        hoverlabel={"align": "left"},
-        bargap=0.25,
-    )
-    axis = {"automargin": True, "gridcolor": palette.GRID, "linecolor": palette.GRID}
-    figure.update_xaxes(zeroline=False, **axis)
-    figure.update_yaxes(zeroline=False, **axis)
-    return figure
+    return figure.update_layout(quiet_layout(height)).update_xaxes(AXIS).update_yaxes(AXIS)
+
+
+def quiet_layout(height: int) -> dict[str, Any]:
+    """What `quiet` lays down for a figure as a whole."""
+    return {
+        "template": "none",
+        "height": height,
+        "margin": {"l": 8, "r": 8, "t": 32, "b": 8},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 1.0,
+            "yanchor": "bottom",
+            "title": {"text": ""},
+        },
+        "hoverlabel": {"align": "left"},
+        "bargap": 0.25,
+    }
 
 
 def plain(name: str) -> str:

@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ramiel_core.cache import cache_dir
 from ramiel_core.ir import Graph
-from ramiel_core.view import dot_process, layers, reduction
+from ramiel_core.view import dot_process, layers, reduction, sections, stack
 from ramiel_core.view.fold import GAP, Route, Sheet, fold
 from ramiel_core.view.layers import Point
 from ramiel_core.view.reduction import Edge
 
 BOX_WIDTH = 190.0  # px, of every operator
 BOX_HEIGHT = 44.0
-COLUMN_PITCH = BOX_WIDTH + 26.0  # from one centre to the next in a layer, px
-LAYER_PITCH = BOX_HEIGHT + 26.0  # from one layer to the next, px
+BETWEEN = (26.0, 26.0)  # two boxes of a layer, and two layers, px
+PITCH = (BOX_WIDTH + BETWEEN[0], BOX_HEIGHT + BETWEEN[1])  # from one centre to the next, px
 TIME_LIMIT_S = 10.0
 
-_POINTS = 72.0  # to the inch; one point is one px here
-_VERSION = 1  # of the drawing: a change here forgets every layout on disk
+_VERSION = 2  # of the drawing: a change here forgets every layout on disk
 
 
 @dataclass(frozen=True)
@@ -77,47 +76,15 @@ def _lay_out(graph: Graph, time_limit_s: float) -> Layout:
     left_out = set(dropped)
     edges = [edge for edge in graph.edges if edge not in left_out]
     try:
-        positions, routes = _by_dot(graph, edges, time_limit_s)
+        parts = sections.sections([*graph.index], edges)
+        positions, routes = stack.place(parts, (BOX_WIDTH, BOX_HEIGHT), BETWEEN, time_limit_s)
     except dot_process.DotTimeoutError:
         engine = f"layers (Graphviz took longer than {time_limit_s:g} s)"
-        positions = layers.layered(graph, rank, (COLUMN_PITCH, LAYER_PITCH))
+        positions = layers.layered(graph, rank, PITCH)
         routes = {}
     sheet = fold(positions, routes, edges, (BOX_WIDTH, BOX_HEIGHT))
     arcs = {edge: _arc(sheet.positions[edge[0]], sheet.positions[edge[1]]) for edge in dropped}
     return _rounded(sheet, arcs, engine, dropped)
-
-
-def _by_dot(
-    graph: Graph, edges: Sequence[Edge], time_limit_s: float
-) -> tuple[dict[str, Point], dict[Edge, Route]]:
-    """Positions and splines from Graphviz, which sees numbers only, no names."""
-    number = graph.index
-    lines = [
-        "digraph {",
-        f"nodesep={(COLUMN_PITCH - BOX_WIDTH) / _POINTS:.3f}",
-        f"ranksep={(LAYER_PITCH - BOX_HEIGHT) / _POINTS:.3f}",
-        'node [shape=box fixedsize=true label=""]',
-        f"node [width={BOX_WIDTH / _POINTS:.4f} height={BOX_HEIGHT / _POINTS:.4f}]",
-        "edge [dir=none]",
-        *(str(i) for i in range(len(graph))),
-        *(f"{number[a]} -> {number[b]}" for a, b in edges),
-        "}",
-    ]
-    drawing = json.loads(dot_process.render("\n".join(lines), "json0", time_limit_s))
-    names = [graph.nodes[int(item["name"])].name for item in drawing["objects"]]
-    positions = {
-        name: _point(item["pos"]) for name, item in zip(names, drawing["objects"], strict=True)
-    }
-    routes = {
-        (names[item["tail"]], names[item["head"]]): tuple(map(_point, item["pos"].split()))
-        for item in drawing.get("edges", ())
-    }
-    return positions, routes
-
-
-def _point(text: str) -> Point:
-    x, y = text.split(",")
-    return float(x), -float(y)  # Graphviz counts y upwards
 
 
 def _arc(start: Point, end: Point) -> Route:
