@@ -263,9 +263,13 @@ def _models() -> int:
 
 
 def _launch(options: argparse.Namespace) -> int:
-    from ramiel_core import launcher
+    from ramiel_core.run import jobs
 
-    return launcher.launch(options.folder)
+    with jobs.host_to_itself(options.folder):
+        # Only now: it imports torch, which would take a core from the job that is timed meanwhile.
+        from ramiel_core import launcher
+
+        return launcher.launch(options.folder)
 
 
 def _progress() -> Progress:

@@ -73,7 +73,7 @@ def tolerance_of(c: Configuration) -> float:
 
 
 def launch(folder: Path) -> int:
-    """Do the job of `folder` in this process, which must be fresh; tells its events there."""
+    """Do the job of `folder` in this process, which must be fresh and have the host to itself."""
 
     def tell(kind: str, **said: Any) -> None:
         jobs.tell(folder, {"kind": kind, **said})
@@ -81,27 +81,26 @@ def launch(folder: Path) -> int:
     torch.set_num_threads(1)  # a second thread here would hang every worker
     job = jobs.job_in(folder)
     try:
-        with jobs.host_to_itself(folder):
-            tell("stage", text=f"Building {job.model}")
-            own = folder / jobs.MODEL_FILE
-            if own.exists():
-                parcel = torch.load(own, weights_only=False)  # ours, written a moment ago
-                own.unlink()
-            else:
-                families = AUTO if job.task == "tune" else job.kernels
-                parcel = parcel_of(traced(job.model, device="cpu"), families, job.rewrites)
-            compared = _compared(job, parcel, tell)
-            workshop = Workshop(parcel, tell, job.signals, clone=job.clone, by_hand=job.plan)
-            if job.kernels == AUTO:
-                job = _settled(workshop, job, tell)
-            if job.task == "profile":
-                workshop.weighed("eager", job.threads)
-                tell("profiled")
-            elif job.task == "tune":
-                tell("tuned", record=_tune(workshop, job, tell))
-            else:
-                report = _benchmark(workshop, job, tell)
-                tell("report", record={**record(report), **compared})
+        tell("stage", text=f"Building {job.model}")
+        own = folder / jobs.MODEL_FILE
+        if own.exists():
+            parcel = torch.load(own, weights_only=False)  # ours, written a moment ago
+            own.unlink()
+        else:
+            families = AUTO if job.task == "tune" else job.kernels
+            parcel = parcel_of(traced(job.model, device="cpu"), families, job.rewrites)
+        compared = _compared(job, parcel, tell)
+        workshop = Workshop(parcel, tell, job.signals, clone=job.clone, by_hand=job.plan)
+        if job.kernels == AUTO:
+            job = _settled(workshop, job, tell)
+        if job.task == "profile":
+            workshop.weighed("eager", job.threads)
+            tell("profiled")
+        elif job.task == "tune":
+            tell("tuned", record=_tune(workshop, job, tell))
+        else:
+            report = _benchmark(workshop, job, tell)
+            tell("report", record={**record(report), **compared})
     except RamielError as error:
         tell("error", message=str(error), error=type(error).__name__)
         return 1

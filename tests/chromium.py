@@ -89,3 +89,16 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
 def settled(page) -> None:
     """Wait until the page has been drawn: a click while it is drawn anew is lost."""
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+
+
+def ready(locator) -> Any:
+    """What is there and will not be drawn anew, to be clicked or filled."""
+    locator.wait_for()
+    settled(locator.page)
+    return locator
+
+
+def metric(page, label: str) -> str:
+    """The value of a metric, once the page has been drawn."""
+    box = page.get_by_test_id("stMetric").filter(has_text=label)
+    return ready(box).get_by_test_id("stMetricValue").inner_text()

@@ -12,7 +12,9 @@ import psutil
 import pytest
 from hypothesis import settings
 
-LEAVE_S = 5.0  # a killed process takes a moment to go
+from tests.run import fresh
+
+LEAVE_S = 20.0  # a launcher that has said its last word takes seconds to end on a busy host
 SHARED_MEMORY = Path("/dev/shm")
 OTHERS = (".org.chromium", ".com.google")  # a browser of the session keeps files of its own there
 
@@ -47,20 +49,22 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _host_as_before(_own_cache: None, tmp_path: Path) -> Iterator[None]:
     """No process of this test lives on after it, and nothing of it lies in /dev/shm."""
-    files, children = _shared_files(), _children()
+    files, processes = _shared_files(), _processes()
     yield
     ends = time.monotonic() + LEAVE_S
-    left = _left(files, children, tmp_path)
+    left = _left(files, processes, tmp_path)
     while left and time.monotonic() < ends:
         time.sleep(0.05)
         # Only what was there at every look: other tests make semaphores at the same time.
-        left &= _left(files, children, tmp_path)
+        left &= _left(files, processes, tmp_path)
     assert left == set()
 
 
-def _left(files: set[str], children: set[int], tmp_path: Path) -> set[str]:
-    processes = (_children() - children) | _orphans(tmp_path)
-    return (_shared_files() - files) | {f"process {pid}" for pid in processes}
+def _left(files: set[str], processes: set[int], tmp_path: Path) -> set[str]:
+    begun = _processes() - processes - fresh.kept()
+    return (_shared_files() - files) | {
+        f"process {pid}" for pid in begun if _is_ours(pid, tmp_path)
+    }
 
 
 def _shared_files() -> set[str]:
@@ -69,21 +73,19 @@ def _shared_files() -> set[str]:
     return {f.name for f in SHARED_MEMORY.iterdir() if not f.name.startswith(OTHERS)}
 
 
-def _children() -> set[int]:
-    found = set()
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            if child.status() != psutil.STATUS_ZOMBIE:
-                found.add(child.pid)
-    return found
+def _processes() -> set[int]:
+    """Of everybody: to list them costs little, to look at each of them ten times as much."""
+    return set(psutil.pids())
 
 
-def _orphans(tmp_path: Path) -> set[int]:
-    """Processes that were started with this test's cache folder, whoever their parent is now."""
-    found = set()
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            mine = process.environ().get("RAMIEL_CACHE_DIR", "").startswith(str(tmp_path))
-            if mine and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
-                found.add(process.pid)
-    return found
+def _is_ours(pid: int, tmp_path: Path) -> bool:
+    """Whether a living process descends from this one, or was started with this test's cache."""
+    with suppress(psutil.Error, OSError):
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        above = {parent.pid for parent in process.parents()}
+        # Whoever is its parent now, its environment stays.
+        with_cache = process.environ().get("RAMIEL_CACHE_DIR", "").startswith(str(tmp_path))
+        return os.getpid() in above or with_cache
+    return False

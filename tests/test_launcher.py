@@ -1,4 +1,4 @@
-"""Every kernel family, planner and run-time through a real launcher, on a module of one's own."""
+"""Every kernel family, planner and run-time through a launcher, on a module of one's own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
 
 import ramiel_core
 from ramiel_core import pipeline
@@ -14,24 +13,8 @@ from ramiel_core.errors import PlanError, RamielError
 from ramiel_core.ir import Job
 from ramiel_core.report.summarize import report_from
 from tests.graphs import dealt_plan
-
-
-class Branches(nn.Module):
-    """A stem and two branches that are worth a worker each."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.stem = nn.Sequential(nn.Conv2d(3, 32, 3, bias=False), nn.BatchNorm2d(32), nn.ReLU())
-        self.left = nn.Sequential(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 8, 1))
-        self.right = nn.Sequential(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 8, 1))
-
-    def forward(self, x):
-        x = self.stem(x)
-        return torch.cat([self.left(x), self.right(x)], 1).mean((2, 3))
-
-
-INPUTS = (torch.randn(1, 3, 64, 64),)
+from tests.launched import INPUTS, Branches, last_word
+from tests.run import fresh
 
 
 def bench(**settings: Any) -> dict[str, Any]:
@@ -53,7 +36,9 @@ def bench(**settings: Any) -> dict[str, Any]:
     ids=lambda settings: " ".join(settings.values()),
 )
 def test_every_setting_runs_and_every_output_agrees(settings: dict[str, str]):
-    record = bench(**settings)
+    said = fresh.call(last_word, {"repeats": 3, "workers": 2, **settings})
+    assert said["kind"] == "report", said
+    record = said["record"]
 
     assert record["equal"]
     assert record["predicted_ms"] > 0

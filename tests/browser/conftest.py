@@ -12,7 +12,7 @@ from tests.chromium import MISSING, ROOT, WHY_SKIPPED, browser, served
 # Opened by a deep link, Streamlit's own script asks below the page's address first, is told that
 # there is no such thing, and asks again where it is.
 ASKED_TWICE = ("/_stcore/health", "/_stcore/host-config")
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000  # the first page imports torch, which takes a minute on a busy host
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=WHY_SKIPPED))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The app on a free port, with caches of its own."""
     with served(ROOT / "app.py", tmp_path_factory.mktemp("server")) as url:

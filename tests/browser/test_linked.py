@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.chromium import settled
+from tests.chromium import ready, settled
 
 ADDRESS = "model=squeezenet1_0&workers=2"
 
@@ -38,14 +38,14 @@ def click_bar(page, number: int) -> None:
 
 def test_chart_table_timeline_and_code_select_the_same_operator(page):
     page.goto(f"/graph?{ADDRESS}")
-    page.get_by_text("Cost of every operator").click()
+    ready(page.get_by_text("Cost of every operator")).click()
     click_bar(page, 0)
     name = selected(page)
     page.locator(
         ".rv-name", has_text=re.compile(f"^{name}$")
     ).wait_for()  # the panel beside the graph
 
-    page.get_by_text("All operators").click()
+    ready(page.get_by_text("All operators")).click()
     grid = page.get_by_test_id("stDataFrame")
     grid.wait_for()
     settled(page)

@@ -5,20 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.chromium import settled
+from tests.chromium import metric, ready, settled
 
 RUNNING_MS = 240_000  # twenty rounds, on a host that may be busy
-
-
-def metric(page, label: str) -> str:
-    box = page.get_by_test_id("stMetric").filter(has_text=label)
-    return box.get_by_test_id("stMetricValue").inner_text()
 
 
 def test_a_slider_moves_the_prediction_by_the_keyboard_and_f5_keeps_it(page):
     page.goto("/what_if?model=googlenet&workers=2")
     page.get_by_test_id("stPlotlyChart").nth(1).wait_for()
-    settled(page)
     before = metric(page, "Prediction")
 
     slider = page.get_by_role("slider", name="Threads per worker")
@@ -26,24 +20,22 @@ def test_a_slider_moves_the_prediction_by_the_keyboard_and_f5_keeps_it(page):
     slider.press("ArrowRight")
     page.wait_for_url("**threads=2*")
 
-    settled(page)
     after = metric(page, "Prediction")
     assert float(after.split()[0]) < float(before.split()[0])
     assert page.get_by_text("prediction, not run").count() == 1
     page.reload()
     page.get_by_test_id("stPlotlyChart").nth(1).wait_for()
-    settled(page)
     assert metric(page, "Prediction") == after
 
 
 def test_an_operator_is_moved_saved_run_and_compared(page):
     page.goto("/edit?model=squeezenet1_0&workers=2")
-    page.get_by_role("combobox", name="Operators").fill("features_0")
+    ready(page.get_by_role("combobox", name="Operators")).fill("features_0")
     page.get_by_role("option", name="features_0 (worker").click()
     page.keyboard.press("Escape")
     page.get_by_role("combobox", name="To", exact=True).click()
     page.get_by_role("option", name="a new one").click()
-    page.get_by_role("button", name="Move 1 operator").click()
+    ready(page.get_by_role("button", name="Move 1 operator")).click()
     page.wait_for_url("**plan=*")
     page.get_by_test_id("stMetric").filter(has_text="Operators moved").get_by_text(
         "1", exact=True
@@ -62,10 +54,10 @@ def test_an_operator_is_moved_saved_run_and_compared(page):
     )
     page.get_by_text("The plan names '<b>nobody</b>'").wait_for()
 
-    page.get_by_role("button", name="Run this plan").click()
+    ready(page.get_by_role("button", name="Run this plan")).click()
     page.wait_for_url("**job=*")
     page.get_by_text("over sequential (95 %").wait_for(timeout=RUNNING_MS)
-    page.get_by_role("link", name="The whole result").click()
+    ready(page.get_by_role("link", name="The whole result")).click()
     page.get_by_role("heading", name="Who did what when").wait_for()
     page.get_by_text("Bit for bit equal in 40 of 40").wait_for()
     settled(page)
@@ -73,12 +65,12 @@ def test_an_operator_is_moved_saved_run_and_compared(page):
         page.get_by_role("button", name="Download trace").click()
     events = json.loads(Path(download.value.path()).read_text())["traceEvents"]
     assert {event["ph"] for event in events} == {"M", "X", "s", "f"}
-    page.get_by_role("button", name="Recalibrate").click()
+    ready(page.get_by_role("button", name="Recalibrate")).click()
     page.wait_for_url("**cost=measured*")
     page.get_by_text("66 operators recalibrated").wait_for()
 
     page.get_by_test_id("stSidebar").get_by_role("link", name="Compare").click()
-    page.get_by_role("combobox", name="Planner A").click()
+    ready(page.get_by_role("combobox", name="Planner A")).click()
     page.get_by_role("option", name="by hand").click()
     page.get_by_text("Not measured yet: B.").wait_for()
 

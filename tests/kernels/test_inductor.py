@@ -26,7 +26,7 @@ def test_segments_of_one_worker_compute_the_same_and_files_lie_in_the_cache(tmp_
     """Worker 0 has two segments: with no guards, each must still run its own code."""
     cache = tmp_path / "cache"
 
-    assert fresh.call(inside.inductor_output, **QUICK, TMPDIR=str(cache)) == "equal"
+    assert fresh.call_anew(inside.inductor_output, **QUICK, TMPDIR=str(cache)) == "equal"
     assert [path.name for path in cache.iterdir()] == ["inductor"]
 
 
@@ -35,7 +35,7 @@ def test_a_worker_that_is_killed_while_it_compiles_takes_the_compiler_along(tmp_
     slow.write_text("#!/bin/sh\nsleep 600\n")
     slow.chmod(0o700)
 
-    assert fresh.call(inside.compilers_left, CXX=str(slow)) == [1, 0]
+    assert fresh.call_anew(inside.compilers_left, CXX=str(slow)) == [1, 0]
 
 
 def test_without_a_compiler_it_says_what_to_install(tmp_path: Path, monkeypatch):

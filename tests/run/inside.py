@@ -16,7 +16,7 @@ import torch
 
 from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
-from ramiel_core.ir import Channel, Plan, Program, TensorSpec
+from ramiel_core.ir import Channel, Parcel, Plan, Program, TensorSpec
 from ramiel_core.model.trace import trace
 from ramiel_core.plan.planner import sequential_plan
 from ramiel_core.run import host
@@ -41,11 +41,17 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 def outputs_of(names: list[str], settings: list[str]) -> dict[str, dict[str, str]]:
     """For each module and setting "equal", or what went wrong; three inferences each."""
-    return {name: {s: _outcome(name, **SETTINGS[s]) for s in settings} for name in names}
+    found = {}
+    for name in names:
+        module, inputs = make(name)
+        parcel = pipeline.parcel_of(trace(module, tuple(t.clone() for t in inputs), name))
+        found[name] = {s: _outcome(name, parcel, **SETTINGS[s]) for s in settings}
+    return found
 
 
 def _outcome(
     name: str,
+    parcel: Parcel,
     workers: int,
     seed: int | None = None,
     cores: int | None = None,
@@ -56,9 +62,7 @@ def _outcome(
     os.sched_setaffinity(0, sorted(allowed)[:cores])
     host.cores.cache_clear()
     try:
-        module, inputs = make(name)
-        traced = trace(module, tuple(tensor.clone() for tensor in inputs), name)
-        parcel = pipeline.parcel_of(traced)
+        _, inputs = make(name)
         graph = pipeline.weigh(parcel.graph, "unit")
         dealt = dealt_plan(graph, workers)
         plan = dealt if seed is None else any_order_plan(graph, workers, seed)
@@ -347,32 +351,26 @@ def two_clusters(graph: Any) -> Plan:
     return Plan(clusters)
 
 
-def zoo_outputs(models: list[tuple[str, int]]) -> dict[str, dict[str, Any]]:
+def zoo_output(name: str, side: int) -> dict[str, Any]:
     """Model, two workers and one worker compared, on an input of the given side."""
-    found: dict[str, dict[str, Any]] = {}
-    for name, side in models:
-        try:
-            found[name] = _zoo_output(name, side)
-        except Exception as error:  # noqa: BLE001 - the test shows it, the next model still runs
-            found[name] = {"error": f"{type(error).__name__}: {error}"}
-    return found
-
-
-def _zoo_output(name: str, side: int) -> dict[str, Any]:
     from ramiel_core.model import zoo
 
-    module, inputs = zoo.build(name)
-    if side:
-        generator = torch.Generator().manual_seed(0)
-        inputs = (torch.randn(1, 3, side, side, generator=generator),)
-    return compared(module, inputs, name)
+    return compared(*resized(zoo.build(name), side), name)
 
 
-def benchmark_output(name: str) -> dict[str, Any]:
-    """The same of a model of the benchmarks, at its own size."""
+def benchmark_output(name: str, side: int) -> dict[str, Any]:
+    """The same of a model of the benchmarks."""
     from benchmarks import models
 
-    return compared(*models.build(name), name)
+    return compared(*resized(models.build(name), side), name)
+
+
+def resized(built: Any, side: int) -> tuple[Any, tuple[torch.Tensor, ...]]:
+    """The same model for a smaller image; 0 is its own size."""
+    module, inputs = built
+    if side:
+        inputs = (torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0)),)
+    return module, inputs
 
 
 def compared(module: Any, inputs: tuple[torch.Tensor, ...], name: str) -> dict[str, Any]:

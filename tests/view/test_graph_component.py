@@ -9,7 +9,7 @@ import pytest
 
 from ramiel_core.ir import Graph
 from ramiel_core.plan.planner import make_plan
-from tests.chromium import MISSING, ROOT, WHY_SKIPPED, browser, served
+from tests.chromium import MISSING, ROOT, WHY_SKIPPED, browser, served, settled
 from tests.graphs import SHAPES
 
 PAGE = Path(__file__).with_name("graph_page.py")
@@ -57,6 +57,7 @@ def visit(address: str, window) -> Iterator[object]:
     def _visit(query: str = ""):
         window.goto(f"{address}/{query}")
         window.wait_for_function(f"{VIEW}?.opened")
+        settled(window)  # or what is drawn after it may move it from under a click
         return window
 
     yield _visit

@@ -1,0 +1,53 @@
+"""A module that is worth two workers, and what a launcher makes of it in a process of the caller's.
+
+To be called by `tests.run.fresh`: a launcher of its own would import torch for every setting.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import nn
+
+from ramiel_core import launcher, pipeline
+from ramiel_core.cache import cache_dir
+from ramiel_core.ir import Job
+from ramiel_core.run import jobs
+
+
+class Branches(nn.Module):
+    """A stem and two branches that are worth a worker each."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Sequential(nn.Conv2d(3, 32, 3, bias=False), nn.BatchNorm2d(32), nn.ReLU())
+        self.left = nn.Sequential(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 8, 1))
+        self.right = nn.Sequential(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 8, 1))
+
+    def forward(self, x):
+        x = self.stem(x)
+        return torch.cat([self.left(x), self.right(x)], 1).mean((2, 3))
+
+
+INPUTS = (torch.randn(1, 3, 64, 64),)
+
+
+def last_word(settings: dict[str, Any]) -> dict[str, Any]:
+    """The last event of a benchmark of `Branches` with these settings."""
+    folder = cache_dir() / "job"
+    folder.mkdir()
+
+    def start(job: Job, model: bytes) -> str:
+        (folder / "job.json").write_text(json.dumps(asdict(job)))
+        (folder / jobs.MODEL_FILE).write_bytes(model)
+        return ""
+
+    with mock.patch.object(jobs, "start", start):
+        pipeline.start(Job("branches", **settings), Branches().eval(), INPUTS)
+    launcher.launch(folder)
+    return json.loads((folder / "events.jsonl").read_text().splitlines()[-1])
