@@ -59,6 +59,19 @@ class WeightsFit:
     not_finite: tuple[str, ...] = ()  # loaded, though they hold NaN or infinity
 
 
+Inputs = tuple[Any, ...] | list[Any] | dict[str, Any]
+"""Example inputs: positional arguments, or by keyword; tensors, or tuples, lists and dictionaries
+of them, or values that are fixed. One tensor alone is as good as a tuple of it."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """How a model is called: the structure of its arguments, and which of them are fixed."""
+
+    structure: Any  # of (positional, keyword), as torch's pytree tells it
+    fixed: tuple[tuple[int, Any], ...] = ()  # leaves that are no tensors: their place and value
+
+
 @dataclass(frozen=True)
 class TracedModel:
     """A model as a flat list of operator calls, on the device of its weights.
@@ -67,12 +80,13 @@ class TracedModel:
     """
 
     name: str
-    module: torch.fx.GraphModule
+    module: torch.fx.GraphModule  # takes the tensors of its arguments one by one
     inputs: tuple[torch.Tensor, ...]
     tracer: str = "torch.fx"  # which of the two tracers managed: "torch.fx" or "torch.export"
     removed_constants: tuple[str, ...] = ()  # operators that became weights
     removed_dead: tuple[str, ...] = ()  # operators whose values nobody read
     weights: WeightsFit | None = None  # None: they were drawn, or came with the model
+    signature: Signature | None = None  # None: it takes its tensors one by one
 
 
 @dataclass(frozen=True, slots=True)

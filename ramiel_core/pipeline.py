@@ -32,6 +32,7 @@ from ramiel_core.graph.rewrite import rewrite
 from ramiel_core.ir import (
     AUTO,
     Graph,
+    Inputs,
     Job,
     Parcel,
     Plan,
@@ -78,7 +79,6 @@ REWRITES = Rewrites()
 """What a model goes through where nobody asks for anything else."""
 
 NEAR_BOUND = 1.01  # a plan this near to its critical path is not worth another worker
-Inputs = tuple[torch.Tensor, ...]
 
 
 def traced(
@@ -95,7 +95,7 @@ def traced(
     ----------
     model : str or nn.Module
         A name of the registry, an ONNX file as `model.files` names it, or a module in eval mode.
-    inputs : tuple of torch.Tensor
+    inputs : Inputs
         Example inputs, for a module.
     device : str
         "meta" gives shapes without numbers, at no cost.
@@ -258,7 +258,7 @@ def graph_of(
     ----------
     model : str or nn.Module
         A name of torchvision's registry, an ONNX file, or a module in eval mode.
-    inputs : tuple of torch.Tensor
+    inputs : Inputs
         Example inputs, for a module.
     cost : {"unit", "flops", "measured"}
         Measured costs must have been measured before: by a "profile" `Job`, or any benchmark.
@@ -640,8 +640,8 @@ def load(
     ----------
     model : str or nn.Module
         A name of torchvision's registry, or a module in eval mode.
-    inputs : tuple of torch.Tensor
-        Example inputs, for a module; it can be called with inputs of the same shapes.
+    inputs : Inputs
+        Example inputs, for a module; it is called as with these: same structure and shapes.
     budget_s : float
         For the tuner, where nothing is known of the model on this host.
     weights : str
@@ -652,7 +652,7 @@ def load(
     Returns
     -------
     Local
-        Called with tensors, it returns what the model returns. Plans of several workers need
+        Called as the model is, it returns what the model returns. Plans of several workers need
         processes of their own; `bench` runs them.
     """
     own = None if isinstance(model, str) else model
@@ -679,7 +679,7 @@ def load(
     plan = sequential_plan(graph)
     if kernels in LIBRARIES:
         graph, plan, held = segment(graph, plan, held, LIBRARIES[kernels])
-    return Local(program_of(graph, plan), held, threads=threads)
+    return Local(program_of(graph, plan), held, threads=threads, signature=traced_model.signature)
 
 
 def parcel_of(model: TracedModel, kernels: str = "eager", rewrites: Rewrites = REWRITES) -> Parcel:

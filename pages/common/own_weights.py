@@ -58,11 +58,12 @@ def _ask(chosen: state.Choice, name: str) -> None:
     meant = bool(refused) and st.checkbox(
         "Use what fits; the rest stays random", key="weights-partial"
     )
+    usable = meant or not refused
     st.button(
         "Use these weights",
-        type="primary",
+        type="primary" if usable else "secondary",
         icon=":material/weight:",
-        disabled=bool(refused) and not meant,
+        disabled=not usable,
         on_click=_use,
         args=(name,),
         kwargs={"partial": meant},
@@ -70,10 +71,9 @@ def _ask(chosen: state.Choice, name: str) -> None:
 
 
 def _tell(fit: WeightsFit) -> None:
-    said = pipeline.weights_record(fit)["said"]
-    doubtful = fit.missing + fit.unexpected + fit.misfits + fit.not_finite
-    for sentence in said:
-        cards.sub(sentence)
+    said = " ".join(pipeline.weights_record(fit)["said"])
+    doubtful = bool(fit.missing + fit.unexpected + fit.misfits + fit.not_finite)
+    cards.note(said, "warning" if doubtful else "info")
     if doubtful:
         with st.popover("All names"):
             st.json(pipeline.weights_record(fit))

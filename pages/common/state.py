@@ -90,10 +90,10 @@ def choice() -> Choice:
     if cost not in COST_MODELS:
         raise GraphError(f"there is no cost model {cost!r}; choose {', '.join(COST_MODELS)}.")
     model = pipeline.resolve(asked.get(MODEL, DEFAULT_MODEL), uploaded_only=True)
-    if elsewhere.runs_code(model):
+    if elsewhere.needs_shell(model):
         raise ModelError(
-            f"{model[:80]} would run code of this machine, which an address must not ask for. Use "
-            f"the shell: `python -m ramiel_core analyze {model[:80]}`."
+            f"{model[:80]} would run code or read files of this machine, which an address must "
+            f"not ask for. Use the shell: `python -m ramiel_core analyze {model[:80]}`."
         )
     return Choice(
         model,
