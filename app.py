@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.common import cards, frame, state, upload
+from pages.common import cards, frame, own_weights, state, upload
 from ramiel_core import pipeline
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.model import zoo
@@ -209,6 +209,7 @@ def main() -> None:
     )
     choose(chosen.model)
     upload.offer(chosen.model)
+    own_weights.offer(chosen)
     with st.spinner("Planning…"):
         plan, said = state.plan_of(graph), state.outlook(graph)
     cards.verdict(said, good=False)

@@ -81,6 +81,7 @@ def settings(model: str, graph: Graph, asked: Configuration, *, busy: bool) -> J
         signals,
         **asdict(wanted.rewrites),
         clone=wanted.clone and clonable,
+        **wanted.loading,
     )
     refused = refusal(job, graph)
     below[3].button(
@@ -91,7 +92,7 @@ def settings(model: str, graph: Graph, asked: Configuration, *, busy: bool) -> J
         on_click=_start,
         args=(job,),
         width="stretch",
-        help="Runs the model on random weights in processes of their own.",
+        help="Runs the model in processes of their own.",
     )
     _explain(job)
     if refused:

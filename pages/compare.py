@@ -236,7 +236,8 @@ def _difference(one: Report, other: Report) -> None:
 
 
 def _start(graph: Graph, plan: Plan) -> None:
-    job = Job(graph.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan))
+    loading = state.choice().loading
+    job = Job(graph.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan), **loading)
     state.put(state.JOB, pipeline.start(job))
 
 

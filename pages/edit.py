@@ -256,7 +256,8 @@ def run(graph: Graph, plan: Plan) -> None:
 
 
 def _start(graph: Graph, plan: Plan) -> None:
-    job = Job(graph.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan))
+    loading = state.choice().loading
+    job = Job(graph.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan), **loading)
     state.put(state.JOB, pipeline.start(job))
 
 

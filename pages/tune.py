@@ -19,7 +19,7 @@ DEFAULT_S, MOST_S = 60, 3600
 PLAIN = {"displayModeBar": False}
 
 
-def settings(model: str, *, busy: bool) -> None:
+def settings(chosen: state.Choice, *, busy: bool) -> None:
     """Let the user choose how long it may take, and start it."""
     left, middle, _ = st.columns([2, 2, 5], vertical_alignment="bottom")
     budget_s = left.number_input(
@@ -37,9 +37,9 @@ def settings(model: str, *, busy: bool) -> None:
         icon=":material/play_arrow:",
         disabled=busy,
         on_click=_start,
-        args=(Job(model, "tune", budget_s=float(budget_s)),),
+        args=(Job(chosen.model, "tune", budget_s=float(budget_s), **chosen.loading),),
         width="stretch",
-        help="Runs the model on random weights in processes of their own.",
+        help="Runs the model in processes of their own.",
     )
 
 
@@ -168,7 +168,7 @@ def main() -> None:
     )
     followed = live.named("tune")
     remember(followed)
-    settings(chosen.model, busy=followed is not None and followed.busy)
+    settings(chosen, busy=followed is not None and followed.busy)
     if followed is None:
         known(chosen.model)
     elif followed.busy:

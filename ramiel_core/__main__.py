@@ -15,6 +15,7 @@ from ramiel_core.ir import AUTO, KERNELS, Job, Rewrites
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import Console
     from rich.progress import Progress
 
 BAD_INPUT = 2
@@ -124,6 +125,19 @@ def _parser() -> argparse.ArgumentParser:
             help="size of a dynamic dimension of an ONNX file; default: 1, or by its name",
         )
 
+    for command in (analyze, bench, tune):
+        command.add_argument(
+            "--weights",
+            default="",
+            metavar="FILE",
+            help="a .safetensors file or a state dict (.pth, .pt) for the model; default: random",
+        )
+        command.add_argument(
+            "--partial-weights",
+            action="store_true",
+            help="load what fits of them: the rest stays random",
+        )
+
     models = commands.add_parser("models", help="every model by name")
     models.set_defaults(command=lambda _: _models())
 
@@ -148,6 +162,7 @@ def _analyze(options: argparse.Namespace) -> int:
 
     planner, rewrites = pipeline.planner_named(options.planner), _rewrites_of(options)
     model = _named(options.model, options)
+    weights = _fitted(model, options)
     graph = pipeline.graph_of(model, rewrites=rewrites)
     if options.cost == "measured" and (options.refresh or not pipeline.is_measured(graph)):
         job = Job(model, task="profile", **asdict(rewrites))
@@ -157,7 +172,7 @@ def _analyze(options: argparse.Namespace) -> int:
     plan = pipeline.plan_of(graph, planner=planner)
     if options.clone:
         graph, plan = pipeline.with_clones(graph, plan)
-    found = pipeline.summary(graph, plan)
+    found = pipeline.summary(graph, plan) | weights
     if sizes := pipeline.dimensions_of(model):
         found["dimensions"] = sizes
     if options.json:
@@ -167,12 +182,37 @@ def _analyze(options: argparse.Namespace) -> int:
     return 0
 
 
+def _fitted(model: str, options: argparse.Namespace) -> dict[str, Any]:
+    """How the weights that were asked for fit; as JSON also where they are then refused."""
+    from ramiel_core import pipeline
+
+    asked = _weights_of(options)
+    if not asked["weights"]:
+        return {}
+    fit = pipeline.weights_fit(model, asked["weights"])
+    found = {"weights": pipeline.weights_record(fit)}
+    if why := pipeline.weights_problem(fit, partial=asked["partial_weights"]):
+        if options.json:
+            print(json.dumps(found, indent=2))
+        raise ModelError(why)
+    return found
+
+
+def _weights_of(options: argparse.Namespace) -> dict[str, Any]:
+    if options.partial_weights and not options.weights:
+        raise ModelError("--partial-weights is about a file: name it by --weights FILE.")
+    return {"weights": options.weights, "partial_weights": options.partial_weights}
+
+
 def _bench(options: argparse.Namespace) -> int:
     from ramiel_core import pipeline
 
     fields = ("kernels", "planner", "runtime", "workers", "threads", "repeats", "signals", "clone")
     settings = {name: getattr(options, name) for name in fields} | asdict(_rewrites_of(options))
+    settings |= _weights_of(options)
     models = [_named(name, options) for name in options.models] or list(pipeline.FIVE)
+    if options.weights and len(models) > 1:
+        raise ModelError("weights are of one model: name the one that --weights belongs to.")
     jobs = [Job(model, **settings) for model in models]  # all are checked before the first starts
     records: list[dict[str, Any]] = []
     with _progress() as progress:
@@ -214,7 +254,8 @@ def _bench_one(job: Job, progress: Progress) -> dict[str, Any]:
 def _tune(options: argparse.Namespace) -> int:
     from ramiel_core import pipeline
 
-    job = Job(_named(options.model, options), task="tune", budget_s=options.budget)
+    model = _named(options.model, options)
+    job = Job(model, task="tune", budget_s=options.budget, **_weights_of(options))
     found: dict[str, Any] = {}
     with _progress() as progress:
         bar = progress.add_task(f"{job.model}: starting", total=None)
@@ -304,6 +345,8 @@ def _print_summary(found: dict[str, Any], planner: str | None, outlook: str) -> 
         said = f"{found['predicted_ms']:.4g}{unit} on {workers}{proved}"
         rows.append((f"plan by {planner}", said))
     taken = {"removed_constants": "folded", "removed_dead": "dead", "cloned": "cloned"}
+    if fit := found.get("weights"):
+        rows.append(("weights", "\n".join(fit["said"])))
     rows += [(text, _listed(found[key])) for key, text in taken.items() if found[key]]
     if sizes := found.get("dimensions"):
         said = ", ".join(f"{name}={size}" for name, size in sizes.items())
@@ -341,10 +384,16 @@ def _print_standings(found: dict[str, Any]) -> None:
             table.add_row(row["label"], _ms(row["predicted_ms"]), _ms(row["median_ms"]), against)
     console = Console()
     console.print(table)
+    _print_weights(console, found)
     for row in found["standings"]:
         if row["state"] == "failed":
             console.print(f"{row['label']} is out: {row['reason']}")
     console.print(" → ".join(f"{step['choice']} {step['ms']:.1f} ms" for step in found["steps"]))
+
+
+def _print_weights(console: Console, record: dict[str, Any]) -> None:
+    if fit := record.get("weights"):
+        console.print(" ".join(fit["said"]), markup=False)
 
 
 def _ms(value: float | None) -> str:
@@ -383,6 +432,7 @@ def _print_table(records: list[dict[str, Any]]) -> None:
     console.print(table)
     for r in records:
         console.print(f"[bold]{r['model']}[/]: {r['verdict']}")
+        _print_weights(console, r)
         if check := r.get("import_check"):
             against = check.get("error") or f"{check['max_difference']:.1g} of the largest output"
             console.print(f"Import against ONNX Runtime: {against}.")

@@ -44,6 +44,34 @@ CALLER = -1
 """The receiver number of whoever called the program, beside the workers 0, 1, 2, ..."""
 
 
+@dataclass(frozen=True, slots=True)
+class WeightsFit:
+    """How the tensors of a file fit a model, by their names."""
+
+    file: str  # its name, without folders
+    model: str
+    loaded: int  # tensors of the file that the model has taken
+    missing: tuple[str, ...] = ()  # of the model, which the file lacks
+    unexpected: tuple[str, ...] = ()  # of the file, which the model lacks
+    misfits: tuple[tuple[str, str, str], ...] = ()  # name, what the file has, what is needed
+    unwrapped: tuple[str, ...] = ()  # what was taken off: a dictionary around, a prefix
+    converted: tuple[tuple[str, int], ...] = ()  # "float16 → float32", and how many
+    not_finite: tuple[str, ...] = ()  # loaded, though they hold NaN or infinity
+
+
+Inputs = tuple[Any, ...] | list[Any] | dict[str, Any]
+"""Example inputs: positional arguments, or by keyword; tensors, or tuples, lists and dictionaries
+of them, or values that are fixed. One tensor alone is as good as a tuple of it."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """How a model is called: the structure of its arguments, and which of them are fixed."""
+
+    structure: Any  # of (positional, keyword), as torch's pytree tells it
+    fixed: tuple[tuple[int, Any], ...] = ()  # leaves that are no tensors: their place and value
+
+
 @dataclass(frozen=True)
 class TracedModel:
     """A model as a flat list of operator calls, on the device of its weights.
@@ -52,11 +80,13 @@ class TracedModel:
     """
 
     name: str
-    module: torch.fx.GraphModule
+    module: torch.fx.GraphModule  # takes the tensors of its arguments one by one
     inputs: tuple[torch.Tensor, ...]
     tracer: str = "torch.fx"  # which of the two tracers managed: "torch.fx" or "torch.export"
     removed_constants: tuple[str, ...] = ()  # operators that became weights
     removed_dead: tuple[str, ...] = ()  # operators whose values nobody read
+    weights: WeightsFit | None = None  # None: they were drawn, or came with the model
+    signature: Signature | None = None  # None: it takes its tensors one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -493,6 +523,8 @@ class Job:
     drop_dead: bool = True
     clone: bool = False
     plan: str = ""  # who runs what, as `str(Plan)` writes it, where no planner decides
+    weights: str = ""  # the file to load, as `model.weights` names it; "" for random ones
+    partial_weights: bool = False  # whether they may fit in part
 
     def __post_init__(self) -> None:
         if self.plan and self.kernels in ("fused", AUTO):

@@ -37,6 +37,7 @@ from ramiel_core.pipeline import (
     summary,
     timeline_of,
     traced,
+    weights_record,
     with_clones,
 )
 from ramiel_core.plan import crowd
@@ -83,13 +84,13 @@ def launch(folder: Path) -> int:
     try:
         tell("stage", text=f"Building {job.model}")
         own = folder / jobs.MODEL_FILE
+        loaded: dict[str, Any] = {}
         if own.exists():
             parcel = torch.load(own, weights_only=False)  # ours, written a moment ago
             own.unlink()
         else:
-            families = AUTO if job.task == "tune" else job.kernels
-            parcel = parcel_of(traced(job.model, device="cpu"), families, job.rewrites)
-        compared = _compared(job, parcel, tell)
+            parcel, loaded = built(job)
+        compared = _compared(job, parcel, tell) | loaded
         workshop = Workshop(parcel, tell, job.signals, clone=job.clone, by_hand=job.plan)
         if job.kernels == AUTO:
             job = _settled(workshop, job, tell)
@@ -97,7 +98,7 @@ def launch(folder: Path) -> int:
             workshop.weighed("eager", job.threads)
             tell("profiled")
         elif job.task == "tune":
-            tell("tuned", record=_tune(workshop, job, tell))
+            tell("tuned", record={**_tune(workshop, job, tell), **loaded})
         else:
             report = _benchmark(workshop, job, tell)
             tell("report", record={**record(report), **compared})
@@ -109,6 +110,16 @@ def launch(folder: Path) -> int:
         tell("error", message=f"the benchmark broke off ({said}). Please report it.")
         raise
     return 0
+
+
+def built(job: Job) -> tuple[Parcel, dict[str, Any]]:
+    """A model by name, and how the weights that were asked for fit, as the record tells it."""
+    families = AUTO if job.task == "tune" else job.kernels
+    model = traced(
+        job.model, device="cpu", weights=job.weights, partial_weights=job.partial_weights
+    )
+    told = {"weights": weights_record(model.weights)} if model.weights else {}
+    return parcel_of(model, families, job.rewrites), told
 
 
 def _compared(job: Job, parcel: Parcel, tell: Tell) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -32,6 +32,7 @@ from ramiel_core.graph.rewrite import rewrite
 from ramiel_core.ir import (
     AUTO,
     Graph,
+    Inputs,
     Job,
     Parcel,
     Plan,
@@ -40,11 +41,13 @@ from ramiel_core.ir import (
     Rewrites,
     Timeline,
     TracedModel,
+    WeightsFit,
 )
 from ramiel_core.kernels import inductor, onnx_runtime, open_vino
 from ramiel_core.kernels.fuse import fuse
 from ramiel_core.kernels.segment import Family, segment
 from ramiel_core.model import files, from_onnx, zoo
+from ramiel_core.model import weights as weight_files
 from ramiel_core.model.trace import trace
 from ramiel_core.plan import saved
 from ramiel_core.plan.by_hand import BY_HAND, placed, reassigned
@@ -76,11 +79,15 @@ REWRITES = Rewrites()
 """What a model goes through where nobody asks for anything else."""
 
 NEAR_BOUND = 1.01  # a plan this near to its critical path is not worth another worker
-Inputs = tuple[torch.Tensor, ...]
 
 
 def traced(
-    model: str | nn.Module, inputs: Inputs | None = None, device: str = "meta"
+    model: str | nn.Module,
+    inputs: Inputs | None = None,
+    device: str = "meta",
+    *,
+    weights: str = "",
+    partial_weights: bool = False,
 ) -> TracedModel:
     """A model by name, or any module with example inputs, as operator calls.
 
@@ -88,24 +95,82 @@ def traced(
     ----------
     model : str or nn.Module
         A name of the registry, an ONNX file as `model.files` names it, or a module in eval mode.
-    inputs : tuple of torch.Tensor
+    inputs : Inputs
         Example inputs, for a module.
     device : str
         "meta" gives shapes without numbers, at no cost.
+    weights : str
+        A file of weights to load, of a model by name; "" for random ones.
+    partial_weights : bool
+        Whether they may fit in part.
 
     Raises
     ------
     ModelError
-        For an unknown name, or a model that cannot be traced or imported.
+        For an unknown name, a model that cannot be traced or imported, or weights that do not fit.
     """
+    if weights:
+        _refuse_weights(model)
     if isinstance(model, str):
         name = resolve(model)
         if files.is_file(name):
             return files.load(name, device)
-        return trace(*zoo.build(name, device), name)
+        module, inputs = zoo.build(name, device)
+        fit = None
+        if weights:
+            path = weight_files.located(weights)
+            fit = weight_files.put(module, path, name, partial=partial_weights)
+        return replace(trace(module, inputs, name), weights=fit)
     if inputs is None:
         raise RamielError("a module of your own needs example inputs: analyze(module, (tensor,)).")
     return trace(model, inputs, type(model).__name__.lower())
+
+
+def _refuse_weights(model: str | nn.Module) -> None:
+    if not isinstance(model, str):
+        raise ModelError(
+            "a module of your own holds its weights: put others into it by load_state_dict before."
+        )
+    if files.is_file(model):
+        raise ModelError(
+            f"{files.label(model)} holds its own weights; leave --weights out, or name the model "
+            f"that the weights are of."
+        )
+
+
+def weights_fit(model: str, weights: str) -> WeightsFit:
+    """How a file's weights would fit a model by name; what does not fit is told, not raised.
+
+    Raises
+    ------
+    ModelError
+        For an unknown model, or a file that cannot be read.
+    """
+    _refuse_weights(model)
+    name = resolve(model)
+    module, _ = zoo.build(name, "meta")
+    return weight_files.load(module, weight_files.located(weights), name)
+
+
+def weights_problem(fit: WeightsFit, *, partial: bool) -> str:
+    """Why such weights are refused, in a sentence; empty where they are not."""
+    return weight_files.problem(fit, partial=partial)
+
+
+def weights_record(fit: WeightsFit) -> dict[str, Any]:
+    """A fit as JSON takes it, with what it means in sentences as `said`."""
+    return {**asdict(fit), "said": list(weight_files.told(fit))}
+
+
+def keep_weights(name: str, content: memoryview) -> str:
+    """Store an uploaded file of weights; returns its name, as `model.weights.keep`."""
+    return weight_files.keep(name, content)
+
+
+def uploaded_weights(text: str) -> str:
+    """The name of uploaded weights, checked; as `model.weights.located`."""
+    weight_files.located(text, uploaded_only=True)
+    return text
 
 
 _tracing = threading.RLock()  # torch.fx changes nn.Module itself for as long as it traces
@@ -193,7 +258,7 @@ def graph_of(
     ----------
     model : str or nn.Module
         A name of torchvision's registry, an ONNX file, or a module in eval mode.
-    inputs : tuple of torch.Tensor
+    inputs : Inputs
         Example inputs, for a module.
     cost : {"unit", "flops", "measured"}
         Measured costs must have been measured before: by a "profile" `Job`, or any benchmark.
@@ -492,10 +557,23 @@ def analyze(
     *,
     cost: str = "flops",
     planner: str = DEFAULT,
+    weights: str = "",
+    partial_weights: bool = False,
 ) -> dict[str, Any]:
-    """Operators, clusters, T1, T-infinity and critical path of a model, as a dictionary."""
+    """Operators, clusters, T1, T-infinity and critical path of a model, as a dictionary.
+
+    A file of `weights` changes none of these; how it fits the model by name is told under
+    "weights", and refused where it does not, unless `partial_weights` says that this is meant.
+    """
+    found = {}
+    if weights:
+        _refuse_weights(model)
+        fit = weights_fit(str(model), weights)
+        if why := weights_problem(fit, partial=partial_weights):
+            raise ModelError(why)
+        found["weights"] = weights_record(fit)
     graph = graph_of(model, inputs, cost=cost)
-    return summary(graph, plan_of(graph, planner=planner))
+    return summary(graph, plan_of(graph, planner=planner)) | found
 
 
 # --- benchmarks: asked for anywhere, done in a launcher -------------------------------------
@@ -517,8 +595,12 @@ def start(job: Job, model: nn.Module | None = None, inputs: Inputs | None = None
         known_planner(job.planner)
     if model is None:
         job = replace(job, model=resolve(job.model))
+        if job.weights:
+            job = replace(job, weights=_checked_weights(job))
         _refuse_illegal(job, partial(_named_graph, job.model, job.rewrites))
         return jobs.start(job)
+    if job.weights:
+        _refuse_weights(model)
     with _tracing:
         families = AUTO if job.task == "tune" else job.kernels
         own = replace(traced(model, inputs), name=job.model)
@@ -529,44 +611,65 @@ def start(job: Job, model: nn.Module | None = None, inputs: Inputs | None = None
     return jobs.start(job, packed.getvalue())
 
 
+def _checked_weights(job: Job) -> str:
+    """The name of a job's weights, wherever its launcher runs; refused here if they do not fit."""
+    if why := weights_problem(weights_fit(job.model, job.weights), partial=job.partial_weights):
+        raise ModelError(why)
+    uploaded = weight_files.UPLOAD.fullmatch(job.weights)
+    return job.weights if uploaded else str(weight_files.located(job.weights))
+
+
 def _refuse_illegal(job: Job, graph: Callable[[], Graph]) -> None:
     """Say what is wrong with a plan of one's own before a process is started for it."""
     if job.plan:
         by_hand_plan(graph(), Plan.parse(job.plan).clusters)
 
 
-def load(model: str | nn.Module, inputs: Inputs | None = None, *, budget_s: float = 60.0) -> Local:
+def load(
+    model: str | nn.Module,
+    inputs: Inputs | None = None,
+    *,
+    budget_s: float = 60.0,
+    weights: str = "",
+    partial_weights: bool = False,
+) -> Local:
     """A model as it was found to be fastest on this host with one worker, to be called here.
 
     Parameters
     ----------
     model : str or nn.Module
         A name of torchvision's registry, or a module in eval mode.
-    inputs : tuple of torch.Tensor
-        Example inputs, for a module; it can be called with inputs of the same shapes.
+    inputs : Inputs
+        Example inputs, for a module; it is called as with these: same structure and shapes.
     budget_s : float
         For the tuner, where nothing is known of the model on this host.
+    weights : str
+        A file of weights for a model by name; "" for random ones.
+    partial_weights : bool
+        Whether they may fit in part.
 
     Returns
     -------
     Local
-        Called with tensors, it returns what the model returns. Plans of several workers need
+        Called as the model is, it returns what the model returns. Plans of several workers need
         processes of their own; `bench` runs them.
     """
     own = None if isinstance(model, str) else model
     with _tracing:
-        traced_model = traced(model, inputs, device="cpu")
+        traced_model = traced(
+            model, inputs, device="cpu", weights=weights, partial_weights=partial_weights
+        )
         parcel = parcel_of(traced_model, AUTO)
     found = tuned.load(parcel.graph, host.identity())
     if found is None:
         name = model if isinstance(model, str) else traced_model.name
-        job = Job(name, task="tune", budget_s=budget_s)
+        job = Job(name, "tune", budget_s=budget_s, weights=weights, partial_weights=partial_weights)
         events = list(finish(start(job, own, inputs)))
         found = events[-1]["record"]
     alone = [row for row in found["standings"] if row["configuration"]["workers"] == 1]
     best = min(alone, key=lambda row: row["ratio"] or float("inf"))["configuration"]
     kernels, threads = best["kernels"], best["threads"]
-    graph, weights = (
+    graph, held = (
         parcel.fused if kernels == "fused" and parcel.fused else (parcel.graph, parcel.weights)
     )
     calls = found["calls"].get(f"{kernels} {threads}", {})
@@ -574,8 +677,8 @@ def load(model: str | nn.Module, inputs: Inputs | None = None, *, budget_s: floa
     graph = replace(graph, nodes=tuple(nodes))
     plan = sequential_plan(graph)
     if kernels in LIBRARIES:
-        graph, plan, weights = segment(graph, plan, weights, LIBRARIES[kernels])
-    return Local(program_of(graph, plan), weights, threads=threads)
+        graph, plan, held = segment(graph, plan, held, LIBRARIES[kernels])
+    return Local(program_of(graph, plan), held, threads=threads, signature=traced_model.signature)
 
 
 def parcel_of(model: TracedModel, kernels: str = "eager", rewrites: Rewrites = REWRITES) -> Parcel:

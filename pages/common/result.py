@@ -30,6 +30,8 @@ def show(record: dict[str, Any]) -> None:
         cards.note(cards.sentence(warning), "warning")
     equality(report)
     imported(record.get("import_check"))
+    if "weights" in record:
+        cards.sub(" ".join(record["weights"]["said"]))
     numbers(report)
     left, right = st.columns(2)
     with left:

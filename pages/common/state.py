@@ -17,7 +17,7 @@ import streamlit as st
 from ramiel_core import pipeline
 from ramiel_core.errors import GraphError, ModelError, PlanError
 from ramiel_core.graph.costs import COST_MODELS
-from ramiel_core.ir import AUTO, Graph, Plan, Point, Program, Rewrites
+from ramiel_core.ir import AUTO, Graph, Plan, Point, Program, Rewrites, WeightsFit
 from ramiel_core.ir import KERNELS as KERNEL_FAMILIES
 from ramiel_core.model import elsewhere
 from ramiel_core.plan import saved
@@ -33,6 +33,7 @@ from ramiel_core.view import collapse, dag, layout, playback, scene
 MODEL, COST, WORKERS = "model", "cost", "workers"  # carried from page to page
 JOB, MEASURING = "job", "measuring"  # a benchmark or tuning, and a measurement, carried as well
 CONSTANTS, DEAD, CLONE = "constants", "dead", "clone"  # rewrites: each "on" or "off"
+WEIGHTS, PARTIAL = "weights", "partial"  # uploaded ones; "on" where they may fit in part
 KERNELS, PLANNER, RUNTIME, THREADS = "kernels", "planner", "runtime", "threads"  # to benchmark
 OPERATOR = "operator"  # selected on every page at once, carried as well
 VIEW, COLOUR, COLLAPSE, STEP, CHAIN, PART = "view", "colour", "collapse", "step", "chain", "part"
@@ -40,7 +41,7 @@ PLAN, ONE, OTHER = "plan", "a", "b"  # a plan by hand, kept under a name; two th
 LATENCY, BANDWIDTH, SCALE, PIN = "latency", "bandwidth", "scale", "pin"  # of the page What if
 CONFIGURATION = (KERNELS, PLANNER, RUNTIME, WORKERS, THREADS)
 REWRITES = (CONSTANTS, DEAD, CLONE)
-CARRIED = (MODEL, COST, *REWRITES, *CONFIGURATION, JOB, MEASURING, OPERATOR, PLAN)
+CARRIED = (MODEL, WEIGHTS, PARTIAL, COST, *REWRITES, *CONFIGURATION, JOB, MEASURING, OPERATOR, PLAN)
 ON, OFF = "on", "off"
 
 DEFAULT_MODEL, DEFAULT_COST = "googlenet", "flops"
@@ -67,6 +68,13 @@ class Choice:
     threads: int | None = None
     rewrites: Rewrites = pipeline.REWRITES
     clone: bool = False
+    weights: str = ""
+    partial_weights: bool = False
+
+    @property
+    def loading(self) -> dict[str, Any]:
+        """The fields of a `Job` that say which weights it runs with."""
+        return {"weights": self.weights, "partial_weights": self.partial_weights}
 
 
 def choice() -> Choice:
@@ -82,10 +90,10 @@ def choice() -> Choice:
     if cost not in COST_MODELS:
         raise GraphError(f"there is no cost model {cost!r}; choose {', '.join(COST_MODELS)}.")
     model = pipeline.resolve(asked.get(MODEL, DEFAULT_MODEL), uploaded_only=True)
-    if elsewhere.runs_code(model):
+    if elsewhere.needs_shell(model):
         raise ModelError(
-            f"{model[:80]} would run code of this machine, which an address must not ask for. Use "
-            f"the shell: `python -m ramiel_core analyze {model[:80]}`."
+            f"{model[:80]} would run code or read files of this machine, which an address must "
+            f"not ask for. Use the shell: `python -m ramiel_core analyze {model[:80]}`."
         )
     return Choice(
         model,
@@ -97,6 +105,8 @@ def choice() -> Choice:
         _number_of(THREADS, MOST_THREADS),
         Rewrites(_one_of(CONSTANTS, (ON, OFF)) != OFF, _one_of(DEAD, (ON, OFF)) != OFF),
         _one_of(CLONE, (ON, OFF)) == ON,
+        pipeline.uploaded_weights(asked[WEIGHTS]) if WEIGHTS in asked else "",
+        _one_of(PARTIAL, (ON, OFF)) == ON,
     )
 
 
@@ -193,6 +203,12 @@ _BY_SHAPE = {Graph: lambda graph: graph.fingerprint}
 def graph_of(model: str, cost: str, rewrites: Rewrites = pipeline.REWRITES) -> Graph:
     """The weighed graph; the engine itself keeps what is slow about it."""
     return pipeline.graph_of(model, cost=cost, rewrites=rewrites)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Reading the weights…")
+def weights_fit(model: str, weights: str) -> WeightsFit:
+    """`pipeline.weights_fit` of uploaded weights, which are named by their content."""
+    return pipeline.weights_fit(model, weights)
 
 
 @st.cache_resource(max_entries=128, show_spinner=False, hash_funcs=_BY_COST)

@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.utils import _pytree as pytree
 from torch.utils.flop_counter import FlopCounterMode
 
 from ramiel_core.errors import ModelError
@@ -129,15 +128,6 @@ class _Recorder(fx.Interpreter):
         return value
 
 
-def _structured(module: fx.GraphModule, output: fx.Node) -> Any:
-    """What the model returns, of nodes; torch.export keeps them flat and the shape beside it."""
-    info = getattr(module.graph._codegen, "pytree_info", None)  # noqa: SLF001 - it has no public name
-    if info is None or info.out_spec is None:
-        return output.args[0]
-    flat: Any = output.args[0]
-    return pytree.tree_unflatten(flat, info.out_spec)
-
-
 def _tensors(value: Any) -> list[torch.Tensor]:
     values = value if isinstance(value, (tuple, list)) else (value,)
     return [v for v in values if isinstance(v, torch.Tensor)]
@@ -168,7 +158,7 @@ class _Builder:
         inputs: list[tuple[str, TensorSpec]] = []
         for node in module.graph.nodes:
             if node.op == "output":
-                result, returned = renderer.value(_structured(module, node)), self._reads(node)
+                result, returned = renderer.value(node.args[0]), self._reads(node)
             elif node.op == "placeholder" and self.record.seen[node].specs:
                 self.names[node] = self._identifier(node.name)
                 inputs.append((self.names[node], self._spec_of(node)))

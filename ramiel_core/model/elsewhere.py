@@ -1,7 +1,8 @@
 """Models that are not torchvision classifiers, by name; never a download.
 
-`timm:dla34` is timm's, where that is installed; `fcn_resnet50` and `r3d_18` are torchvision's for
-segmentation and video; `package.module:function` calls a function of the user's own.
+`timm:dla34` is timm's and `hf:bert` transformers', where these are installed; `fcn_resnet50` and
+`r3d_18` are torchvision's for segmentation and video; `package.module:function` calls a function
+of the user's own.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 from torchvision import models
 
 from ramiel_core.errors import ModelError
+from ramiel_core.ir import Inputs
+from ramiel_core.model import transformers_models
 
-TIMM = "timm:"
+TIMM, HUGGING_FACE = "timm:", "hf:"
+PREFIXES = (TIMM, HUGGING_FACE)
 PYTHON_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 FRAMES, VIDEO_SIDE, SCENE_SIDE = 16, 112, 224  # of an example; segmentation takes any size
 VIDEO_SIZES = {"mvit_v1_b": 224, "mvit_v2_s": 224, "s3d": 224}
@@ -39,7 +44,13 @@ def _video() -> tuple[str, ...]:
 
 def runs_code(name: str) -> bool:
     """Whether building the model runs code of the user's own: never from an address."""
-    return not name.startswith(TIMM) and bool(PYTHON_PATH.fullmatch(name))
+    return not name.startswith(PREFIXES) and bool(PYTHON_PATH.fullmatch(name))
+
+
+def needs_shell(name: str) -> bool:
+    """Whether a name runs code or reads a file of this host, which no address may ask for."""
+    config = name.removeprefix(HUGGING_FACE)
+    return runs_code(name) or (config != name and transformers_models.is_path(config))
 
 
 def resolve(name: str) -> str | None:
@@ -48,8 +59,11 @@ def resolve(name: str) -> str | None:
     Raises
     ------
     ModelError
-        Where timm is not installed or does not have it.
+        Where the library that it is of is not installed or does not have it.
     """
+    if name.startswith(HUGGING_FACE):
+        transformers_models.check(name.removeprefix(HUGGING_FACE))
+        return name
     if name.startswith(TIMM):
         known = _timms()
         wanted = name.removeprefix(TIMM)
@@ -71,8 +85,23 @@ def _timms() -> tuple[str, ...]:
     return tuple(timm.list_models())
 
 
-def make(name: str) -> tuple[nn.Module, tuple[int, ...]]:
-    """A model of timm's or torchvision's with the shape of one example; weights as they come."""
+def make(name: str, generator: torch.Generator) -> tuple[nn.Module, Inputs]:
+    """A model of a library's with example inputs; weights as they come.
+
+    Parameters
+    ----------
+    name : str
+        As `resolve` returned it.
+    generator : torch.Generator
+        Of the numbers in the inputs.
+    """
+    if name.startswith(HUGGING_FACE):
+        return transformers_models.make(name.removeprefix(HUGGING_FACE), generator)
+    module, shape = _of_images(name)
+    return module, (torch.randn(shape, generator=generator),)
+
+
+def _of_images(name: str) -> tuple[nn.Module, tuple[int, ...]]:
     if name.startswith(TIMM):
         import timm
 
@@ -85,7 +114,7 @@ def make(name: str) -> tuple[nn.Module, tuple[int, ...]]:
     return module, (1, 3, SCENE_SIDE, SCENE_SIDE)
 
 
-def call(path: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
+def call(path: str) -> tuple[nn.Module, Inputs]:
     """What `package.module:function` returns when called: a module and its example inputs.
 
     Raises
@@ -102,12 +131,15 @@ def call(path: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
             f"{path} cannot be called: {type(cause).__name__}: {cause}. Name a function without "
             f"arguments in a module that Python finds from here."
         ) from cause
+    inputs: Any
     module, inputs = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
-    inputs = (inputs,) if isinstance(inputs, torch.Tensor) else inputs
-    tensors = isinstance(inputs, (tuple, list)) and all(isinstance(t, torch.Tensor) for t in inputs)
-    if not isinstance(module, nn.Module) or not tensors:
+    if not isinstance(module, nn.Module) or not _has_tensors(inputs):
         raise ModelError(
             f"{path} returned {type(made).__name__}; it has to return an nn.Module and its example "
-            f"inputs: `return module, (tensor, ...)`."
+            f"inputs: `return module, (tensor, ...)`, or by keyword `return module, {{'x': ...}}`."
         )
-    return module.eval(), tuple(inputs or ())
+    return module.eval(), (inputs,) if isinstance(inputs, torch.Tensor) else inputs
+
+
+def _has_tensors(inputs: Any) -> bool:
+    return any(isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves(inputs))

@@ -14,9 +14,11 @@ from typing import Any
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
+from torch.utils import _pytree as pytree
 from torchvision import models
 
 from ramiel_core.errors import ModelError
+from ramiel_core.ir import Inputs
 from ramiel_core.model import elsewhere
 
 SEED = 0
@@ -112,8 +114,8 @@ class SkipRandom(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def build(name: str, device: str = "cpu") -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
-    """A model in eval mode and one example input of its own size.
+def build(name: str, device: str = "cpu") -> tuple[nn.Module, Inputs]:
+    """A model in eval mode and example inputs of its own size.
 
     Parameters
     ----------
@@ -126,7 +128,7 @@ def build(name: str, device: str = "cpu") -> tuple[nn.Module, tuple[torch.Tensor
     Returns
     -------
     tuple of nn.Module and inputs
-        One input, float32; (1, 3, side, side) for images.
+        Of torchvision's and timm's one, float32; (1, 3, side, side) for images.
 
     Raises
     ------
@@ -153,16 +155,16 @@ def build(name: str, device: str = "cpu") -> tuple[nn.Module, tuple[torch.Tensor
     return module.eval(), (example.to(device),)
 
 
-def _from_elsewhere(name: str, device: str) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
+def _from_elsewhere(name: str, device: str) -> tuple[nn.Module, Inputs]:
     with warnings.catch_warnings(), SkipRandom():
         warnings.simplefilter("ignore")  # notes on names that changed
-        module, shape = elsewhere.make(name)
+        module, inputs = elsewhere.make(name, torch.Generator().manual_seed(SEED))
     if device == "meta":
         module = module.to("meta")
     else:
         draw_weights(module)
-    example = torch.randn(shape, generator=torch.Generator().manual_seed(SEED))
-    return module.eval(), (example.to(device),)
+    moved: Inputs = pytree.tree_map_only(torch.Tensor, lambda t: t.to(device), inputs)
+    return module.eval(), moved
 
 
 def _without_numbers(name: str, options: dict[str, bool]) -> nn.Module:

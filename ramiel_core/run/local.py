@@ -9,7 +9,7 @@ from typing import Any, Self
 import torch
 
 from ramiel_core.errors import RunError
-from ramiel_core.ir import Program, Recipe
+from ramiel_core.ir import Program, Recipe, Signature
 from ramiel_core.run import weave
 
 
@@ -24,6 +24,8 @@ class Local:
         What it finds in `w`.
     threads : int
         Inside each operator. For torch's own operators this is a setting of the whole process.
+    signature : Signature, optional
+        How it is called; where there is none, with its tensors one by one.
 
     Raises
     ------
@@ -31,7 +33,14 @@ class Local:
         Where the program has several workers: they need processes of their own.
     """
 
-    def __init__(self, program: Program, weights: Mapping[str, Any], *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        program: Program,
+        weights: Mapping[str, Any],
+        *,
+        threads: int = 1,
+        signature: Signature | None = None,
+    ) -> None:
         if program.workers != 1:
             raise RunError(
                 f"{program.model} was planned for {program.workers} workers, and one process runs "
@@ -42,6 +51,7 @@ class Local:
             name: weight.build(threads) if isinstance(weight, Recipe) else weight
             for name, weight in weights.items()
         }
+        self._signature = signature
         self._names = tuple(name for name, _ in program.inputs)
         self._buffers = {c.value: c.outputs for c in program.channels if not c.is_tuple}
         self._cluster, self._result = weave.plain(program)
@@ -54,8 +64,15 @@ class Local:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def __call__(self, *inputs: torch.Tensor) -> Any:
-        """What the model returns for `inputs`, in memory of its own."""
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the model returns, in memory of its own.
+
+        Raises
+        ------
+        RunError
+            Where the arguments have another structure than those of the example.
+        """
+        inputs = args if self._signature is None else _flat(self._signature, args, kwargs)
         values: dict[str, Any] = dict(zip(self._names, inputs, strict=True))
         given = values.__getitem__
         with torch.inference_mode():
@@ -63,10 +80,10 @@ class Local:
         values["w"] = self._weights
         return self._result(*map(given, self._wanted))
 
-    def time_ms(self, *inputs: torch.Tensor) -> float:
+    def time_ms(self, *args: Any, **kwargs: Any) -> float:
         """One inference; its time."""
         start_ns = time.perf_counter_ns()
-        self(*inputs)
+        self(*args, **kwargs)
         return (time.perf_counter_ns() - start_ns) / 1e6
 
     def _fresh(self, name: str) -> torch.Tensor:
@@ -76,3 +93,25 @@ class Local:
             raise RunError(f"{name!r} has no buffer; this is a defect of Ramiel, please report it.")
         dtype: torch.dtype = getattr(torch, spec.dtype)
         return torch.empty_strided(spec.shape, spec.stride, dtype=dtype)
+
+
+def _flat(called: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+    """The tensors among arguments, as the program takes them."""
+    try:
+        leaves = called.structure.flatten_up_to((args, kwargs))
+    except ValueError as cause:
+        raise RunError(
+            f"these arguments have another structure than the example inputs ({cause}); pass them "
+            f"in the same way."
+        ) from cause
+    fixed = dict(called.fixed)
+    for place, leaf in enumerate(leaves):
+        if isinstance(leaf, torch.Tensor) == (place in fixed) or (
+            place in fixed and leaf != fixed[place]
+        ):
+            wanted = repr(fixed[place]) if place in fixed else "a tensor"
+            raise RunError(
+                f"argument {place + 1} is {type(leaf).__name__} where {wanted} was planned with; "
+                f"load the model again with such example inputs."
+            )
+    return [leaf for place, leaf in enumerate(leaves) if place not in fixed]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import types
+
 import pytest
 import torch
 from torch import nn
@@ -92,3 +95,76 @@ def test_what_runs_code_is_told_apart():
     assert not elsewhere.runs_code("googlenet")
     with pytest.raises(ModelError, match="no torchvision classification model"):
         zoo.resolve("os:getcwd()")
+
+
+class Text(nn.Module):
+    """As transformers' models are: configured, and called by keyword."""
+
+    main_input_name = "input_ids"
+
+    def __init__(self, config):
+        super().__init__()
+        self.config, self.words = config, nn.Embedding(config.vocab_size, 4)
+
+    def forward(self, input_ids=None, attention_mask=None):
+        x = self.words(input_ids)
+        return {"last_hidden_state": x if attention_mask is None else x * attention_mask}
+
+
+class Configured(types.SimpleNamespace):
+    vocab_size = 11
+    max_position_embeddings = 16
+
+
+class Sounds(Text):
+    main_input_name = "input_features"
+
+
+@pytest.fixture
+def transformers(monkeypatch):
+    """As much of transformers as is called; the real one is not among our requirements."""
+    kinds = {"bert": Text, "sounds": Sounds}
+    library = types.SimpleNamespace(
+        CONFIG_MAPPING=kinds,
+        AutoConfig=types.SimpleNamespace(for_model=Configured),
+        AutoModel=types.SimpleNamespace(from_config=lambda c: kinds[c.model_type](c)),
+    )
+    monkeypatch.setitem(sys.modules, "transformers", library)
+
+
+def test_transformers_models_are_built_from_a_type_or_a_configuration(transformers, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"model_type": "bert", "vocab_size": 5}')
+
+    module, inputs = zoo.build("hf:bert")
+    assert inputs["input_ids"].shape == (1, 16)
+    assert module.config.use_cache is False
+    for name in (f"hf:{path}", f"hf:{tmp_path}/"):
+        module, inputs = zoo.build(name)
+        assert module.config.vocab_size == 5
+        assert int(inputs["input_ids"].max()) < 5
+    assert pipeline.graph_of("hf:bert", cost="unit").result == "{'last_hidden_state': words}"
+
+
+def test_transformers_refuses_in_a_sentence(transformers, tmp_path, monkeypatch):
+    path = tmp_path / "config.json"
+    path.write_text("[]")
+
+    with pytest.raises(ModelError, match=r"no type of model called 'bart'. Did you mean bert\?"):
+        zoo.resolve("hf:bart")
+    with pytest.raises(ModelError, match="names no model_type; give the"):
+        zoo.resolve(f"hf:{path}")
+    with pytest.raises(ModelError, match=r"gone.json cannot be read as a config.json \(.*No such"):
+        zoo.resolve("hf:gone.json")
+    with pytest.raises(ModelError, match=r"hf:sounds reads input_features, of which no example"):
+        zoo.build("hf:sounds")
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ModelError, match="is not installed here: `pip install transformers`"):
+        zoo.resolve("hf:bert")
+
+
+def test_an_address_reads_no_configuration_of_the_host():
+    assert elsewhere.needs_shell("hf:/etc/config.json")
+    assert elsewhere.needs_shell("os:getcwd")
+    assert not elsewhere.needs_shell("hf:bert")
+    assert not elsewhere.needs_shell("timm:dla34")
