@@ -398,12 +398,12 @@ def outlook(graph: Graph) -> str:
 def graph_of_report(report: Report) -> Graph | None:
     """The graph whose operators a benchmark's timelines name, unweighed; None where unknown.
 
-    Only the eager operators of models that have a name are known after the benchmark.
+    Only the eager operators of models that have a name, or a file, are known after the benchmark.
     """
     if report.job.kernels != "eager" or report.job.clone:
         return None
     try:
-        return _named_graph(resolve(report.model), report.job.rewrites)
+        return _named_graph(resolve(report.job.model), report.job.rewrites)
     except ModelError:
         return None
 
