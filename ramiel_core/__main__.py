@@ -66,6 +66,8 @@ def _named(model: str, options: argparse.Namespace) -> str:
     from ramiel_core import pipeline
 
     sizes = dict(pipeline.size(text) for text in options.dim)
+    if options.trust and pipeline.needs_trust(model):
+        model = pipeline.open_trusted(model, options.input)
     name = pipeline.with_sizes(pipeline.resolve(model), sizes)
     if sizes:
         pipeline.graph_of(name)  # which refuses a size that does not fit
@@ -122,6 +124,19 @@ def _parser() -> argparse.ArgumentParser:
             default=[],
             metavar="NAME=SIZE",
             help="size of a dynamic dimension of an ONNX file; default: 1, or by its name",
+        )
+        command.add_argument(
+            "--trust",
+            action="store_true",
+            help="load a .pt2 or TorchScript file although loading executes code that it may hold, "
+            "with all that your account may do; limited in memory and time, in its own process",
+        )
+        command.add_argument(
+            "--input",
+            action="append",
+            default=[],
+            metavar="SHAPE",
+            help="shape of an input of such a file: 1x3x224x224, or 1x64:int64; one for each",
         )
 
     models = commands.add_parser("models", help="every model by name")

@@ -18,24 +18,27 @@ from urllib.parse import quote, unquote
 from ramiel_core.cache import cache_dir
 from ramiel_core.errors import ModelError, UnsupportedError
 from ramiel_core.ir import TracedModel
-from ramiel_core.model import from_onnx, zoo
+from ramiel_core.model import from_onnx, portable, zoo
 from ramiel_core.model.onnx import dimensions
 
 UPLOADED = "uploaded"
 KEPT = 20  # uploads, the newest
 HASH_DIGITS = 32
+ENDINGS = {"ONNX": ".onnx", "torch.export": ".pt2", "TorchScript": ".pt"}  # of kept uploads
+TRUSTABLE = frozenset({"torch.export", "TorchScript"})  # loaded after consent, in limits
 FILE_ENDINGS = re.compile(
-    r".+\.(onnx|pt|pth|pt2|pkl|ckpt|bin|safetensors|h5|keras|tflite|pb|torchscript)", re.IGNORECASE
+    r".+\.(onnx|pt|pth|pt2|pkl|ckpt|bin|safetensors|h5|keras|tflite|pb|torchscript|traced)",
+    re.IGNORECASE,
 )
 CHECKPOINT_WAY = "export the model to ONNX with torch.onnx.export(model, inputs, 'model.onnx')"
 REFUSED = {  # what else is uploaded as a model, and what to do instead
     "torch.export": (
         f"is a torch.export archive, and loading one can execute code that it holds; "
-        f"{CHECKPOINT_WAY}"
+        f"{CHECKPOINT_WAY}, or trust it: --trust in a shell, a checkbox on the start page"
     ),
     "TorchScript": (
         f"is a TorchScript archive, and loading one can execute code that it holds; "
-        f"{CHECKPOINT_WAY}"
+        f"{CHECKPOINT_WAY}, or trust it: --trust in a shell, a checkbox on the start page"
     ),
     "checkpoint": (
         f"is a pickle of torch.save, and loading one can execute code that it holds; "
@@ -59,9 +62,14 @@ def is_file(text: str) -> bool:
     return bool(_REFERENCE.fullmatch(text)) or bool(FILE_ENDINGS.fullmatch(text))
 
 
+def is_onnx(text: str) -> bool:
+    """Whether a text names an ONNX file."""
+    return bool(_REFERENCE.fullmatch(text))
+
+
 def label(text: str) -> str:
     """A model's name as it is shown: of a file without the folders it lies in."""
-    return text.rpartition("/")[2] if is_file(text) else text
+    return text.rpartition("/")[2].removesuffix(portable.ENDING) if is_file(text) else text
 
 
 def resolve(text: str, *, uploaded_only: bool = False) -> str:
@@ -150,7 +158,7 @@ def with_sizes(text: str, sizes: Mapping[str, int]) -> str:
     if not sizes:
         return text
     if match is None:
-        raise ModelError(f"{text} is no file, so all of its sizes are fixed; leave --dim out.")
+        raise ModelError(f"{text} is no ONNX file, so all of its sizes are fixed; leave --dim out.")
     all_sizes = {**_sizes(match["sizes"] or ""), **sizes}
     return f"{match['path']}@{','.join(f'{quote(name)}={n}' for name, n in all_sizes.items())}"
 
@@ -173,12 +181,14 @@ def load(text: str, device: str = "cpu") -> TracedModel:
     """
     path, sizes = located(text)
     refuse_others(path)
+    if path.suffix == portable.ENDING:
+        return portable.load(path, device, label(text))
     return from_onnx.load(path, sizes, device, name=label(text))
 
 
 def dimensions_of(text: str) -> dict[str, int]:
     """The dynamic dimensions of a file's model with their sizes; of a registry's model none."""
-    if not is_file(text):
+    if not is_onnx(text):
         return {}
     path, sizes = located(text)
     return {**dimensions.defaults(from_onnx.describe(path).inputs), **sizes}
@@ -193,25 +203,62 @@ def keep(name: str, content: bytes | memoryview) -> str:
     Raises
     ------
     UnsupportedError
-        For what is no ONNX file, by its first bytes; nothing is stored then.
+        For what is neither ONNX nor can be trusted, by its first bytes; nothing is stored then.
     """
     digest = hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
-    plain = re.sub(r"[^\w.-]+", "_", Path(name).stem, flags=re.ASCII)[:60].strip("._") or "model"
+    plain = _plain(Path(name).stem)
     folder = _uploads() / digest
     folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / f"{plain}.onnx"
-    if not path.exists():
-        part = path.with_suffix(".part")
-        part.write_bytes(content)
-        try:
+    part = folder / f"{plain}.part"
+    part.write_bytes(content)
+    kind = kind_of(part)
+    try:
+        if kind not in TRUSTABLE:
             refuse_others(part, name)
-        except UnsupportedError:
-            shutil.rmtree(folder)
-            raise
-        part.rename(path)
+    except UnsupportedError:
+        shutil.rmtree(folder)
+        raise
+    path = part.rename(part.with_suffix(ENDINGS[kind]))
     folder.touch()
     _forget_old()
     return f"{UPLOADED}/{digest}/{path.name}"
+
+
+def keep_traced(opened: Path, name: str) -> str:
+    """Take over what a confined process has traced, once it is known to be data that can be read.
+
+    Parameters
+    ----------
+    opened : Path
+        As `portable.save` wrote it; it is moved.
+    name : str
+        Of the archive, which it is called after.
+
+    Returns
+    -------
+    str
+        The name under which it is found again.
+
+    Raises
+    ------
+    ModelError
+        Where it is anything else.
+    """
+    portable.load(opened, "meta", label(name))
+    with opened.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:HASH_DIGITS]
+    folder = _uploads() / digest
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{_plain(label(name))}{portable.ENDING}"
+    shutil.move(opened, path)
+    folder.touch()
+    _forget_old()
+    return f"{UPLOADED}/{digest}/{path.name}"
+
+
+def _plain(name: str) -> str:
+    """What a file may be called in an address."""
+    return re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)[:60].strip("._") or "model"
 
 
 def _uploads() -> Path:
@@ -245,6 +292,8 @@ def refuse_others(path: Path, name: str = "") -> None:
         Says what it is, why it is refused, and what to do.
     """
     kind = kind_of(path)
+    if kind == "traced":
+        return
     if kind != "ONNX":
         raise UnsupportedError(f"{name or path.name} {REFUSED[kind]}.")
     if Path(name or path.name).suffix.lower() != ".onnx":
@@ -252,21 +301,23 @@ def refuse_others(path: Path, name: str = "") -> None:
 
 
 def kind_of(path: Path) -> str:
-    """What a file is by its first bytes: a key of `REFUSED`, or "ONNX" for anything else."""
+    """What a file is by its first bytes: a key of `REFUSED`, "traced", or "ONNX" for others."""
+    if path.suffix == portable.ENDING:
+        return "traced"
     with path.open("rb") as file:
         head = file.read(16)
     if head.startswith(b"PK\x03\x04"):
         return _kind_of_archive(path)
-    if re.match(rb"\x80[\x02-\x05]", head):
-        return "pickle"
-    if head.startswith(b"\x89HDF"):
-        return "HDF5"
-    if head[4:8] == b"TFL3":
-        return "TFLite"
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
-        return "safetensors"
     printable = head.isascii() and all(byte >= 0x20 or byte in b"\r\n\t" for byte in head)
-    return "text" if head and printable else "ONNX"
+    kinds = {
+        "pickle": bool(re.match(rb"\x80[\x02-\x05]", head)),
+        "HDF5": head.startswith(b"\x89HDF"),
+        "TFLite": head[4:8] == b"TFL3",
+        "safetensors": head[8:9] == b"{"
+        and int.from_bytes(head[:8], "little") < path.stat().st_size,
+        "text": bool(head) and printable,
+    }
+    return next((kind for kind, is_it in kinds.items() if is_it), "ONNX")
 
 
 def _kind_of_archive(path: Path) -> str:

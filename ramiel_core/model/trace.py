@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import fx, nn
@@ -42,17 +43,27 @@ def trace(module: nn.Module, inputs: tuple[torch.Tensor, ...], name: str) -> Tra
     except Exception as cause:  # noqa: BLE001 - whatever the model's own code raises
         by_fx = cause
     try:
-        with torch.no_grad(), _quiet():
-            exported = torch.export.export(module, inputs)
-            # Decomposing nothing still rewrites writes in place into values of their own.
-            functional = exported.run_decompositions({}).module(check_guards=False)
-        return TracedModel(name, functional, inputs, tracer="torch.export")
+        return TracedModel(name, exported(module, inputs), inputs, tracer="torch.export")
     except Exception as by_export:
         raise ModelError(
             f"{name} cannot be traced: torch.fx stopped at {_where(by_fx)}; torch.export stopped "
             f"at {_where(by_export)}. Data-dependent branches are the usual cause: decide them "
             f"before the model, or trace the part of it that has none."
         ) from by_export
+
+
+def exported(
+    module: nn.Module, inputs: tuple[Any, ...], named: Mapping[str, Any] | None = None
+) -> fx.GraphModule:
+    """What torch.export makes of a module: torch's own operators, none of which writes in place.
+
+    Raises whatever the export or the module's own code does.
+    """
+    with torch.no_grad(), _quiet():
+        found = torch.export.export(module, inputs, dict(named or {}))
+        # Decomposing nothing still rewrites writes in place into values of their own.
+        functional: fx.GraphModule = found.run_decompositions({}).module(check_guards=False)
+    return functional
 
 
 @contextmanager
