@@ -218,6 +218,9 @@ def open_trusted(
     RunError
         Where it crashed, or passed a limit.
     """
+    name = files.traced_name(model, shapes)
+    if is_here(name):
+        return name
     path, _ = files.located(model)
     job = Job(str(path.resolve()), task="open", budget_s=seconds, shapes=",".join(shapes))
     job_id, began = jobs.start(job), time.monotonic()
@@ -230,7 +233,8 @@ def open_trusted(
             time.sleep(jobs.POLL_S)
         last = _last_event(job_id)
         if code == 0 and last["kind"] == "opened":
-            return files.keep_traced(jobs.opened_file(job_id), model)
+            files.keep_traced(jobs.opened_file(job_id), name)
+            return name
         if code == 1 and last["kind"] == "error":
             raise ModelError(last["message"])
         raise RunError(confine.end_of(files.label(model), code, seconds))

@@ -11,7 +11,7 @@ import hashlib
 import re
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -224,7 +224,24 @@ def keep(name: str, content: bytes | memoryview) -> str:
     return f"{UPLOADED}/{digest}/{path.name}"
 
 
-def keep_traced(opened: Path, name: str) -> str:
+def traced_name(name: str, shapes: Sequence[str]) -> str:
+    """The name that an archive has once it is traced with inputs of these shapes.
+
+    Parameters
+    ----------
+    name : str
+        Of the archive.
+    shapes : sequence of str
+        As they were asked for.
+    """
+    path, _ = located(name)
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256")
+    content.update(repr(tuple(shapes)).encode())
+    return f"{UPLOADED}/{content.hexdigest()[:HASH_DIGITS]}/{_plain(path.name)}{portable.ENDING}"
+
+
+def keep_traced(opened: Path, name: str) -> None:
     """Take over what a confined process has traced, once it is known to be data that can be read.
 
     Parameters
@@ -232,12 +249,7 @@ def keep_traced(opened: Path, name: str) -> str:
     opened : Path
         As `portable.save` wrote it; it is moved.
     name : str
-        Of the archive, which it is called after.
-
-    Returns
-    -------
-    str
-        The name under which it is found again.
+        As `traced_name` returns it.
 
     Raises
     ------
@@ -245,15 +257,11 @@ def keep_traced(opened: Path, name: str) -> str:
         Where it is anything else.
     """
     portable.load(opened, "meta", label(name))
-    with opened.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:HASH_DIGITS]
-    folder = _uploads() / digest
-    folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / f"{_plain(label(name))}{portable.ENDING}"
+    path = _uploads() / name.removeprefix(f"{UPLOADED}/")
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     shutil.move(opened, path)
-    folder.touch()
+    path.parent.touch()
     _forget_old()
-    return f"{UPLOADED}/{digest}/{path.name}"
 
 
 def _plain(name: str) -> str:
