@@ -175,10 +175,14 @@ def _analyze(options: argparse.Namespace) -> int:
     found = pipeline.summary(graph, plan)
     if sizes := pipeline.dimensions_of(model):
         found["dimensions"] = sizes
+    if warnings := pipeline.weight_warnings(model):
+        found["warnings"] = warnings
     if options.json:
         print(json.dumps(found, indent=2))
     else:
         _print_summary(found, options.planner, pipeline.outlook(graph))
+        for warning in found.get("warnings", ()):
+            print(f"Warning: {warning}")
     return 0
 
 

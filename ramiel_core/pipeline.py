@@ -45,7 +45,7 @@ from ramiel_core.ir import (
 from ramiel_core.kernels import inductor, onnx_runtime, open_vino
 from ramiel_core.kernels.fuse import fuse
 from ramiel_core.kernels.segment import Family, segment
-from ramiel_core.model import files, from_onnx, zoo
+from ramiel_core.model import about, files, zoo
 from ramiel_core.model.trace import trace
 from ramiel_core.plan import saved
 from ramiel_core.plan.by_hand import BY_HAND, placed, reassigned
@@ -136,9 +136,14 @@ def label(model: str) -> str:
     return files.label(model)
 
 
-def keep(name: str, content: memoryview) -> str:
+def keep(
+    name: str,
+    content: memoryview,
+    beside: Mapping[str, memoryview] | None = None,
+    tick: Callable[[float], None] = lambda _: None,
+) -> str:
     """Store an uploaded file; returns the name of its model, as `model.files.keep`."""
-    return files.keep(name, content)
+    return files.keep(name, content, beside, tick)
 
 
 def with_sizes(model: str, sizes: Mapping[str, int]) -> str:
@@ -156,11 +161,24 @@ def dimensions_of(model: str) -> dict[str, int]:
     return files.dimensions_of(model)
 
 
-def describe(model: str) -> from_onnx.Description:
-    """What a file says of itself, before it is loaded."""
-    path, _ = files.located(model)
-    files.refuse_others(path)
-    return from_onnx.describe(path)
+def describe(model: str) -> about.Description:
+    """What a file says of itself, before it is loaded; as `model.files.describe`."""
+    return files.describe(model)
+
+
+def weight_warnings(model: str) -> tuple[str, ...]:
+    """What to tell of a model's weights before its figures are believed: NaN, infinities.
+
+    All weights of a file are read for it, once, and in pieces.
+    """
+    name = resolve(model)
+    return _stamped_warnings(name, files.stamp(name))
+
+
+@lru_cache(maxsize=32)
+def _stamped_warnings(name: str, stamp: tuple[int, int] | None) -> tuple[str, ...]:
+    del stamp  # a file that was written anew is another model
+    return tuple(files.weight_warnings(name))
 
 
 # --- archives that can execute code: only after their user has agreed ------------------------

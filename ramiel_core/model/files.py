@@ -10,20 +10,26 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from ramiel_core.cache import cache_dir
 from ramiel_core.errors import ModelError, UnsupportedError
 from ramiel_core.ir import TracedModel
-from ramiel_core.model import from_onnx, portable, zoo
+from ramiel_core.model import about, from_onnx, numbers, portable, zoo
 from ramiel_core.model.onnx import dimensions
+from ramiel_core.model.onnx.file import inside, opened
 
 UPLOADED = "uploaded"
 KEPT = 20  # uploads, the newest
 HASH_DIGITS = 32
+PART = "part-"  # an upload that is being stored
+PIECE_BYTES = 2**24
+NAMED = 3  # files, in an error
 ENDINGS = {"ONNX": ".onnx", "torch.export": ".pt2", "TorchScript": ".pt"}  # of kept uploads
 TRUSTABLE = frozenset({"torch.export", "TorchScript"})  # loaded after consent, in limits
 FILE_ENDINGS = re.compile(
@@ -194,34 +200,123 @@ def dimensions_of(text: str) -> dict[str, int]:
     return {**dimensions.defaults(from_onnx.describe(path).inputs), **sizes}
 
 
+def describe(text: str) -> about.Description:
+    """What a file says of itself before it is loaded.
+
+    Raises
+    ------
+    ModelError
+        For what is no model, or a damaged one.
+    """
+    path, _ = located(text)
+    kind = kind_of(path)
+    if kind in TRUSTABLE:
+        return about.of_archive(path, kind)
+    refuse_others(path)
+    return about.of_traced(path) if kind == "traced" else about.of_onnx(path)
+
+
+def weight_warnings(text: str) -> list[str]:
+    """Sentences on weights that are no numbers; of a model of the registry none."""
+    if not is_file(text):
+        return []
+    path, _ = located(text)
+    of = portable if path.suffix == portable.ENDING else from_onnx
+    return numbers.sentences(of.strange_weights(path))
+
+
 # --- uploads --------------------------------------------------------------------------------
 
 
-def keep(name: str, content: bytes | memoryview) -> str:
+def keep(
+    name: str,
+    content: bytes | memoryview,
+    beside: Mapping[str, bytes | memoryview] | None = None,
+    tick: Callable[[float], None] = lambda _: None,
+) -> str:
     """Store an uploaded file by its content; returns the name under which it is found again.
+
+    Parameters
+    ----------
+    name : str
+        What its user calls it.
+    content : bytes-like
+        Of the file.
+    beside : mapping, optional
+        Files that were uploaded with it, by name: those in which an ONNX model keeps weights.
+    tick : callable
+        Called with the share that is stored, several times where that takes long.
 
     Raises
     ------
     UnsupportedError
         For what is neither ONNX nor can be trusted, by its first bytes; nothing is stored then.
+    ModelError
+        For files beside it that the model does not ask for, or lacks; names them.
     """
-    digest = hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
-    plain = _plain(Path(name).stem)
-    folder = _uploads() / digest
-    folder.mkdir(mode=0o700, exist_ok=True)
-    part = folder / f"{plain}.part"
-    part.write_bytes(content)
-    kind = kind_of(part)
+    beside = beside or {}
+    part = Path(tempfile.mkdtemp(prefix=PART, dir=_uploads()))
     try:
+        path = part / f"{_plain(Path(name).stem)}.part"
+        total = len(content) + sum(map(len, beside.values())) or 1
+        digest, done = hashlib.sha256(), 0
+        for done in _written(path, content, digest):
+            tick(done / total)
+        kind = kind_of(path)
         if kind not in TRUSTABLE:
-            refuse_others(part, name)
-    except UnsupportedError:
-        shutil.rmtree(folder)
-        raise
-    path = part.rename(part.with_suffix(ENDINGS[kind]))
-    folder.touch()
+            refuse_others(path, name)
+        path = path.rename(path.with_suffix(ENDINGS[kind]))
+        places = _places(path, beside) if kind == "ONNX" else {}
+        if extra := [given for given in beside if given not in places]:
+            raise ModelError(_not_asked_for(name, extra, list(places)))
+        for given, place in places.items():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            for more in _written(place, beside[given], digest):
+                tick((done + more) / total)
+            done += len(beside[given])
+        folder = _uploads() / digest.hexdigest()[:HASH_DIGITS]
+        if not (folder / path.name).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            part.rename(folder)
+        folder.touch()
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     _forget_old()
-    return f"{UPLOADED}/{digest}/{path.name}"
+    return f"{UPLOADED}/{folder.name}/{path.name}"
+
+
+def _written(path: Path, content: bytes | memoryview, digest: Any) -> Iterator[int]:
+    """Write a file piece by piece; yields the bytes that are written."""
+    with path.open("wb") as file:
+        for start in range(0, len(content), PIECE_BYTES):
+            piece = content[start : start + PIECE_BYTES]
+            file.write(piece)
+            digest.update(piece)
+            yield start + len(piece)
+
+
+def _places(path: Path, beside: Collection[str]) -> dict[str, Path]:
+    """Where the files belong that an ONNX model keeps weights in, by the names of the uploads."""
+    asked = opened(path).beside
+    folder = path.parent.resolve()
+    places = {Path(name).name: inside(folder, name, "a weight") for name in asked}
+    missing = [name for name in places if name not in beside]
+    if missing:
+        raise ModelError(
+            f"{path.name} keeps weights in {_listed(missing)}, which "
+            f"{'is' if len(missing) == 1 else 'are'} missing; upload all of them together."
+        )
+    return places
+
+
+def _not_asked_for(name: str, extra: Sequence[str], asked: Sequence[str]) -> str:
+    says = f"only for {_listed(asked)}" if asked else "for no other file"
+    return f"{name} does not ask for {_listed(extra)}, {says}; leave out what it does not ask for."
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(name[:80] for name in names[:NAMED]) + more
 
 
 def traced_name(name: str, shapes: Sequence[str]) -> str:
@@ -276,7 +371,8 @@ def _uploads() -> Path:
 
 
 def _forget_old() -> None:
-    by_age = sorted(_uploads().iterdir(), key=lambda f: f.stat().st_mtime, reverse=True)
+    whole = [folder for folder in _uploads().iterdir() if not folder.name.startswith(PART)]
+    by_age = sorted(whole, key=lambda f: f.stat().st_mtime, reverse=True)
     for folder in by_age[KEPT:]:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -11,7 +11,7 @@ import json
 import keyword
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,12 @@ from torch import fx
 
 from ramiel_core.errors import ModelError, UnsupportedError
 from ramiel_core.ir import TracedModel
+from ramiel_core.model.numbers import strangest
 
 ENDING = ".traced"
 FORMAT = "ramiel traced 1"
 NAMESPACES = ("aten", "torchvision")  # of torch's operators that are known to compute and no more
+GETITEM = "getitem"  # of a tuple: the one call of Python's own
 READS_FILES = frozenset({"aten.from_file.default"})
 INPUT, WEIGHT = "input:", "weight:"  # before the names of tensors
 _PATH = re.compile(r"\w+(\.\w+)*", re.ASCII)
@@ -99,6 +101,15 @@ def load(path: Path, device: str, name: str) -> TracedModel:
     return TracedModel(name, module.eval(), inputs, tracer=head.get("tracer", ""))
 
 
+def strange_weights(path: Path) -> Iterator[tuple[str, str]]:
+    """Weights that hold numbers which are none, as `from_onnx.strange_weights`."""
+    with safetensors.safe_open(path, "pt") as file:
+        for key in file.keys():  # noqa: SIM118 - it is no mapping
+            found = strangest([file.get_tensor(key)]) if key.startswith(WEIGHT) else ""
+            if found:
+                yield key.removeprefix(WEIGHT), found
+
+
 def _apart(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The numbers alone; safetensors refuses memory that two tensors share, so one is copied."""
     found, taken = dict[str, torch.Tensor](), set[int]()
@@ -137,7 +148,7 @@ def _written(node: fx.Node) -> dict[str, Any]:
 
 def _name_of(target: Any) -> str:
     if target is operator.getitem:
-        return "getitem"
+        return GETITEM
     if isinstance(target, torch._ops.OpOverload):  # noqa: SLF001 - it has no public name
         _refuse_effects(target)
         return str(target)
@@ -217,7 +228,7 @@ def _is_name(text: str) -> bool:
 def _target(op: str, text: str) -> Any:
     """What a node of this kind names: looked up, never imported."""
     if op == "call_function":
-        return operator.getitem if text == "getitem" else _operator(text)
+        return operator.getitem if text == GETITEM else _operator(text)
     known = op in ("placeholder", "output") and _is_name(text)
     if known or (op == "get_attr" and _PATH.fullmatch(text)):
         return text

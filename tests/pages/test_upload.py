@@ -11,8 +11,10 @@ from .screen import button, metrics, texts
 OTHER_PAGES = ("graph", "merging", "planners", "code", "benchmark", "tune")
 
 
-def upload(app, content: bytes, name: str = "my model.onnx"):
-    return app.file_uploader[0].set_value((name, content, "application/octet-stream")).run()
+def upload(app, content: bytes, name: str = "my model.onnx", **beside: bytes):
+    files = [(name, content), *((f"{stem}.bin", more) for stem, more in beside.items())]
+    given = [(*file, "application/octet-stream") for file in files]
+    return app.file_uploader[0].set_value(given).run()
 
 
 @pytest.fixture(scope="module")
