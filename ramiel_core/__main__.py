@@ -67,6 +67,8 @@ def _named(model: str, options: argparse.Namespace) -> str:
     from ramiel_core import pipeline
 
     sizes = dict(pipeline.size(text) for text in options.dim)
+    if options.trust and pipeline.needs_trust(model):
+        model = pipeline.open_trusted(model, options.input)
     name = pipeline.with_sizes(pipeline.resolve(model), sizes)
     if sizes:
         pipeline.graph_of(name)  # which refuses a size that does not fit
@@ -124,6 +126,19 @@ def _parser() -> argparse.ArgumentParser:
             metavar="NAME=SIZE",
             help="size of a dynamic dimension of an ONNX file; default: 1, or by its name",
         )
+        command.add_argument(
+            "--trust",
+            action="store_true",
+            help="load a .pt2 or TorchScript file although loading executes code that it may hold, "
+            "with all that your account may do; limited in memory and time, in its own process",
+        )
+        command.add_argument(
+            "--input",
+            action="append",
+            default=[],
+            metavar="SHAPE",
+            help="shape of an input of such a file: 1x3x224x224, or 1x64:int64; one for each",
+        )
 
     for command in (analyze, bench, tune):
         command.add_argument(
@@ -175,10 +190,14 @@ def _analyze(options: argparse.Namespace) -> int:
     found = pipeline.summary(graph, plan) | weights
     if sizes := pipeline.dimensions_of(model):
         found["dimensions"] = sizes
+    if warnings := pipeline.weight_warnings(model):
+        found["warnings"] = warnings
     if options.json:
         print(json.dumps(found, indent=2))
     else:
         _print_summary(found, options.planner, pipeline.outlook(graph))
+        for warning in found.get("warnings", ()):
+            print(f"Warning: {warning}")
     return 0
 
 

@@ -510,7 +510,7 @@ class Job:
     """A benchmark as it was asked for; travels to the launcher as JSON."""
 
     model: str  # a name of torchvision's registry, or what the model sent along is called
-    task: Literal["bench", "profile", "tune"] = "bench"
+    task: Literal["bench", "profile", "tune", "open"] = "bench"
     kernels: str = "eager"
     planner: str = "ramiel"
     runtime: Literal["processes", "threads"] = "processes"
@@ -518,13 +518,14 @@ class Job:
     threads: int = 1  # inside each operator
     repeats: int = 30
     signals: Literal["fast", "queue"] = "fast"
-    budget_s: float = 60.0  # of a tuner
+    budget_s: float = 60.0  # of a tuner, or of opening an archive that can execute code
     fold_constants: bool = True
     drop_dead: bool = True
     clone: bool = False
     plan: str = ""  # who runs what, as `str(Plan)` writes it, where no planner decides
     weights: str = ""  # the file to load, as `model.weights` names it; "" for random ones
     partial_weights: bool = False  # whether they may fit in part
+    shapes: str = ""  # of the inputs of an archive to open: "1x3x224x224,1x64:int64"
 
     def __post_init__(self) -> None:
         if self.plan and self.kernels in ("fused", AUTO):

@@ -25,7 +25,7 @@ from ramiel_core.graph.costs import Measured, SendLine, reweigh, weigh_measured
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job, Parcel, Plan, Program, Report
 from ramiel_core.kernels import fused, inductor, onnx_runtime, open_vino
 from ramiel_core.kernels.segment import segment
-from ramiel_core.model import files
+from ramiel_core.model import files, portable, untrusted
 from ramiel_core.pipeline import (
     LIBRARIES,
     MOLDABLE,
@@ -47,7 +47,7 @@ from ramiel_core.plan.planner import fitting_planner, revalued, sequential_plan
 from ramiel_core.report import tuned
 from ramiel_core.report.summarize import record, summarize
 from ramiel_core.run import bench as timing
-from ramiel_core.run import host, jobs
+from ramiel_core.run import confine, host, jobs
 from ramiel_core.run.forked import Team
 from ramiel_core.run.profile import operator_costs, send_line
 from ramiel_core.run.tune import Candidate, Standing, fastest
@@ -81,6 +81,8 @@ def launch(folder: Path) -> int:
 
     torch.set_num_threads(1)  # a second thread here would hang every worker
     job = jobs.job_in(folder)
+    if job.task == "open":
+        return _open(job, folder, tell)
     try:
         tell("stage", text=f"Building {job.model}")
         own = folder / jobs.MODEL_FILE
@@ -122,6 +124,33 @@ def built(job: Job) -> tuple[Parcel, dict[str, Any]]:
     return parcel_of(model, families, job.rewrites), told
 
 
+def _open(job: Job, folder: Path, tell: Tell) -> int:
+    """Load and trace an archive that can execute code, with limits; leaves data alone behind.
+
+    It waits for no benchmark, and none for it: it times nothing.
+    """
+    path = Path(job.model)
+    limits = confine.limits_for(path.stat().st_size, int(job.budget_s))
+    shapes = [shape for shape in job.shapes.split(",") if shape]
+    tell("stage", text=f"Loading {path.name}")
+    confine.confine(limits)
+    try:
+        traced_model = untrusted.load(path, files.kind_of(path), path.name, shapes)
+        portable.save(traced_model, folder / jobs.OPENED_FILE)
+    except RamielError as error:
+        tell("error", message=str(error))
+        return 1
+    except MemoryError:
+        tell("error", message=confine.too_large(path.name, limits))
+        return 1
+    except Exception as error:  # noqa: BLE001 - whatever the archive's own code raises
+        said = f"{type(error).__name__}: {error}"
+        tell("error", message=f"loading {path.name} broke off ({said}); {confine.ADVICE}.")
+        return 1
+    tell("opened")
+    return 0
+
+
 def _compared(job: Job, parcel: Parcel, tell: Tell) -> dict[str, Any]:
     """How near an imported file's outputs are to ONNX Runtime's, as the record tells it.
 
@@ -131,7 +160,7 @@ def _compared(job: Job, parcel: Parcel, tell: Tell) -> dict[str, Any]:
         Where they are further away than `IMPORT_TOLERANCE`: nothing that is measured of a model
         that was imported wrongly is worth anything.
     """
-    if job.task == "profile" or not files.is_file(job.model):
+    if job.task == "profile" or not files.is_onnx(job.model):
         return {}
     tell("stage", text="Comparing with ONNX Runtime")
     path, _ = files.located(job.model)
@@ -383,7 +412,7 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
     parallel = workshop.build(asked)
     sequential = workshop.build(Configuration(job.kernels, threads=job.threads))
     graph, plan = parallel.graph, parallel.plan
-    warnings = _warnings(job, plan)
+    warnings = [*_warnings(job, plan), *files.weight_warnings(job.model)]
     tell("planned", **summary(graph, plan), warnings=warnings)
     inside = min(len(host.cores()), max(2, workers * job.threads))
     built = {"sequential": sequential, "parallel": parallel}

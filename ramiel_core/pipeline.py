@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache, partial
@@ -17,7 +18,7 @@ from torch import nn
 
 from ramiel_core import errors
 from ramiel_core.check import check_plan, check_program
-from ramiel_core.errors import GraphError, ModelError, RamielError
+from ramiel_core.errors import GraphError, ModelError, RamielError, RunError
 from ramiel_core.graph import cost_cache
 from ramiel_core.graph.assume import assume
 from ramiel_core.graph.costs import (
@@ -46,7 +47,7 @@ from ramiel_core.ir import (
 from ramiel_core.kernels import inductor, onnx_runtime, open_vino
 from ramiel_core.kernels.fuse import fuse
 from ramiel_core.kernels.segment import Family, segment
-from ramiel_core.model import files, from_onnx, zoo
+from ramiel_core.model import about, files, zoo
 from ramiel_core.model import weights as weight_files
 from ramiel_core.model.trace import trace
 from ramiel_core.plan import saved
@@ -59,7 +60,7 @@ from ramiel_core.program.emit import emit
 from ramiel_core.report import critical, perfetto, tuned
 from ramiel_core.report.summarize import report_from
 from ramiel_core.report.verdict import expectation
-from ramiel_core.run import host, jobs
+from ramiel_core.run import confine, host, jobs
 from ramiel_core.run.local import Local
 from ramiel_core.view import page
 
@@ -200,9 +201,14 @@ def label(model: str) -> str:
     return files.label(model)
 
 
-def keep(name: str, content: memoryview) -> str:
+def keep(
+    name: str,
+    content: memoryview,
+    beside: Mapping[str, memoryview] | None = None,
+    tick: Callable[[float], None] = lambda _: None,
+) -> str:
     """Store an uploaded file; returns the name of its model, as `model.files.keep`."""
-    return files.keep(name, content)
+    return files.keep(name, content, beside, tick)
 
 
 def with_sizes(model: str, sizes: Mapping[str, int]) -> str:
@@ -220,11 +226,112 @@ def dimensions_of(model: str) -> dict[str, int]:
     return files.dimensions_of(model)
 
 
-def describe(model: str) -> from_onnx.Description:
-    """What a file says of itself, before it is loaded."""
+def describe(model: str) -> about.Description:
+    """What a file says of itself, before it is loaded; as `model.files.describe`."""
+    return files.describe(model)
+
+
+def weight_warnings(model: str) -> tuple[str, ...]:
+    """What to tell of a model's weights before its figures are believed: NaN, infinities.
+
+    All weights of a file are read for it, once, and in pieces.
+    """
+    name = resolve(model)
+    return _stamped_warnings(name, files.stamp(name))
+
+
+@lru_cache(maxsize=32)
+def _stamped_warnings(name: str, stamp: tuple[int, int] | None) -> tuple[str, ...]:
+    del stamp  # a file that was written anew is another model
+    return tuple(files.weight_warnings(name))
+
+
+# --- archives that can execute code: only after their user has agreed ------------------------
+
+OPEN_S = 300  # that loading and tracing one may take, of processor time and of the wall's clock
+START_S = 60  # for a process to begin, on a busy host
+RISK = (
+    "Loading this file executes code that it may hold, with everything your account may do: read "
+    "and delete your files, and use the network. Its memory and time are limited, and this app "
+    "itself does not load it; neither makes a hostile file harmless. Load it only if you trust "
+    "where it comes from."
+)
+
+
+def needs_trust(model: str) -> bool:
+    """Whether a name is that of a file which can only be loaded by executing what it holds."""
+    if not files.is_file(model):
+        return False
     path, _ = files.located(model)
-    files.refuse_others(path)
-    return from_onnx.describe(path)
+    return files.kind_of(path) in files.TRUSTABLE
+
+
+def open_trusted(
+    model: str,
+    shapes: Sequence[str] = (),
+    *,
+    seconds: int = OPEN_S,
+    tick: Callable[[float], None] = lambda _: None,
+) -> str:
+    """Load and trace a file that can execute code, in a process of its own that has limits.
+
+    Ask its user before: `RISK` says what for. What comes back is data, from which nothing is
+    executed, so neither this process nor any launcher loads the file itself.
+
+    Parameters
+    ----------
+    model : str
+        Path or name of a torch.export or TorchScript archive.
+    shapes : sequence of str
+        Of its inputs, as `model.untrusted.example` reads them; a torch.export archive has its own.
+    seconds : int
+        That it may take, of processor time and of the wall's clock.
+    tick : callable
+        Called with the seconds passed, several times a second. If it raises, the process is ended.
+
+    Returns
+    -------
+    str
+        The name under which the model is known from now on, without any further consent.
+
+    Raises
+    ------
+    ModelError
+        Where it cannot be loaded or traced.
+    RunError
+        Where it crashed, or passed a limit.
+    """
+    name = files.traced_name(model, shapes)
+    if is_here(name):
+        return name
+    path, _ = files.located(model)
+    job = Job(str(path.resolve()), task="open", budget_s=seconds, shapes=",".join(shapes))
+    job_id, began = jobs.start(job), time.monotonic()
+    try:
+        while (code := jobs.exit_code(job_id)) is None:
+            passed_s = time.monotonic() - began
+            if passed_s > seconds + START_S:
+                break
+            tick(passed_s)
+            time.sleep(jobs.POLL_S)
+        last = _last_event(job_id)
+        if code == 0 and last["kind"] == "opened":
+            files.keep_traced(jobs.opened_file(job_id), name)
+            return name
+        if code == 1 and last["kind"] == "error":
+            raise ModelError(last["message"])
+        raise RunError(confine.end_of(files.label(model), code, seconds))
+    finally:
+        jobs.forget(job_id)
+
+
+def _last_event(job_id: str) -> jobs.Event:
+    """What a process said last; one that runs code of others may have said anything."""
+    try:
+        last = jobs.events(job_id)[-1]
+        return {"kind": str(last["kind"]), "message": str(last.get("message", ""))}
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return {"kind": "unreadable"}
 
 
 def _bare_graph(
@@ -463,12 +570,12 @@ def outlook(graph: Graph) -> str:
 def graph_of_report(report: Report) -> Graph | None:
     """The graph whose operators a benchmark's timelines name, unweighed; None where unknown.
 
-    Only the eager operators of models that have a name are known after the benchmark.
+    Only the eager operators of models that have a name, or a file, are known after the benchmark.
     """
     if report.job.kernels != "eager" or report.job.clone:
         return None
     try:
-        return _named_graph(resolve(report.model), report.job.rewrites)
+        return _named_graph(resolve(report.job.model), report.job.rewrites)
     except ModelError:
         return None
 

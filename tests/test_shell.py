@@ -13,7 +13,8 @@ import pytest
 from ramiel_core import pipeline
 from ramiel_core.__main__ import main
 from ramiel_core.run import host
-from tests.onnx_files import sound
+from tests.archives import exported
+from tests.onnx_files import filled, sound
 
 RECORD = {
     "model", "workers", "threads", "sequential_ms", "parallel_ms", "speedup", "speedup_ci",
@@ -152,6 +153,27 @@ def test_bench_writes_its_records(tmp_path: Path):
     assert processes == ["squeezenet1_0, predicted", "squeezenet1_0, measured"]
     assert {e["ph"] for e in events} == {"M", "X", "s", "f"}
     assert "<h1>squeezenet1_0</h1>" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(float("nan"), "holds NaN"), (float("-inf"), "holds infinite numbers"), (1.0, None)],
+)
+def test_weights_that_are_no_numbers_are_told(number: float, said: str | None, tmp_path, capsys):
+    path = tmp_path / "small.onnx"
+    path.write_bytes(filled(number, side=2**15))
+    assert shell("analyze", str(path), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+
+    assert [said in warning for warning in found.get("warnings", ())] == [True] * bool(said)
+
+
+def test_an_archive_is_refused_without_trust_and_analyzed_with_it(tmp_path, capsys):
+    path = str(exported(tmp_path / "small.pt2"))
+    assert shell("analyze", path) == 2
+    assert "can execute code that it holds" in capsys.readouterr().err
+    assert shell("analyze", path, "--trust", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["operators"] == 6
 
 
 def test_a_file_is_analyzed_emitted_and_benchmarked_with_the_size_asked_for(tmp_path, capsys):

@@ -137,7 +137,8 @@ def _recalibration(report: Report) -> None:
 
 def _recalibrate(report: Report) -> None:
     try:
-        before = state.graph_of(report.model, st.query_params.get(state.COST, state.DEFAULT_COST))
+        cost = st.query_params.get(state.COST, state.DEFAULT_COST)
+        before = state.graph_of(report.job.model, cost, report.job.rewrites)
         after = pipeline.recalibrate(report)
     except RamielError as error:
         _tell(str(error), "error")

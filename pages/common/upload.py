@@ -1,16 +1,25 @@
-"""A model file of the user's own: what it is before it is loaded, and the sizes it leaves open."""
+"""A model file of the user's own: what it is before it is loaded, and what it leaves open.
+
+Opening a file that can execute code waits for a checkbox that names the risk, and happens in a
+process of its own; whatever else the user does meanwhile, *Cancel* among it, ends that process.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.common import cards, frame, state
 from ramiel_core import pipeline
-from ramiel_core.errors import RamielError
+from ramiel_core.errors import ModelError, RamielError
 
 MOST_MB = 2048  # of an upload; one protobuf message holds no more
+LARGE_BYTES = 50_000_000  # whose storing shows how far it is
 MOST_OPERATORS = 12  # kinds that are named
 LARGEST_SIZE = 1_000_000
+FORMATS = (".onnx", ".pt2", ".pt", ".pth")  # of a model; everything else lies beside one
 
 
 def offer(model: str) -> None:
@@ -24,32 +33,61 @@ def offer(model: str) -> None:
     given = st.file_uploader(
         "A model of your own, as ONNX",
         key="upload",
+        accept_multiple_files=True,
         max_upload_size=MOST_MB,
-        help="An .onnx file with its weights inside. It stays on this host and is never sent on. "
-        "ONNX holds no code; formats that can execute code on loading are refused.",
+        help="An .onnx file, with the files beside it in which it keeps weights, if there are any. "
+        "It stays on this host and is never sent on. ONNX holds no code; .pt2 and TorchScript can "
+        "execute code on loading, and are loaded only if you say so.",
     )
     try:
-        if given is not None:
-            name = _kept(given.file_id, given.name, given.getbuffer())
+        if given:
+            name = _kept(given)
         elif pipeline.is_file(model):
             name = model
         else:
             return
         with st.container(border=True):
-            _ask(name)
+            _describe(name)
+            if pipeline.needs_trust(name):
+                _ask_for_trust(name)
+            else:
+                _ask(name)
     except RamielError as error:
         cards.note(cards.sentence(str(error)), "error")
 
 
-def _kept(file_id: str, name: str, content: memoryview) -> str:
+def _kept(given: Sequence[UploadedFile]) -> str:
     """Store an upload once, not in every run of the page."""
-    if st.session_state.get("upload-id") != file_id:
-        st.session_state["upload-name"] = pipeline.keep(name, content)
-        st.session_state["upload-id"] = file_id
+    ids = sorted(file.file_id for file in given)
+    if st.session_state.get("upload-ids") != ids:
+        main = _model_among(given)
+        beside = {file.name: file.getbuffer() for file in given if file is not main}
+        bar = st.empty()
+        large = sum(file.size for file in given) > LARGE_BYTES
+
+        def tick(share: float) -> None:
+            if large:
+                bar.progress(min(share, 1.0), "Storing…")
+
+        st.session_state["upload-name"] = pipeline.keep(main.name, main.getbuffer(), beside, tick)
+        st.session_state["upload-ids"] = ids
+        bar.empty()
     return str(st.session_state["upload-name"])
 
 
-def _ask(name: str) -> None:
+def _model_among(given: Sequence[UploadedFile]) -> UploadedFile:
+    if len(given) == 1:
+        return given[0]
+    models = [file for file in given if file.name.lower().endswith(FORMATS)]
+    if len(models) != 1:
+        raise ModelError(
+            f"of the {len(given)} files {len(models)} are models; upload one .onnx file, together "
+            f"with the files that it keeps weights in."
+        )
+    return models[0]
+
+
+def _describe(name: str) -> None:
     about = pipeline.describe(name)
     kinds = sorted(about.operators.items(), key=lambda item: -item[1])
     shown = ", ".join(f"{count} {kind}" for kind, count in kinds[:MOST_OPERATORS])
@@ -57,12 +95,42 @@ def _ask(name: str) -> None:
     cards.facts(
         {
             "File": state.label(name.partition("@")[0]),
-            "Format": f"ONNX, opset {about.opset}, {cards.size(about.size_bytes)}",
+            "Format": f"{about.format}, {cards.size(about.size_bytes)}",
             "Producer": about.producer,
             "Operators": f"{sum(about.operators.values()):,}: {shown}{more}",
-            "Inputs": "; ".join(map(str, about.inputs)) or "none",
+            "Inputs": "; ".join(about.inputs) or "not told",
         }
     )
+
+
+def _ask_for_trust(name: str) -> None:
+    cards.note(pipeline.RISK, "warning")
+    shapes = st.text_input(
+        "Shapes of its inputs",
+        key="trust-shapes",
+        placeholder="1x3x224x224, 1x64:int64",
+        help="One for each input, with its type where that is not float32. Empty: those that a "
+        "torch.export archive was exported with; TorchScript does not record any.",
+    )
+    trusts = st.checkbox("I trust this file, and want it to be loaded", key=f"trust-{name}")
+    if st.button("Load it", type="primary", icon=":material/lock_open:", disabled=not trusts):
+        _load(name, [shape for shape in shapes.replace(" ", "").split(",") if shape])
+
+
+def _load(name: str, shapes: Sequence[str]) -> None:
+    """Wait for the process that loads the file; a click elsewhere raises inside, which ends it."""
+    st.button("Cancel", icon=":material/close:", help="Ends the process; nothing of it is kept.")
+    told = st.empty()
+
+    def tick(passed_s: float) -> None:
+        share = min(passed_s / pipeline.OPEN_S, 1.0)
+        told.progress(share, f"Loading and tracing in a process of its own: {passed_s:.0f} s")
+
+    traced = pipeline.open_trusted(name, shapes, tick=tick)
+    _open(traced)
+
+
+def _ask(name: str) -> None:
     known = pipeline.dimensions_of(name)
     sizes = {}
     if known:
@@ -76,11 +144,18 @@ def _ask(name: str) -> None:
                 )
             )
     wanted = pipeline.with_sizes(name, {d: n for d, n in sizes.items() if n != known[d]})
+    with st.spinner("Looking through its weights…"):
+        for warning in pipeline.weight_warnings(name):
+            cards.note(cards.sentence(warning), "warning")
     if st.button("Open its graph", type="primary", icon=":material/account_tree:"):
         with st.spinner("Importing…"):
             pipeline.graph_of(wanted)
-        frame.choose_model(wanted)
-        st.switch_page("pages/graph.py", query_params=state.carried())
+        _open(wanted)
+
+
+def _open(model: str) -> None:
+    frame.choose_model(model)
+    st.switch_page("pages/graph.py", query_params=state.carried())
 
 
 def _as_code(text: str) -> str:

@@ -24,6 +24,7 @@ from torch import fx
 
 from ramiel_core.errors import ModelError, RamielError, UnsupportedError
 from ramiel_core.ir import TracedModel
+from ramiel_core.model.numbers import strangest
 from ramiel_core.model.onnx import (  # noqa: F401 - each enters its operators into the table
     control,
     convolution,
@@ -61,6 +62,7 @@ class Description:
     producer: str
     inputs: tuple[Input, ...]
     operators: Mapping[str, int]  # how often each occurs
+    beside: tuple[str, ...] = ()  # files that hold weights of it, relative to its folder
 
 
 def describe(path: Path) -> Description:
@@ -77,7 +79,23 @@ def describe(path: Path) -> Description:
     producer = f"{model.producer_name} {model.producer_version}".strip() or "not named"
     size = path.stat().st_size
     counts = Counter(node.op_type for node in model.graph.node)
-    return Description(size, file.opset, producer[:80], inputs_of(model.graph), counts)
+    inputs = inputs_of(model.graph)
+    return Description(size, file.opset, producer[:80], inputs, counts, file.beside)
+
+
+def strange_weights(path: Path) -> Iterator[tuple[str, str]]:
+    """Weights that hold numbers which are none, read piece by piece; with what they hold.
+
+    Yields
+    ------
+    tuple[str, str]
+        A weight's name, and "NaN" or "infinite numbers".
+    """
+    file = opened(path)
+    for number, proto in enumerate(file.model.graph.initializer):
+        found = strangest(file.pieces(number))
+        if found:
+            yield proto.name, found
 
 
 def load(
@@ -219,19 +237,10 @@ class _Reader:
         value = values[name]
         if isinstance(value, _Weight):
             value = self.file.weight(value.number, self.device)
-            self._refuse_nan(value, name)
             self.recorder.name(value, name)
             owner = next(scope for scope in values.maps if name in scope)
             owner[name] = value
         return value
-
-    def _refuse_nan(self, weight: torch.Tensor, name: str) -> None:
-        numbers = weight.is_floating_point() and not weight.is_meta
-        if numbers and bool(torch.isnan(weight).any()):
-            raise ModelError(
-                f"the weight {name[:80]!r} holds NaN, so that no output could be compared with "
-                f"another; train or export the model anew."
-            )
 
     # --- nodes --------------------------------------------------------------------------------
 

@@ -56,8 +56,7 @@ def trace(module: nn.Module, inputs: Inputs | torch.Tensor, name: str) -> Traced
     except Exception as cause:  # noqa: BLE001 - whatever the model's own code raises
         by_fx = cause
     try:
-        with torch.no_grad(), _quiet():
-            return arguments.traced(name, _by_export(module, arguments), "torch.export")
+        return arguments.traced(name, _by_export(module, arguments), "torch.export")
     except Exception as by_export:
         raise ModelError(
             f"{name} cannot be traced: torch.fx stopped at {_where(by_fx)}; torch.export stopped "
@@ -142,12 +141,11 @@ def _by_fx(module: nn.Module, arguments: _Arguments) -> fx.GraphModule:
 
 
 def _by_export(module: nn.Module, arguments: _Arguments) -> fx.GraphModule:
-    exported = torch.export.export(module, arguments.args, dict(arguments.kwargs))
-    # Decomposing nothing still rewrites writes in place into values of their own.
-    functional = exported.run_decompositions({}).module(check_guards=False)
-    graph, returned = functional.graph, exported.call_spec.out_spec
+    functional, returned = exported(module, arguments.args, arguments.kwargs)
+    graph = functional.graph
     output = graph.output_node()
-    output.args = (_plain(pytree.tree_unflatten(output.args[0], returned)),)
+    flat: Any = output.args[0]
+    output.args = (_plain(pytree.tree_unflatten(flat, returned)),)
     given = graph.find_nodes(op="placeholder")
     for node, leaf in zip(given, arguments.leaves, strict=True):
         if not isinstance(leaf, torch.Tensor):
@@ -165,6 +163,21 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(part) for part in value]
     return tuple(map(_plain, value)) if isinstance(value, tuple) else value
+
+
+def exported(
+    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[fx.GraphModule, pytree.TreeSpec]:
+    """What torch.export makes of a module: torch's own operators, none of which writes in place.
+
+    Its results are flat; how they are nested is told beside it. Raises whatever the export or the
+    module's own code does.
+    """
+    with torch.no_grad(), _quiet():
+        found = torch.export.export(module, args, dict(kwargs))
+        # Decomposing nothing still rewrites writes in place into values of their own.
+        functional: fx.GraphModule = found.run_decompositions({}).module(check_guards=False)
+    return functional, found.call_spec.out_spec
 
 
 @contextmanager

@@ -30,13 +30,15 @@ import psutil
 from ramiel_core.cache import cache_dir
 from ramiel_core.errors import RunError
 from ramiel_core.ir import Job
+from ramiel_core.run import confine
 from ramiel_core.run.host import LAUNCHER_ENVIRONMENT
 
 Event = dict[str, Any]
 FINAL = frozenset(
-    {"report", "profiled", "tuned", "error", "cancelled"}
+    {"report", "profiled", "tuned", "opened", "error", "cancelled"}
 )  # kinds of a job's last event
 MODEL_FILE = "model.pt"
+OPENED_FILE = "opened.traced"  # what the task "open" leaves
 KEPT = 50  # finished jobs whose events stay readable
 POLL_S = 0.1
 _started: dict[str, subprocess.Popen[bytes]] = {}  # children must be reaped by who started them
@@ -59,26 +61,31 @@ def start(job: Job, model: bytes | None = None) -> str:
     (folder / "job.json").write_text(json.dumps(asdict(job)))
     if model is not None:
         (folder / MODEL_FILE).write_bytes(model)
-    root = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     with (folder / "stderr.txt").open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "ramiel_core", "launch", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            env={
-                **os.environ,
-                **LAUNCHER_ENVIRONMENT,
-                "PYTHONPATH": path,
-                "TMPDIR": str(folder),  # what a killed compiler leaves goes with the folder
-            },
+            env=_environment(job, folder),
+            cwd=folder if job.task == "open" else None,
             start_new_session=True,
         )
     _started[job_id] = process
     threading.Thread(target=process.wait, daemon=True).start()  # leaves no zombie behind
     (folder / "process.json").write_text(json.dumps({"pid": process.pid}))
     return job_id
+
+
+def _environment(job: Job, folder: Path) -> dict[str, str]:
+    """Of a launcher; one that opens what it cannot trust gets no variable of the user's own."""
+    root = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+    own = {"PYTHONPATH": path, "TMPDIR": str(folder)}  # what a killed one leaves goes with it
+    if job.task == "open":
+        bare = confine.bare_environment(os.environ)
+        return {**bare, **own, "HOME": str(folder), "OMP_NUM_THREADS": "1"}
+    return {**os.environ, **LAUNCHER_ENVIRONMENT, **own}
 
 
 def events(job_id: str) -> list[Event]:
@@ -146,6 +153,32 @@ def cancel(job_id: str) -> None:
     else:
         psutil.wait_procs([process], timeout=5)
     tell(folder, {"kind": "cancelled"})
+
+
+def exit_code(job_id: str) -> int | None:
+    """With what a launcher that was started here has ended, or by which signal, as -9."""
+    return _started[job_id].poll()
+
+
+def opened_file(job_id: str) -> Path:
+    """Where a job of the task "open" leaves what it found."""
+    return _folder(job_id) / OPENED_FILE
+
+
+def forget(job_id: str) -> None:
+    """End a job that was started here, and all that it started; remove what they left.
+
+    A process that it moved to another session is told by the environment that it inherited.
+    """
+    folder, launcher = _folder(job_id), _started.pop(job_id)
+    with suppress(ProcessLookupError):
+        os.killpg(launcher.pid, signal.SIGKILL)
+    launcher.wait()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("TMPDIR") == str(folder):
+                process.kill()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def tell(folder: Path, event: Event) -> None:

@@ -22,14 +22,17 @@ def ended_job(folder, *events, **settings):
     return job_id
 
 
-def benchmark(folder, kernels="eager", parallel_ms=(8.0, 8.2), graph=None, **settings):
-    """Id of a benchmark of SqueezeNet on two workers that has ended, under this cache folder."""
+def benchmark(folder, kernels="eager", parallel_ms=(8.0, 8.2), graph=None, model="", **settings):
+    """Id of a benchmark of SqueezeNet on two workers that has ended, under this cache folder.
+
+    `model` is what the job names, where that is not the name in the graph: a file.
+    """
     graph = graph or pipeline.graph_of("squeezenet1_0")
     plan = pipeline.plan_of(graph, 2)
     timeline = pipeline.timeline_of(graph, plan)
     times = {"sequential": (9.0, 9.2), "parallel": parallel_ms}
     runs = [Run(label, 1, 1, ms, True, 0.0, 1e-4) for label, ms in times.items()]
-    job = Job(graph.model, workers=2, kernels=kernels, **settings)
+    job = Job(model or graph.model, workers=2, kernels=kernels, **settings)
     report = summarize(graph, plan, job, runs=runs, timelines=(timeline, timeline), host=HOST)
     event = {"kind": "report", "record": record(report)}
-    return ended_job(folder, event, model=graph.model, kernels=kernels, workers=2)
+    return ended_job(folder, event, model=job.model, kernels=kernels, workers=2)

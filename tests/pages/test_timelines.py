@@ -9,7 +9,9 @@ from ramiel_core import pipeline
 from ramiel_core.graph import cost_cache
 from ramiel_core.graph.costs import Measured, SendLine
 from ramiel_core.report.critical import Difference
-from ramiel_core.run import host
+from ramiel_core.report.summarize import report_from
+from ramiel_core.run import host, jobs
+from tests.onnx_files import sound
 
 from .recorded import benchmark
 from .screen import button, metrics, texts
@@ -59,6 +61,19 @@ def test_recalibrating_keeps_the_costs_of_the_benchmark_and_plans_with_them(visi
         [n.cost_ms for n in graph.nodes], abs=2e-4
     )
     assert pipeline.line_of(weighed) == LINE
+
+
+def test_a_benchmark_of_an_upload_recalibrates_and_knows_its_graph(visit, tmp_path):
+    model = pipeline.keep("small.onnx", memoryview(sound()))
+    graph = pipeline.graph_of(model)
+    cost_cache.save(graph, host.identity(), 1, dict.fromkeys(graph.index, 1.0), LINE)
+    app = visit(PAGE, model=model, job=benchmark(tmp_path, graph=graph, model=model))
+    (record,) = (said for _, said in jobs.reports(model))
+
+    button(app, "Recalibrate").click().run()
+
+    assert "4 operators recalibrated" in texts(app)
+    assert pipeline.graph_of_report(report_from(record)).edges == graph.edges
 
 
 def test_operators_of_other_kernels_are_refused_in_a_sentence(visit, tmp_path):

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import onnx
 import pytest
+import torch
 
-from tests.onnx_files import BAD, sound
+from ramiel_core import pipeline
+from tests.archives import exported, running, scripted
+from tests.onnx_files import BAD, NODES, filled, model, sound, weight
 
 from .screen import button, metrics, texts
 
 OTHER_PAGES = ("graph", "merging", "planners", "code", "benchmark", "tune")
 
 
-def upload(app, content: bytes, name: str = "my model.onnx"):
-    return app.file_uploader[0].set_value((name, content, "application/octet-stream")).run()
+def upload(app, content: bytes, name: str = "my model.onnx", **beside: bytes):
+    files = [(name, content), *((f"{stem}.bin", more) for stem, more in beside.items())]
+    given = [(*file, "application/octet-stream") for file in files]
+    return app.file_uploader[0].set_value(given).run()
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +43,12 @@ def test_a_file_is_told_before_it_is_loaded_and_opens_its_graph(visit, start):
 def test_every_page_works_with_an_uploaded_model(visit, start):
     app = upload(visit("app.py"), start)
     button(app, "Open its graph").click().run()
-    model = app.query_params["model"]
+    opened = app.query_params["model"]
 
-    home = visit("app.py", model=model)
+    home = visit("app.py", model=opened)
     assert metrics(home)["Operators"] == "4"
     for page in OTHER_PAGES:
-        other = visit(f"pages/{page}.py", model=model)
+        other = visit(f"pages/{page}.py", model=opened)
         assert not other.exception, page
         assert "rv-error" not in texts(other), page
 
@@ -62,12 +68,89 @@ def test_an_address_opens_no_file_of_the_host(visit, tmp_path):
     assert "pages open uploaded files only" in texts(app)
 
 
+def test_an_archive_is_told_and_loads_after_its_checkbox_only(visit, tmp_path):
+    app = upload(visit("app.py"), exported(tmp_path / "m.pt2").read_bytes(), "m.pt2")
+
+    assert "torch.export archive, schema" in texts(app)
+    assert "6: 1 conv2d, 1 batch_norm, 1 relu, 1 mean, 1 view, 1 linear" in texts(app)
+    assert "image: float32[1, 3, 8, 8]" in texts(app)
+    assert "executes code that it may hold, with everything your account may do" in texts(app)
+    assert button(app, "Load it").disabled
+    (trust,) = (box for box in app.checkbox if box.label.startswith("I trust this file"))
+    trust.check().run()
+    button(app, "Load it").click().run()
+
+    assert not app.exception
+    assert app.title[0].value == "Graph"
+    assert app.query_params["model"].endswith("/m.pt2.traced")
+
+
+def test_a_script_is_told_by_its_code_and_what_hides_in_an_archive_is_not_executed(visit, tmp_path):
+    marker = tmp_path / "executed"
+    app = upload(visit("app.py"), scripted(tmp_path / "m.pt").read_bytes(), "m.pt")
+    assert "TorchScript archive" in texts(app)
+    assert "1 relu" in texts(app)
+
+    hostile = running(tmp_path / "h.pt2", f"open({str(marker)!r}, 'w')")
+    app = upload(app, hostile.read_bytes(), "h.pt2")
+    assert "torch.export archive" in texts(app)
+    assert not marker.exists()
+
+
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory):
+    """A model that keeps its weight in a file beside it."""
+    folder = tmp_path_factory.mktemp("apart")
+    onnx.save_model(
+        model(NODES, [weight()]), folder / "m.onnx", save_as_external_data=True,
+        location="weights.bin", size_threshold=0,
+    )  # fmt: skip
+    return (folder / "m.onnx").read_bytes(), (folder / "weights.bin").read_bytes()
+
+
+def test_a_model_comes_with_the_files_that_it_keeps_weights_in(visit, apart):
+    app = upload(visit("app.py"), apart[0], "m.onnx", weights=apart[1])
+    button(app, "Open its graph").click().run()
+
+    assert not app.exception
+    assert app.title[0].value == "Graph"
+    with torch.no_grad():
+        beside = pipeline.traced(app.query_params["model"], device="cpu")
+        assert beside.module(torch.ones(1, 8)).abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("beside", "said"),
+    [
+        ({}, "M.onnx keeps weights in weights.bin, which is missing; upload all of them together"),
+        ({"other": b"1", "weights": b"2"}, "M.onnx does not ask for other.bin, only for weights"),
+    ],
+    ids=["missing", "extra"],
+)
+def test_files_that_are_missing_or_not_asked_for_are_named(visit, apart, beside, said):
+    app = upload(visit("app.py"), apart[0], "m.onnx", **beside)
+
+    assert not app.exception
+    assert said in texts(app)
+
+
+def test_weights_that_are_no_numbers_are_a_warning_whatever_their_size(visit):
+    app = upload(visit("app.py"), filled(float("nan"), side=2**15))
+
+    assert "1 weight (first &#x27;dense.weight&#x27;) holds NaN, so that outputs" in texts(app)
+    button(app, "Open its graph").click().run()
+    assert app.title[0].value == "Graph"
+
+
 @pytest.fixture(scope="module")
 def kept_app():
     return {}
 
 
-@pytest.mark.parametrize("kind", [kind for kind in BAD if kind != "empty"])  # it takes none
+TAKEN = {"empty", "torch.export", "TorchScript"}  # the first by nobody, the others after consent
+
+
+@pytest.mark.parametrize("kind", [kind for kind in BAD if kind not in TAKEN])
 def test_a_bad_file_is_one_sentence_and_the_app_goes_on(visit, kept_app, kind):
     app = kept_app.setdefault("app", visit("app.py") if not kept_app else None)
     make, said = BAD[kind]

@@ -38,6 +38,7 @@ TYPES: Mapping[int, torch.dtype] = {
     onnx.TensorProto.BOOL: torch.bool,
 }
 CODES: Mapping[torch.dtype, int] = {dtype: code for code, dtype in TYPES.items()}
+PIECE_BYTES = 2**24  # of a weight that is looked through
 SMALL_BYTES = 2**16  # what shape arithmetic may read; more is a weight
 # Field numbers of onnx.proto that lead to the weights.
 GRAPH, INITIALIZER, RAW_DATA = 7, 5, 9
@@ -84,6 +85,36 @@ class OnnxFile:
         """Version of the standard operators; 0 where the file names none."""
         return next((o.version for o in self.model.opset_import if o.domain in ("", "ai.onnx")), 0)
 
+    @cached_property
+    def beside(self) -> tuple[str, ...]:
+        """Files that hold weights, relative to the model's folder; each once."""
+        weights = self.model.graph.initializer
+        held = [w for w in weights if w.data_location == onnx.TensorProto.EXTERNAL]
+        told = (entry.value for w in held for entry in w.external_data if entry.key == "location")
+        return tuple(dict.fromkeys(told))
+
+    def pieces(self, number: int) -> Iterator[torch.Tensor]:
+        """The numbers of one initializer, no more than `PIECE_BYTES` in memory at a time.
+
+        Raises
+        ------
+        ModelError
+            As `weight`.
+        """
+        proto = self.model.graph.initializer[number]
+        where = f"the weight {proto.name!r}"
+        place = self._place(number, proto)
+        if place is None:
+            yield constant(proto, where)
+            return
+        _check_end(place, where)
+        dtype = type_of(proto.data_type, where)
+        with place.path.open("rb") as file:
+            for start in range(0, place.size_bytes, PIECE_BYTES):
+                file.seek(place.offset + start)
+                wanted = min(PIECE_BYTES, place.size_bytes - start)
+                yield torch.frombuffer(bytearray(file.read(wanted)), dtype=dtype)
+
     def weight(self, number: int, device: str) -> torch.Tensor:
         """The initializer of this number; on "meta", larger ones have no numbers.
 
@@ -98,7 +129,7 @@ class OnnxFile:
         if min(shape, default=0) < 0:
             raise ModelError(f"{where} has a negative dimension; the file is damaged, export anew.")
         needed = math.prod(shape) * dtype.itemsize
-        place = self.places.get(number) or self._beside(proto, where, needed)
+        place = self._place(number, proto)
         if place is None:
             return constant(proto, where)
         if place.size_bytes != needed:
@@ -110,6 +141,11 @@ class OnnxFile:
             return torch.empty(shape, dtype=dtype, device="meta")
         return _read(place, dtype, shape, where)
 
+    def _place(self, number: int, proto: onnx.TensorProto) -> Place | None:
+        where = f"the weight {proto.name!r}"
+        needed = math.prod(proto.dims) * type_of(proto.data_type, where).itemsize
+        return self.places.get(number) or self._beside(proto, where, needed)
+
     def _beside(self, proto: onnx.TensorProto, where: str, needed: int) -> Place | None:
         """Where a weight lies in a file of its own; only files in the model's folder are read."""
         if proto.data_location != onnx.TensorProto.EXTERNAL:
@@ -117,12 +153,7 @@ class OnnxFile:
         told = {entry.key: entry.value for entry in proto.external_data}
         folder = self.path.resolve().parent
         name = told.get("location", "")
-        path = (folder / name).resolve()
-        if not name or not path.is_relative_to(folder):
-            raise ModelError(
-                f"{where} lies in {name!r}, outside the model's folder; only files beside the "
-                f".onnx file are read, so move it there or export with the weights inside."
-            )
+        path = inside(folder, name, where)
         if not path.is_file():
             raise ModelError(
                 f"{where} lies in {name!r}, which is not beside the model; put it into the same "
@@ -130,6 +161,23 @@ class OnnxFile:
             )
         offset, size = (_whole(told.get(key), where) for key in ("offset", "length"))
         return Place(path, offset or 0, needed if size is None else size)
+
+
+def inside(folder: Path, name: str, where: str) -> Path:
+    """The path of a file in a folder, or below it.
+
+    Raises
+    ------
+    ModelError
+        For a name that leads out of it.
+    """
+    path = (folder / name).resolve()
+    if not name or path == folder or not path.is_relative_to(folder):
+        raise ModelError(
+            f"{where} lies in {name!r}, outside the model's folder; only files beside the "
+            f".onnx file are read, so move it there or export with the weights inside."
+        )
+    return path
 
 
 def _whole(text: str | None, where: str) -> int | None:
@@ -140,14 +188,18 @@ def _whole(text: str | None, where: str) -> int | None:
     return int(text)
 
 
-def _read(place: Place, dtype: torch.dtype, shape: tuple[int, ...], where: str) -> torch.Tensor:
-    """Read straight into the tensor's own memory, so that weights exist once."""
+def _check_end(place: Place, where: str) -> None:
     present = place.path.stat().st_size
     if place.offset + place.size_bytes > present:
         raise ModelError(
             f"{where} should end at byte {place.offset + place.size_bytes:,} of "
             f"{place.path.name}, which has {present:,}; download or export it anew."
         )
+
+
+def _read(place: Place, dtype: torch.dtype, shape: tuple[int, ...], where: str) -> torch.Tensor:
+    """Read straight into the tensor's own memory, so that weights exist once."""
+    _check_end(place, where)
     flat = np.fromfile(place.path, np.uint8, place.size_bytes, offset=place.offset)
     return torch.from_numpy(flat).view(dtype).reshape(shape)
 
