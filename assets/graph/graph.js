@@ -744,13 +744,6 @@ class GraphView {
   }
 }
 
-function element(tag, className = "", text = "") {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.textContent = text; // never markup: names come from the user's model
-  return made;
-}
-
 // All edges of one kind as one path, and their arrow heads as another.
 function path(edges) {
   const [lines, heads] = [new Path2D(), new Path2D()];
