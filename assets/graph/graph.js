@@ -30,7 +30,7 @@ async function present(root, data, tell) {
   if (root.wanted !== data) return; // a newer one came meanwhile
   root.view ??= new GraphView(root, vis);
   if (data.link) root.view.link ??= new Link(root.view, data.link);
-  root.view.tell = tell;
+  root.view.tell = unlessLeaving(tell);
   root.view.show(data, facts, shape, playback);
 }
 

@@ -30,8 +30,8 @@ export default function ({ parentElement, data, setStateValue, setTriggerValue }
   get(data.lanes).then((plan) => {
     if (root.wanted !== data) return; // a newer one came meanwhile
     root.view ??= new LanesView(root, data.heard);
-    root.view.tell = setStateValue;
-    root.view.ask = setTriggerValue;
+    root.view.tell = unlessLeaving(setStateValue);
+    root.view.ask = unlessLeaving(setTriggerValue);
     root.view.show(data, plan);
   });
   return () => { root.wanted = null; root.view?.close(); };

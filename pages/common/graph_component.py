@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
 ASSETS = Path(__file__).parents[2] / "assets" / "graph"
-SCRIPTS = ("shelf", "element", "query", "scene", "keys", "player", "link", "graph")
+SCRIPTS = ("shelf", "leaving", "element", "query", "scene", "keys", "player", "link", "graph")
 STATES = ("selected", "expanded", "viewport", "colour", "frame")
 CHOSEN, EXPANDED, VIEWPORT, COLOUR, FRAME = STATES
 AGREED = (CHOSEN, FRAME)  # that both sides change: told with a number that says how often

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
 ASSETS = Path(__file__).parents[2] / "assets"
-SCRIPTS = ("graph/shelf.js", "graph/element.js", "lanes/lanes.js")
+SCRIPTS = ("graph/shelf.js", "graph/leaving.js", "graph/element.js", "lanes/lanes.js")
 
 
 def lanes_view(
