@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from pages.common import cards, frame, live, state
+from pages.common.graph_component import CHOSEN, graph_view
 from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Graph, Job, Plan, Report, Timeline
@@ -24,6 +25,7 @@ USUAL = {state.ONE: "ramiel:2", state.OTHER: "heft:2"}
 LETTER = {state.ONE: "A", state.OTHER: "B"}
 MOST_WORKERS = 64
 REPEATS = 20
+HEIGHT = 560  # px, of each graph
 OTHER_SPEED = 0.05  # sequential medians farther apart than this are of two different hosts
 
 
@@ -156,6 +158,30 @@ def timelines(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) 
     st.plotly_chart(figure, config=PLAIN, key="compare-gantt")
 
 
+def graphs(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) -> None:
+    """Draw both plans on the operator graph, side by side, with one view of it."""
+    st.subheader("Where in the graph")
+    cards.sub(
+        "A colour is a worker, the same in both. Both pictures move, zoom and select together"
+        + ("; dashed: operators that another worker runs in the other plan." if elsewhere else ".")
+    )
+    number = matched_workers(graph, one.plan, other.plan)
+    for column, side in zip(st.columns(2), (one, other), strict=True):
+        called = number if side is other else range(side.plan.workers)
+        clusters = {called[worker]: names for worker, names in enumerate(side.plan.clusters)}
+        with column:
+            st.markdown(f"**{side}**")
+            graph_view(
+                state.picture_of(graph, clusters, elsewhere, "on another worker"),
+                key=f"compare-graph-{side.letter}",
+                height=HEIGHT,
+                selected=state.operator(),
+                colour="worker",
+                link="compare-graphs",
+                on={CHOSEN: state.select},
+            )
+
+
 def moves(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) -> None:
     """List the operators that moved."""
     with st.expander(f"{cards.plural(len(elsewhere), 'operator')} on another worker"):
@@ -261,6 +287,7 @@ def main() -> None:
     one, other = sides
     elsewhere = moved(graph, one.plan, other.plan)
     numbers(graph, one, other, elsewhere)
+    graphs(graph, one, other, elsewhere)
     timelines(graph, one, other, elsewhere)
     if elsewhere:
         moves(graph, one, other, elsewhere)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from pages.common import cards, frame, live, state
+from pages.common.lanes_component import lanes_view
 from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Graph, Job, Plan
@@ -14,6 +17,7 @@ from ramiel_core.plan.compare import moved
 from ramiel_core.plan.planner import DEFAULT, PLANNERS
 from ramiel_core.report.summarize import report_from
 from ramiel_core.view import gantt
+from ramiel_core.view.lanes import lanes
 
 PLAIN = {"displayModeBar": False}
 OPERATORS, CHAIN, WORKER = "operators", "chain", "worker"
@@ -46,15 +50,33 @@ def _undo() -> None:
     state.put(state.PLAN, st.session_state[BEFORE].pop())
 
 
+def _give(graph: Graph, plan: Plan, names: Sequence[str], worker: int) -> None:
+    """Let a worker run some operators; what cannot be says why."""
+    try:
+        _go(saved.keep(graph, reassigned(graph, plan, dict.fromkeys(names, worker))))
+    except RamielError as error:
+        st.session_state[PROBLEM] = str(error)
+
+
 def _move(graph: Graph, plan: Plan, chains: Chains) -> None:
     """What was chosen is read here: a click may come before the page has met the last choice."""
-    moves = dict.fromkeys(_picked(plan, chains), st.session_state["edit-target"])
-    _go(saved.keep(graph, reassigned(graph, plan, moves)))
+    _give(graph, plan, _picked(plan, chains), st.session_state["edit-target"])
     st.session_state["edit-operators"] = []
+
+
+def _choose(graph: Graph, names: Sequence[str]) -> None:
+    """Choose operators; one alone is selected on every page."""
+    known = [name for name in names if name in graph.index]
+    st.session_state["edit-what"] = OPERATORS
+    st.session_state["edit-operators"] = known
+    state.select(known[0] if len(known) == 1 else None)
 
 
 def controls(graph: Graph, plan: Plan, chains: Chains) -> None:
     """Choose what to move and where to, and move it."""
+    if "edit-operators" not in st.session_state:
+        selected = state.operator()
+        st.session_state["edit-operators"] = [selected] if selected in graph.index else []
     with st.container(border=True):
         what = st.segmented_control(
             "Move",
@@ -211,6 +233,44 @@ def numbers(graph: Graph, plan: Plan, planned: Plan, elsewhere: tuple[str, ...])
     )
 
 
+def workers(
+    graph: Graph, plan: Plan, planned: Plan, chains: Chains, elsewhere: tuple[str, ...]
+) -> None:
+    """Show what each worker runs when, where operators are dragged to other workers."""
+    lanes_view(
+        lanes(graph, plan, pipeline.timeline_of(graph, plan), chains, elsewhere),
+        key="edit-lanes",
+        planned_ms=planned.makespan_ms,
+        chosen=_picked(plan, chains),
+        may_undo=bool(st.session_state.get(BEFORE)),
+        may_add=plan.workers < MOST_WORKERS,
+        on_choose=lambda names: _choose(graph, names),
+        on_move=lambda names, worker: _give(graph, plan, names, worker),
+        on_undo=_undo,
+    )
+    cards.sub(
+        "One lane for each worker, in the time that is predicted. A colour is a chain of linear "
+        "clustering; grey lines are waiting, orange ones copying."
+        + (" Underlined in red: on another worker than the planner’s." if elsewhere else "")
+    )
+
+
+def beside(graph: Graph, plan: Plan, planned: Plan, elsewhere: tuple[str, ...]) -> None:
+    """Draw the plan and the planner's on one axis."""
+    st.subheader("Beside the planner’s")
+    cards.sub("Outlined in red: operators on another worker than the planner’s.")
+    shown = {
+        "this plan, predicted": pipeline.timeline_of(graph, plan),
+        "the planner’s, predicted": pipeline.timeline_of(graph, planned),
+    }
+    outlined = {
+        name: [bar for bar in timeline.bars if bar.name in elsewhere and bar.kind == "compute"]
+        for name, timeline in shown.items()
+    }
+    figure = gantt.stacked(shown, outlined, "on another worker")
+    st.plotly_chart(figure, config=PLAIN, key="edit-gantt")
+
+
 def loads(graph: Graph, plan: Plan) -> None:
     """List what each worker has to do, and how much of the time it does it."""
     st.subheader("Who has how much to do")
@@ -288,7 +348,7 @@ def main() -> None:
     """Draw the page."""
     graph, chosen = frame.opened(
         "Edit",
-        "Do you know better than the planner? Give operators, chains or all that a worker does to "
+        "Do you know better than the planner? Drag operators, chains or all that a worker does to "
         "another worker, see the prediction move, then run your plan, save it, or load it again.",
     )
     natural = state.plan_of(graph)
@@ -309,21 +369,10 @@ def main() -> None:
         files(graph, plan)
     with right:
         numbers(graph, plan, planned, elsewhere)
-        shown = {
-            "this plan, predicted": pipeline.timeline_of(graph, plan),
-            "the planner’s, predicted": pipeline.timeline_of(graph, planned),
-        }
-        if not elsewhere and plan.workers == planned.workers:
-            shown.popitem()
-        outlined = {
-            name: [bar for bar in timeline.bars if bar.name in elsewhere and bar.kind == "compute"]
-            for name, timeline in shown.items()
-        }
-        if elsewhere:
-            cards.sub("Outlined in red: operators on another worker than the planner’s.")
-        figure = gantt.stacked(shown, outlined, "on another worker")
-        st.plotly_chart(figure, config=PLAIN, key="edit-gantt")
+        workers(graph, plan, planned, natural.linear, elsewhere)
         run(graph, plan)
+        if elsewhere or plan.workers != planned.workers:
+            beside(graph, plan, planned, elsewhere)
         loads(graph, plan)
 
 

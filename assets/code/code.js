@@ -6,7 +6,7 @@ export default function ({ parentElement, data, setStateValue }) {
   root.wanted = data;
   get(data.listing).then((listing) => {
     if (root.wanted !== data) return; // a newer one came meanwhile
-    root.tell = (name) => setStateValue("selected", name);
+    root.tell = unlessLeaving((name) => setStateValue("selected", name));
     if (root.listing !== listing) write(root, listing);
     if (data.selected !== root.asked) select(root, data.selected);
   });

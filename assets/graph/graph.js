@@ -29,7 +29,8 @@ async function present(root, data, tell) {
   const [vis, facts, shape, playback] = await Promise.all(keys.map(get));
   if (root.wanted !== data) return; // a newer one came meanwhile
   root.view ??= new GraphView(root, vis);
-  root.view.tell = tell;
+  if (data.link) root.view.link ??= new Link(root.view, data.link);
+  root.view.tell = unlessLeaving(tell);
   root.view.show(data, facts, shape, playback);
 }
 
@@ -91,6 +92,7 @@ class GraphView {
   close() {
     clearTimeout(this.resting);
     this.player?.pause();
+    this.link?.close();
     this.resized.disconnect();
     this.network.destroy();
     delete this.root.view;
@@ -508,6 +510,7 @@ class GraphView {
     if (this.scene.edges.some((edge) => edge.dropped)) {
       legend.append(line("edge implied by others", "inherit", "dropped"));
     }
+    if (this.scene.paint.marked.length) legend.append(line(this.scene.paint.because, "inherit", "marked"));
     legend.append(...chips.map((entry) => this.chip(entry)));
   }
 
@@ -609,12 +612,29 @@ class GraphView {
     outline(0, box.critical ? critical : "rgb(0 0 0 / 22%)", box.critical ? 3.5 : box.clone ? 2.5 : 1);
     ctx.setLineDash([]);
     this.drawText(ctx, box, left, y);
+    if (box.marked) this.drawMark(ctx, left, y - this.height / 2);
     const glow = this.player?.glow(box) ?? 0;
     if (glow) { outline(5, accent, 4 + 8 * glow); outline(3, this.text, 2); }
     if (box.id === this.matches[this.match]) outline(4, accent, 5);
     if (box.id === this.hovered) outline(3, this.text, 1.5);
     if (box.id === this.selected) outline(4, this.text, 3);
     ctx.restore();
+  }
+
+  // Dashes around the box, and where it is large enough, a corner turned down.
+  drawMark(ctx, left, top) {
+    ctx.strokeStyle = ctx.fillStyle = this.text;
+    ctx.lineWidth = Math.max(2.5, 1.6 / this.scale);
+    ctx.setLineDash([7, 4]);
+    ctx.beginPath();
+    ctx.roundRect(left - 3, top - 3, this.width + 6, this.height + 6, 11);
+    ctx.stroke();
+    ctx.setLineDash([]);
+    ctx.beginPath();
+    ctx.moveTo(left + this.width - 14, top);
+    ctx.lineTo(left + this.width, top);
+    ctx.lineTo(left + this.width, top + 14);
+    ctx.fill();
   }
 
   drawText(ctx, box, left, y) {
@@ -714,6 +734,7 @@ class GraphView {
   drawn() {
     if (this.opened) this.drawnAt ??= performance.now(); // read by benchmarks/graph_page.py
     this.drawMap();
+    this.link?.pass();
   }
 
   drawMap() {
@@ -742,13 +763,6 @@ class GraphView {
       },
     });
   }
-}
-
-function element(tag, className = "", text = "") {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.textContent = text; // never markup: names come from the user's model
-  return made;
 }
 
 // All edges of one kind as one path, and their arrow heads as another.

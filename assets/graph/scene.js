@@ -14,7 +14,11 @@ class Scene {
     for (const box of this.boxes) for (const member of box.members) this.boxOf[member] = box.i;
     this.index = new Map(facts.name.map((name, i) => [name, i]));
     const onPath = new Set(facts.critical);
-    for (const box of this.boxes) box.critical = box.members.some((member) => onPath.has(member));
+    const marked = new Set(paint.marked);
+    for (const box of this.boxes) {
+      box.critical = box.members.some((member) => onPath.has(member));
+      box.marked = box.members.some((member) => marked.has(member));
+    }
     const path = facts.critical.map((member) => this.boxOf[member]);
     this.path = path.filter((box, i) => box !== path[i - 1]);
     const steps = new Set(this.path.slice(1).map((box, i) => `${this.path[i]} ${box}`));

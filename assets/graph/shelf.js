@@ -4,7 +4,8 @@
 const shelf = (globalThis.ramielShelf ??= { things: new Map(), waiting: new Map() });
 const KEPT = 24; // things, the eldest go first; vis-network is put down again with every page
 
-function put(key, thing) {
+function put(key, given) {
+  const thing = shelf.things.get(key) ?? given; // sent twice it is the same: a key names its content
   shelf.things.delete(key);
   shelf.things.set(key, thing);
   shelf.waiting.get(key)?.forEach((resolve) => resolve(thing));

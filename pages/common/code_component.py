@@ -15,7 +15,8 @@ from ramiel_core.view.scene import Part
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
-ASSETS = Path(__file__).parents[2] / "assets" / "code"
+ASSETS = Path(__file__).parents[2] / "assets"
+SCRIPTS = ("graph/shelf.js", "graph/leaving.js", "code/code.js")
 
 
 def code_view(
@@ -55,7 +56,7 @@ def code_view(
 def _code() -> ComponentRenderer:
     return st.components.v2.component(
         "ramiel_code",
-        html=(ASSETS / "code.html").read_text(),
-        css=(ASSETS / "code.css").read_text(),
-        js=f"{shelf.SCRIPT.read_text()}\n{(ASSETS / 'code.js').read_text()}",
+        html=(ASSETS / "code" / "code.html").read_text(),
+        css=(ASSETS / "code" / "code.css").read_text(),
+        js="\n".join((ASSETS / name).read_text() for name in SCRIPTS),
     )

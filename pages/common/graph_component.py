@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
 ASSETS = Path(__file__).parents[2] / "assets" / "graph"
-SCRIPTS = ("shelf", "query", "scene", "keys", "player", "graph")
+SCRIPTS = ("shelf", "leaving", "element", "query", "scene", "keys", "player", "link", "graph")
 STATES = ("selected", "expanded", "viewport", "colour", "frame")
 CHOSEN, EXPANDED, VIEWPORT, COLOUR, FRAME = STATES
 AGREED = (CHOSEN, FRAME)  # that both sides change: told with a number that says how often
@@ -32,6 +32,7 @@ def graph_view(
     colour: str = "cluster",
     playback: Part | None = None,
     frame: int = 0,
+    link: str | None = None,
     on: Mapping[str, Callable[[Any], None]] = MappingProxyType({}),
 ) -> None:
     """Show a graph, and tell what the user does in it.
@@ -53,13 +54,16 @@ def graph_view(
         From `ramiel_core.view.playback`: the view is then a player, in the browser alone.
     frame : int
         Which the player shows, whenever this value changes.
+    link : str, optional
+        Views of one page with the same link and the same shape move, zoom and select together.
     on : Mapping[str, Callable]
         What to call with a new value before the page runs again, by `CHOSEN`, `EXPANDED`,
         `VIEWPORT` (x, y, scale, and the shape shown), `COLOUR` or `FRAME`.
     """
     opening = f"{key}-opening"
     if key not in st.session_state:  # shown for the first time, or again after another page
-        st.session_state[opening] = st.session_state.get(f"{key}-viewport", {})
+        place = f"{link or key}-viewport"
+        st.session_state[opening] = st.session_state.get(place, {})
     with st.container(gap=None):
         shelf.send_vis_network(f"{key}-vis-network")
         for name, part in {
@@ -81,11 +85,15 @@ def graph_view(
                 "expanded": expanded(key),
                 "colour": colour,
                 "frame": {"value": frame, "turn": _turn(key, FRAME)},
+                "link": link,
                 "viewport": st.session_state[opening],
             },
             default={CHOSEN: None, EXPANDED: [], VIEWPORT: None, COLOUR: colour, FRAME: None},
             # A state exists only with a callback.
-            **{f"on_{name}_change": partial(_told, key, name, on.get(name)) for name in STATES},
+            **{
+                f"on_{name}_change": partial(_told, key, name, link, on.get(name))
+                for name in STATES
+            },
         )
 
 
@@ -104,13 +112,13 @@ def _turn(key: str, name: str) -> int:
     return (_last(key, name) or {"turn": 0})["turn"]
 
 
-def _told(key: str, name: str, listener: Callable[[Any], None] | None) -> None:
+def _told(key: str, name: str, link: str | None, listener: Callable[[Any], None] | None) -> None:
     """Pass a new value on; a viewport is remembered beyond this page as well."""
     value = _last(key, name)
     if name in AGREED:
         value = value["value"]
     if name == VIEWPORT:
-        st.session_state[f"{key}-viewport"] = dict(value)
+        st.session_state[f"{link or key}-viewport"] = dict(value)
     if listener is not None:
         listener(value)
 

@@ -342,6 +342,30 @@ def picture(
     return scene.Scene(facts, shape, paint, boxes)
 
 
+def picture_of(
+    graph: Graph, clusters: Mapping[int, tuple[str, ...]], marked: Sequence[str], because: str
+) -> scene.Scene:
+    """What the graph component draws of a plan whose workers are called by these numbers.
+
+    Parameters
+    ----------
+    graph : Graph
+        Weighed.
+    clusters : Mapping
+        Operators by the number of their worker.
+    marked : Sequence[str]
+        Operators to mark.
+    because : str
+        What a mark means.
+    """
+    facts = facts_of(graph, errors_of(graph))
+    boxes, shape = collapsed(graph, None, {}, ())
+    worker_of = {name: worker for worker, names in clusters.items() for name in names}
+    kinds = facts.value["kinds"]
+    paint = scene.paint(graph, clusters, worker_of, kinds, marked, because)
+    return scene.Scene(facts, shape, paint, boxes)
+
+
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_BY_COST)
 def playback_of(graph: Graph, workers: int | None) -> scene.Part:
     """`playback.playback` of `plan_of(graph, workers)`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -176,8 +176,26 @@ def paint(
     clusters: Mapping[int, Sequence[str]],
     worker_of: Mapping[str, int],
     kinds: Sequence[str],
+    marked: Collection[str] = (),
+    because: str = "",
 ) -> dict[str, Any]:
-    """Who does each operator, and every colour that stands for a number."""
+    """Who does each operator, and every colour that stands for a number.
+
+    Parameters
+    ----------
+    graph : Graph
+        As in `facts`.
+    clusters : Mapping[int, Sequence[str]]
+        Operators by the number of their cluster.
+    worker_of : Mapping[str, int]
+        Worker by operator.
+    kinds : Sequence[str]
+        From `facts`.
+    marked : Collection[str]
+        Operators to mark.
+    because : str
+        What a mark means, for the legend.
+    """
     cluster_of = {name: i for i, names in clusters.items() for name in names}
     numbers = {*clusters, *worker_of.values(), *range(len(kinds))}
     fills = {number: palette.fill(number) for number in sorted(numbers)}
@@ -188,4 +206,6 @@ def paint(
         "none": [palette.NO_CLUSTER, palette.text_on(palette.NO_CLUSTER)],
         "critical": palette.CRITICAL,
         "accent": palette.ACCENT,
+        "marked": [graph.index[name] for name in marked],
+        "because": because,
     }

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import re
 
+import psutil
+
 from tests.chromium import ready, settled
 
+VIEW = (
+    "[...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]"
+    ".map((host) => host.shadowRoot?.querySelector('.graph')?.view).find((view) => view)"
+)
 ADDRESS = "model=squeezenet1_0&workers=2"
 
 
@@ -34,6 +40,30 @@ def click_bar(page, number: int) -> None:
     page.mouse.click(*place)
     page.wait_for_url("**operator=*")
     settled(page)
+
+
+def test_a_link_clicked_right_after_the_graph_is_followed(page, address):
+    """Under load, a stopped server here, the graph rests before the other page can answer."""
+    page.goto(f"/graph?{ADDRESS}")
+    page.wait_for_function(f"{VIEW}?.opened")
+    settled(page)
+    link = page.get_by_test_id("stSidebar").get_by_role("link", name="Export")
+    place = link.bounding_box()
+    port = address.rpartition(":")[2]
+    running = psutil.process_iter(["cmdline"])
+    (server,) = [p for p in running if "streamlit" in (c := p.info["cmdline"] or ()) and port in c]
+
+    server.suspend()
+    try:
+        page.get_by_role("button", name="Zoom in").click()
+        page.mouse.click(place["x"] + 30, place["y"] + place["height"] / 2)
+        page.wait_for_timeout(800)  # a zoom takes 150 ms, and 350 ms later the view tells its place
+    finally:
+        server.resume()
+
+    page.get_by_role("heading", name="Export", exact=True).wait_for()
+    settled(page)
+    assert "/export?" in page.url
 
 
 def test_chart_table_timeline_and_code_select_the_same_operator(page):

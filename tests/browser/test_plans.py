@@ -7,6 +7,14 @@ from pathlib import Path
 
 from tests.chromium import metric, ready, settled
 
+VIEWS = (
+    "[...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]"
+    ".map((host) => host.shadowRoot?.querySelector('.graph, .lanes')?.view).filter((view) => view)"
+)
+CAMERAS = f"""{VIEWS}.map(({{ network }}) => {{
+    const {{ x, y }} = network.getViewPosition();
+    return [network.getScale(), x, y].map((value) => value.toFixed(3)).join(' ');
+}})"""
 RUNNING_MS = 240_000  # twenty rounds, on a host that may be busy
 
 
@@ -84,3 +92,60 @@ def test_the_report_of_a_graph_can_be_taken_along(page):
         with page.expect_download() as download:
             page.get_by_role("button", name=label).click()
         assert Path(download.value.path()).read_bytes().startswith(begins)
+
+
+def test_an_operator_dropped_on_another_lane_moves_the_prediction(page):
+    page.goto("/edit?model=squeezenet1_0&workers=2&operator=features_0")
+    page.wait_for_function(f"{VIEWS}[0]?.chosen.has('features_0')")
+    settled(page)
+    x, y, row = page.evaluate(
+        f"""() => {{
+            const [view] = {VIEWS}, box = view.bars.get('features_0').getBoundingClientRect();
+            return [box.x + box.width / 2, box.y + box.height / 2, view.row];
+        }}"""
+    )
+
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y + 2 * row, steps=3)
+    page.mouse.up()
+
+    page.wait_for_url("**plan=*")
+    page.wait_for_function(f"{VIEWS}[0].awaited === null")
+    settled(page)
+    assert metric(page, "Operators moved") == "1"
+    assert page.evaluate(f"{VIEWS}[0].plan.workers") == 3
+    page.get_by_test_id("stMain").get_by_role("button", name="Undo").last.click()
+    page.wait_for_url(lambda url: "plan=" not in url)
+
+
+def test_two_plans_are_looked_at_and_chosen_from_together(page):
+    page.emulate_media(reduced_motion="reduce")
+    page.goto("/compare?model=squeezenet1_0&a=ramiel:2&b=ramiel:1")
+    page.wait_for_function(f"{VIEWS}.filter((view) => view.opened).length === 2")
+    settled(page)
+    before, other = page.evaluate(CAMERAS)
+    assert before == other
+    marked = page.evaluate(
+        f"{VIEWS}.map((view) => view.scene.boxes.filter((b) => b.marked).length)"
+    )
+    assert marked[0] == marked[1] == int(metric(page, "Operators moved")) > 0
+
+    page.get_by_role("button", name="Zoom in").first.click()
+    page.wait_for_function(f"(before) => {CAMERAS}.every((at) => at !== before)", arg=before)
+    page.wait_for_function(f"new Set({CAMERAS}).size === 1")
+    name, x, y = page.evaluate(
+        f"""() => {{
+            const view = {VIEWS}[1], middle = view.network.getViewPosition();
+            const away = ({{ x, y }}) => Math.hypot(x - middle.x, y - middle.y);
+            const box = view.scene.boxes.reduce((a, b) => away(b) < away(a) ? b : a);
+            view.stage.scrollIntoView({{ block: 'center' }});
+            const stage = view.stage.getBoundingClientRect(), place = view.network.canvasToDOM(box);
+            return [box.id, stage.x + place.x, stage.y + place.y];
+        }}"""
+    )
+    page.mouse.click(x, y)
+    page.wait_for_url(f"**operator={name}*")
+    page.wait_for_function(f"(name) => {VIEWS}.every((view) => view.selected === name)", arg=name)
+    settled(page)
+    assert len(set(page.evaluate(CAMERAS))) == 1

@@ -1,0 +1,202 @@
+"""The lanes component in a real browser: dragged by mouse and finger, carried by the keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chromium import MISSING, WHY_SKIPPED, browser, served, settled
+
+PAGE = Path(__file__).with_name("lanes_page.py")
+VIEW = (
+    "[...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]"
+    ".map((host) => host.shadowRoot?.querySelector('.lanes')?.view).find((view) => view)"
+)
+OPEN_MS = 15_000
+ALL = "a b c d e <"
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(MISSING, reason=WHY_SKIPPED)]
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[object]:
+    """One window for all tests, of a screen that can be touched as well."""
+    with browser() as chromium:
+        context = chromium.new_context(viewport={"width": 900, "height": 500}, has_touch=True)
+        context.set_default_timeout(OPEN_MS)
+        yield context.new_page()
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(PAGE, tmp_path_factory.mktemp("server")) as url:
+        yield url
+
+
+@pytest.fixture
+def page(address: str, window) -> Iterator[object]:
+    """The page opened anew, all on one worker; at the end no script failed."""
+    wrong: list[str] = []
+    window.on("pageerror", lambda error: wrong.append(str(error)))
+    window.goto(address)
+    window.wait_for_function(f"{VIEW}?.plan")
+    settled(window)
+    yield window
+    assert wrong == []
+    assert window.title() != "owned"
+
+
+def middle(page, name: str) -> tuple[float, float]:
+    """Where a bar stands once it has come to rest, px."""
+    page.wait_for_function(f"(name) => !{VIEW}.bars.get(name).getAnimations().length", arg=name)
+    x, y = page.evaluate(
+        f"(name) => {{ const box = {VIEW}.bars.get(name).getBoundingClientRect();"
+        " return [box.x + box.width / 2, box.y + box.height / 2]; }",
+        name,
+    )
+    return x, y
+
+
+def lane(page, number: int) -> float:
+    """The height of a lane's middle, px."""
+    return page.evaluate(
+        f"(lane) => {VIEW}.tracks.getBoundingClientRect().y + (lane + 0.5) * {VIEW}.row", number
+    )
+
+
+def drag(page, name: str, to: int, *, drop: bool = True) -> None:
+    x, y = middle(page, name)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 3, lane(page, to), steps=3)
+    if drop:
+        page.mouse.up()
+
+
+def planned(page, text: str) -> None:
+    """Wait until Python has planned this, and the view shows it."""
+    page.get_by_text(f"plan: {text}", exact=True).wait_for()
+    page.wait_for_function(
+        f"{VIEW}.awaited === null && {VIEW}.plan.workers === {len(text.split('/'))}"
+    )
+
+
+def chosen(page) -> set[str]:
+    return set(page.evaluate(f"[...{VIEW}.chosen]"))
+
+
+def said(page) -> str:
+    return page.evaluate(f"{VIEW}.find('.said').textContent")
+
+
+def makespan(page) -> float:
+    return page.evaluate(f"{VIEW}.plan.makespan")
+
+
+def test_a_bar_dropped_on_another_lane_moves_there_and_undo_brings_it_back(page):
+    assert makespan(page) == 19.0
+
+    drag(page, "b", 1)
+
+    planned(page, "a c d e < / b")
+    assert makespan(page) == 14.0
+    assert said(page) == "Predicted 19 units → 14 units: 26.32 % less."
+    assert page.evaluate(f"{VIEW}.bars.get('b').classList.contains('moved')")
+    page.get_by_role("button", name="Undo").click()
+    planned(page, ALL)
+    assert said(page) == "Predicted 14 units → 19 units: 35.71 % more."
+    assert page.get_by_role("button", name="Undo").is_disabled()
+
+
+def test_escape_while_dragging_leaves_the_plan_as_it_was(page):
+    drag(page, "b", 1, drop=False)
+    assert page.evaluate(f"{VIEW}.held.lane") == 1
+
+    page.keyboard.press("Escape")
+    page.mouse.up()
+
+    assert page.evaluate(f"{VIEW}.held") is None
+    assert page.evaluate(f"{VIEW}.awaited") is None
+    assert said(page) == "Put back."
+
+
+def test_a_double_click_takes_the_chain_and_shift_adds_and_all_go_together(page):
+    page.mouse.dblclick(*middle(page, "c"))
+    assert chosen(page) == {"c", "d"}
+    page.keyboard.down("Shift")
+    page.mouse.click(*middle(page, "e"))
+    page.keyboard.up("Shift")
+    assert chosen(page) == {"c", "d", "e"}
+    page.get_by_text("chosen: c d e").wait_for()
+
+    drag(page, "d", 1)
+
+    planned(page, "a b < / c d e")
+    assert chosen(page) == {"c", "d", "e"}
+
+
+def test_a_lasso_over_the_ground_chooses_what_it_touches(page):
+    (left, _), (right, _) = middle(page, "b"), middle(page, "d")
+    page.mouse.move(left, lane(page, 1))
+    page.mouse.down()
+    page.mouse.move(right, lane(page, 0), steps=3)
+    page.mouse.up()
+
+    assert chosen(page) == {"b", "c", "d"}
+
+
+def test_the_name_of_a_lane_carries_all_that_its_worker_does(page):
+    drag(page, "b", 1)
+    planned(page, "a c d e < / b")
+    x = page.evaluate(f"{VIEW}.root.querySelector('.head').getBoundingClientRect().x + 20")
+
+    page.mouse.move(x, lane(page, 0))
+    page.mouse.down()
+    page.mouse.move(x, lane(page, 1), steps=3)
+    page.mouse.up()
+
+    planned(page, ALL)
+
+
+def test_the_keyboard_picks_up_carries_and_drops_and_says_so(page):
+    page.locator(".scroll").press("ArrowRight")
+    page.locator(".scroll").press("ArrowRight")
+    assert said(page).startswith("b, worker 0, 5 units, chain 0")
+
+    page.locator(".scroll").press(" ")
+    page.locator(".scroll").press("ArrowDown")
+    assert said(page) == ("Carrying 1 operator, over a new worker. Space drops, Escape puts back.")
+    page.locator(".scroll").press("Escape")
+    assert page.evaluate(f"{VIEW}.held") is None
+    for key in ("c", " ", "ArrowDown", " "):
+        page.locator(".scroll").press(key)
+
+    planned(page, "c d / a b e <")
+    assert page.get_by_role("option", selected=True).count() == 4
+    page.locator(".scroll").press("Control+z")
+    planned(page, ALL)
+
+
+def test_a_finger_drags_and_several_can_be_tapped(page):
+    page.get_by_role("button", name="Several").tap()
+    page.touchscreen.tap(*middle(page, "b"))
+    page.touchscreen.tap(*middle(page, "e"))
+    assert chosen(page) == {"b", "e"}
+
+    x, y = middle(page, "b")
+    finger = page.context.new_cdp_session(page)
+    for kind, to in (("touchStart", y), ("touchMove", y + 20), ("touchMove", lane(page, 1))):
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": to}]})
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    planned(page, "a c d < / b e")
+
+
+def test_what_python_chooses_is_marked(page):
+    page.get_by_role("button", name="choose d").click()
+
+    page.wait_for_function(f"{VIEW}.chosen.has('d')")
+    assert said(page) == "d chosen, 3 units, on worker 0."
