@@ -17,6 +17,7 @@ from torch import nn
 
 from ramiel_core import errors
 from ramiel_core.check import check_plan, check_program
+from ramiel_core.check_memory import check_layout
 from ramiel_core.errors import GraphError, ModelError, RamielError
 from ramiel_core.graph import cost_cache
 from ramiel_core.graph.assume import assume
@@ -357,6 +358,7 @@ def program_of(graph: Graph, plan: Plan) -> Program:
     """The emitted program of a plan, checked against it."""
     program = emit(graph, plan)
     check_program(graph, plan, program)
+    check_layout(graph, program)
     return program
 
 
