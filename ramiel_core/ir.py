@@ -599,6 +599,8 @@ class Run:
     max_difference: float  # from it, the largest of all outputs and inferences
     tolerance: float = 0.0  # as a share of the largest value; 0 means bit for bit
     memory_bytes: int = 0  # of all its workers together (proportional set size)
+    shared_bytes: int = 0  # for values that cross workers, or go to the caller
+    apart_bytes: int = 0  # the same, if no two of these values used the same memory
 
 
 @dataclass(frozen=True)
