@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from pages.common import cards, frame, live, state
-from ramiel_core import pipeline
+from ramiel_core import client, pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Graph, Job, Plan, Report, Timeline
 from ramiel_core.plan.by_hand import BY_HAND
@@ -237,7 +237,7 @@ def _difference(one: Report, other: Report) -> None:
 
 def _start(graph: Graph, plan: Plan) -> None:
     job = Job(graph.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan))
-    state.put(state.JOB, pipeline.start(job))
+    state.put(state.JOB, client.start(job))
 
 
 def main() -> None:

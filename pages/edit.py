@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.common import cards, frame, live, state
-from ramiel_core import pipeline
+from ramiel_core import client, pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Graph, Job, Plan
 from ramiel_core.plan import saved
@@ -257,7 +257,7 @@ def run(graph: Graph, plan: Plan) -> None:
 
 def _start(graph: Graph, plan: Plan) -> None:
     job = Job(graph.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan))
-    state.put(state.JOB, pipeline.start(job))
+    state.put(state.JOB, client.start(job))
 
 
 def _outcome(followed: live.Followed) -> None:

@@ -144,14 +144,14 @@ def _rewrites_of(options: argparse.Namespace) -> Rewrites:
 
 
 def _analyze(options: argparse.Namespace) -> int:
-    from ramiel_core import pipeline
+    from ramiel_core import client, pipeline
 
     planner, rewrites = pipeline.planner_named(options.planner), _rewrites_of(options)
     model = _named(options.model, options)
     graph = pipeline.graph_of(model, rewrites=rewrites)
     if options.cost == "measured" and (options.refresh or not pipeline.is_measured(graph)):
         job = Job(model, task="profile", **asdict(rewrites))
-        for _ in pipeline.finish(pipeline.start(job)):
+        for _ in client.finish(client.start(job)):
             pass
     graph = pipeline.weigh(graph, options.cost)
     plan = pipeline.plan_of(graph, planner=planner)
@@ -191,10 +191,10 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _bench_one(job: Job, progress: Progress) -> dict[str, Any]:
-    from ramiel_core import pipeline
+    from ramiel_core import client
 
     bar = progress.add_task(f"{job.model}: starting", total=job.repeats)
-    for event in pipeline.finish(pipeline.start(job)):
+    for event in client.finish(client.start(job)):
         if event["kind"] == "stage":
             progress.update(bar, description=f"{job.model}: {event['text']}")
         elif event["kind"] == "queued":
@@ -212,13 +212,13 @@ def _bench_one(job: Job, progress: Progress) -> dict[str, Any]:
 
 
 def _tune(options: argparse.Namespace) -> int:
-    from ramiel_core import pipeline
+    from ramiel_core import client
 
     job = Job(_named(options.model, options), task="tune", budget_s=options.budget)
     found: dict[str, Any] = {}
     with _progress() as progress:
         bar = progress.add_task(f"{job.model}: starting", total=None)
-        for event in pipeline.finish(pipeline.start(job)):
+        for event in client.finish(client.start(job)):
             if event["kind"] == "stage":
                 progress.update(bar, description=f"{job.model}: {event['text']}")
             elif event["kind"] == "standings":

@@ -5,17 +5,15 @@ The shell (`__main__`), the app's pages and Python users call what stands here.
 
 from __future__ import annotations
 
-import io
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import nn
 
-from ramiel_core import errors
 from ramiel_core.check import check_plan, check_program
 from ramiel_core.check_memory import check_layout
 from ramiel_core.errors import GraphError, ModelError, RamielError
@@ -33,7 +31,6 @@ from ramiel_core.graph.rewrite import rewrite
 from ramiel_core.ir import (
     AUTO,
     Graph,
-    Job,
     Parcel,
     Plan,
     Program,
@@ -44,21 +41,20 @@ from ramiel_core.ir import (
 )
 from ramiel_core.kernels import inductor, onnx_runtime, open_vino
 from ramiel_core.kernels.fuse import fuse
-from ramiel_core.kernels.segment import Family, segment
+from ramiel_core.kernels.segment import Family
 from ramiel_core.model import files, from_onnx, zoo
 from ramiel_core.model.trace import trace
 from ramiel_core.plan import saved
-from ramiel_core.plan.by_hand import BY_HAND, placed, reassigned
+from ramiel_core.plan.by_hand import placed, reassigned
 from ramiel_core.plan.clone import LIMITS, Limits, clone
-from ramiel_core.plan.planner import DEFAULT, known_planner, make_plan, sequential_plan
+from ramiel_core.plan.planner import DEFAULT, known_planner, make_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.plan.what_if import quick_plan
 from ramiel_core.program.emit import emit
 from ramiel_core.report import critical, perfetto, tuned
 from ramiel_core.report.summarize import report_from
 from ramiel_core.report.verdict import expectation
-from ramiel_core.run import host, jobs
-from ramiel_core.run.local import Local
+from ramiel_core.run import host
 from ramiel_core.view import page
 
 MOLDABLE = "moldable"
@@ -109,7 +105,8 @@ def traced(
     return trace(model, inputs, type(model).__name__.lower())
 
 
-_tracing = threading.RLock()  # torch.fx changes nn.Module itself for as long as it traces
+tracing = threading.RLock()
+"""Held while a model is traced: torch.fx changes nn.Module itself for as long as that takes."""
 
 
 def resolve(model: str, *, uploaded_only: bool = False) -> str:
@@ -166,7 +163,7 @@ def describe(model: str) -> from_onnx.Description:
 def _bare_graph(
     model: str | nn.Module, inputs: Inputs | None = None, rewrites: Rewrites = REWRITES
 ) -> Graph:
-    with _tracing:
+    with tracing:
         return extract(rewrite(traced(model, inputs), rewrites))
 
 
@@ -501,86 +498,6 @@ def analyze(
     return summary(graph, plan_of(graph, planner=planner))
 
 
-# --- benchmarks: asked for anywhere, done in a launcher -------------------------------------
-
-
-def start(job: Job, model: nn.Module | None = None, inputs: Inputs | None = None) -> str:
-    """Start a benchmark in a process of its own; `run.jobs` follows and cancels it by its id.
-
-    Raises
-    ------
-    ModelError
-        For a name that is not in the registry, or a module that cannot be traced.
-    PlanError
-        For an unknown planner, or a plan of one's own that does not fit the model.
-    """
-    if job.plan:
-        job = replace(job, planner=BY_HAND, workers=Plan.parse(job.plan).workers)
-    elif job.planner != MOLDABLE:
-        known_planner(job.planner)
-    if model is None:
-        job = replace(job, model=resolve(job.model))
-        _refuse_illegal(job, partial(_named_graph, job.model, job.rewrites))
-        return jobs.start(job)
-    with _tracing:
-        families = AUTO if job.task == "tune" else job.kernels
-        own = replace(traced(model, inputs), name=job.model)
-        parcel = parcel_of(own, families, job.rewrites)
-    _refuse_illegal(job, lambda: parcel.graph)
-    packed = io.BytesIO()
-    torch.save(parcel, packed)
-    return jobs.start(job, packed.getvalue())
-
-
-def _refuse_illegal(job: Job, graph: Callable[[], Graph]) -> None:
-    """Say what is wrong with a plan of one's own before a process is started for it."""
-    if job.plan:
-        by_hand_plan(graph(), Plan.parse(job.plan).clusters)
-
-
-def load(model: str | nn.Module, inputs: Inputs | None = None, *, budget_s: float = 60.0) -> Local:
-    """A model as it was found to be fastest on this host with one worker, to be called here.
-
-    Parameters
-    ----------
-    model : str or nn.Module
-        A name of torchvision's registry, or a module in eval mode.
-    inputs : tuple of torch.Tensor
-        Example inputs, for a module; it can be called with inputs of the same shapes.
-    budget_s : float
-        For the tuner, where nothing is known of the model on this host.
-
-    Returns
-    -------
-    Local
-        Called with tensors, it returns what the model returns. Plans of several workers need
-        processes of their own; `bench` runs them.
-    """
-    own = None if isinstance(model, str) else model
-    with _tracing:
-        traced_model = traced(model, inputs, device="cpu")
-        parcel = parcel_of(traced_model, AUTO)
-    found = tuned.load(parcel.graph, host.identity())
-    if found is None:
-        name = model if isinstance(model, str) else traced_model.name
-        job = Job(name, task="tune", budget_s=budget_s)
-        events = list(finish(start(job, own, inputs)))
-        found = events[-1]["record"]
-    alone = [row for row in found["standings"] if row["configuration"]["workers"] == 1]
-    best = min(alone, key=lambda row: row["ratio"] or float("inf"))["configuration"]
-    kernels, threads = best["kernels"], best["threads"]
-    graph, weights = (
-        parcel.fused if kernels == "fused" and parcel.fused else (parcel.graph, parcel.weights)
-    )
-    calls = found["calls"].get(f"{kernels} {threads}", {})
-    nodes = (replace(n, call=calls.get(n.name, n.call), others=()) for n in graph.nodes)
-    graph = replace(graph, nodes=tuple(nodes))
-    plan = sequential_plan(graph)
-    if kernels in LIBRARIES:
-        graph, plan, weights = segment(graph, plan, weights, LIBRARIES[kernels])
-    return Local(program_of(graph, plan), weights, threads=threads)
-
-
 def parcel_of(model: TracedModel, kernels: str = "eager", rewrites: Rewrites = REWRITES) -> Parcel:
     """Run a traced model once, at one thread, and take along what running it again needs.
 
@@ -610,41 +527,3 @@ def _fused(model: TracedModel) -> tuple[Graph, dict[str, Any]]:
     rewritten = fuse(model)
     graph = replace(extract(rewritten), kernels="fused")
     return graph, weights_of(rewritten, graph)
-
-
-def bench(model: str | nn.Module, inputs: Inputs | None = None, **settings: Any) -> dict[str, Any]:
-    """Benchmark a model and return its record; settings are the fields of `Job`.
-
-    Raises
-    ------
-    RamielError
-        Whatever stopped it, as the launcher said it.
-    """
-    own = None if isinstance(model, str) else model
-    name = model if isinstance(model, str) else type(model).__name__.lower()
-    job_id = start(Job(name, **settings), own, inputs)
-    for event in finish(job_id):
-        if event["kind"] == "report":
-            found: dict[str, Any] = event["record"]
-            return found
-    raise RamielError("the benchmark was cancelled; start it again.")
-
-
-def finish(job_id: str) -> Iterator[jobs.Event]:
-    """Follow a job to its end; cancels it if the caller stops listening.
-
-    Raises
-    ------
-    RamielError
-        The error that the launcher told.
-    """
-    ended = False
-    try:
-        for event in jobs.follow(job_id):
-            ended = event["kind"] in jobs.FINAL
-            if event["kind"] == "error":
-                raise getattr(errors, event.get("error", ""), RamielError)(event["message"])
-            yield event
-    finally:
-        if not ended:
-            jobs.cancel(job_id)

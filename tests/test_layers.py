@@ -14,10 +14,10 @@ ROOT = Path(ramiel_core.__file__).parent
 FILES = {str(path.relative_to(ROOT)): path for path in sorted(ROOT.rglob("*.py"))}
 STAGES = ("model", "graph", "plan", "program", "kernels", "run", "report", "view")
 FOR_ALL = {"ramiel_core.ir", "ramiel_core.errors", "ramiel_core.cache"}
-JOINERS = ("pipeline.py", "workshop.py", "launcher.py", "__main__.py", "__init__.py")
+JOINERS = ("pipeline.py", "client.py", "workshop.py", "launcher.py", "__main__.py", "__init__.py")
 ENTRANCES = {
-    "__main__.py": {"pipeline", "launcher", "errors", "ir", "model.zoo"},
-    "__init__.py": {"pipeline"},
+    "__main__.py": {"pipeline", "client", "launcher", "errors", "ir", "model.zoo"},
+    "__init__.py": {"pipeline", "client"},
 }
 
 
