@@ -17,9 +17,9 @@ from rich.table import Table
 
 from benchmarks import models
 from ramiel_core.ir import KERNELS
-from ramiel_core.launcher import Workshop
 from ramiel_core.pipeline import parcel_of, plan_of, traced
 from ramiel_core.run import host
+from ramiel_core.workshop import Workshop
 
 WORKERS = (2, 4, 8, 16)
 

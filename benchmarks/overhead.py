@@ -23,7 +23,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from ramiel_core.ir import CALLER, Channel, Program, TensorSpec
+from ramiel_core.ir import CALLER, Channel, Layout, Program, TensorSpec
 from ramiel_core.run import host
 from ramiel_core.run.forked import Team
 from ramiel_core.run.host import LAUNCHER_ENVIRONMENT
@@ -134,7 +134,7 @@ def _program(first: str, second: str) -> Program:
         f'def result(a, b):\n    """Both."""\n    return a, b\n'
     )
     channels = (Channel("a", 0, edge, (ONE,)), Channel("b", 1, (CALLER,), (ONE,)))
-    return Program("empty", source, 2, channels, (("x", ONE),))
+    return Program("empty", source, 2, channels, (("x", ONE),), Layout.apart(channels))
 
 
 # --- (b) sends ------------------------------------------------------------------------------
@@ -194,7 +194,8 @@ def _sending() -> tuple[Program, dict[str, Any]]:
         return values[i].fill_(1.0)
 
     weights = {"make": make, "copy": lambda i: own[i].copy_(values[i])}
-    return Program("sends", source, 2, channels, (("x", ONE),)), weights
+    program = Program("sends", source, 2, channels, (("x", ONE),), Layout.apart(channels))
+    return program, weights
 
 
 if __name__ == "__main__":

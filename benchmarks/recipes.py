@@ -206,11 +206,11 @@ def ramiel(task: Task, kernels: tuple[str, ...]) -> Infer:
 
 
 def _workshop(task: Task) -> Any:
-    from ramiel_core import launcher, pipeline
+    from ramiel_core import pipeline, workshop
     from ramiel_core.ir import AUTO
 
     parcel = pipeline.parcel_of(pipeline.traced(task.module, task.inputs), AUTO)
-    return launcher.Workshop(parcel, lambda *_, **__: None)
+    return workshop.Workshop(parcel, lambda *_, **__: None)
 
 
 def _by_team(task: Task, workshop: Any, built: Any) -> Infer:

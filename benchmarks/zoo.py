@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import models
-from ramiel_core import pipeline
+from ramiel_core import client, pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Job
 from ramiel_core.run import host
@@ -31,7 +31,7 @@ def analyzed(name: str, workers: int) -> dict[str, Any]:
 
 def benchmarked(job: Job) -> dict[str, Any]:
     """The record of one benchmark, by costs measured in the very same minutes."""
-    for event in pipeline.finish(pipeline.start(job, *models.build(job.model))):
+    for event in client.finish(client.start(job, *models.build(job.model))):
         if event["kind"] == "report":
             found: dict[str, Any] = event["record"]
             return found

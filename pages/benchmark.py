@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.common import cards, frame, linked, live, result, state
-from ramiel_core import pipeline
+from ramiel_core import client, pipeline
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job
 from ramiel_core.plan.exact import largest_section
 from ramiel_core.plan.planner import DEFAULT, PLANNERS
@@ -173,7 +173,7 @@ def _rounds(
 
 
 def _start(job: Job) -> None:
-    state.put(state.JOB, pipeline.start(job))
+    state.put(state.JOB, client.start(job))
 
 
 def _explain(job: Job) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.common import cards, frame, live, state
 from pages.common.graph_component import CHOSEN, graph_view
-from ramiel_core import pipeline
+from ramiel_core import client, pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Graph, Job, Plan, Report, Timeline
 from ramiel_core.plan.by_hand import BY_HAND
@@ -264,7 +264,7 @@ def _difference(one: Report, other: Report) -> None:
 def _start(graph: Graph, plan: Plan) -> None:
     loading = state.choice().loading
     job = Job(graph.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan), **loading)
-    state.put(state.JOB, pipeline.start(job))
+    state.put(state.JOB, client.start(job))
 
 
 def main() -> None:

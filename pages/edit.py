@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.common import cards, frame, live, state
 from pages.common.lanes_component import lanes_view
-from ramiel_core import pipeline
+from ramiel_core import client, pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Graph, Job, Plan
 from ramiel_core.plan import saved
@@ -318,7 +318,7 @@ def run(graph: Graph, plan: Plan) -> None:
 def _start(graph: Graph, plan: Plan) -> None:
     loading = state.choice().loading
     job = Job(graph.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan), **loading)
-    state.put(state.JOB, pipeline.start(job))
+    state.put(state.JOB, client.start(job))
 
 
 def _outcome(followed: live.Followed) -> None:

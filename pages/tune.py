@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from pages.common import cards, frame, leaderboard, live, state
-from ramiel_core import pipeline
+from ramiel_core import client, pipeline
 from ramiel_core.ir import Job
 from ramiel_core.report import tuned
 from ramiel_core.run import jobs
@@ -44,7 +44,7 @@ def settings(chosen: state.Choice, *, busy: bool) -> None:
 
 
 def _start(job: Job) -> None:
-    state.put(state.JOB, pipeline.start(job))
+    state.put(state.JOB, client.start(job))
 
 
 def remember(followed: live.Followed | None) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ramiel_core.pipeline import analyze, bench, load
+    from ramiel_core.client import bench, load
+    from ramiel_core.pipeline import analyze
 
 __all__ = ["analyze", "bench", "load"]
 
@@ -18,7 +19,7 @@ __all__ = ["analyze", "bench", "load"]
 def __getattr__(name: str) -> Any:
     """Import torch only when it is needed: a layout process never does."""
     if name in __all__:
-        from ramiel_core import pipeline
+        from ramiel_core import client, pipeline
 
-        return getattr(pipeline, name)
+        return getattr(pipeline if name == "analyze" else client, name)
     raise AttributeError(f"module 'ramiel_core' has no attribute {name!r}")

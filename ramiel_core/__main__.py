@@ -64,11 +64,11 @@ _MODEL_HELP = "a torchvision classification model, such as googlenet, or an ONNX
 
 def _named(model: str, options: argparse.Namespace) -> str:
     """A model's name, checked, with the sizes that were asked for."""
-    from ramiel_core import pipeline
+    from ramiel_core import client, pipeline
 
     sizes = dict(pipeline.size(text) for text in options.dim)
-    if options.trust and pipeline.needs_trust(model):
-        model = pipeline.open_trusted(model, options.input)
+    if options.trust and client.needs_trust(model):
+        model = client.open_trusted(model, options.input)
     name = pipeline.with_sizes(pipeline.resolve(model), sizes)
     if sizes:
         pipeline.graph_of(name)  # which refuses a size that does not fit
@@ -173,7 +173,7 @@ def _rewrites_of(options: argparse.Namespace) -> Rewrites:
 
 
 def _analyze(options: argparse.Namespace) -> int:
-    from ramiel_core import pipeline
+    from ramiel_core import client, pipeline
 
     planner, rewrites = pipeline.planner_named(options.planner), _rewrites_of(options)
     model = _named(options.model, options)
@@ -181,7 +181,7 @@ def _analyze(options: argparse.Namespace) -> int:
     graph = pipeline.graph_of(model, rewrites=rewrites)
     if options.cost == "measured" and (options.refresh or not pipeline.is_measured(graph)):
         job = Job(model, task="profile", **asdict(rewrites))
-        for _ in pipeline.finish(pipeline.start(job)):
+        for _ in client.finish(client.start(job)):
             pass
     graph = pipeline.weigh(graph, options.cost)
     plan = pipeline.plan_of(graph, planner=planner)
@@ -250,10 +250,10 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _bench_one(job: Job, progress: Progress) -> dict[str, Any]:
-    from ramiel_core import pipeline
+    from ramiel_core import client
 
     bar = progress.add_task(f"{job.model}: starting", total=job.repeats)
-    for event in pipeline.finish(pipeline.start(job)):
+    for event in client.finish(client.start(job)):
         if event["kind"] == "stage":
             progress.update(bar, description=f"{job.model}: {event['text']}")
         elif event["kind"] == "queued":
@@ -271,14 +271,14 @@ def _bench_one(job: Job, progress: Progress) -> dict[str, Any]:
 
 
 def _tune(options: argparse.Namespace) -> int:
-    from ramiel_core import pipeline
+    from ramiel_core import client
 
     model = _named(options.model, options)
     job = Job(model, task="tune", budget_s=options.budget, **_weights_of(options))
     found: dict[str, Any] = {}
     with _progress() as progress:
         bar = progress.add_task(f"{job.model}: starting", total=None)
-        for event in pipeline.finish(pipeline.start(job)):
+        for event in client.finish(client.start(job)):
             if event["kind"] == "stage":
                 progress.update(bar, description=f"{job.model}: {event['text']}")
             elif event["kind"] == "standings":

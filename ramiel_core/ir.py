@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,6 +40,9 @@ ITEM_BYTES: Mapping[str, int] = MappingProxyType(
         "complex64": 8,
     }
 )
+
+ALIGN_BYTES = 4096
+"""Where a shared buffer may begin: at a page, so that no two of them share a cache line."""
 
 CALLER = -1
 """The receiver number of whoever called the program, beside the workers 0, 1, 2, ..."""
@@ -155,6 +159,7 @@ class OpNode:
     returns_tuple: bool = False
     is_view: bool = False  # its output shares memory with an input
     crowding: float = 0.0  # how much longer it takes beside `Graph.crowd - 1` others, as a share
+    aliases: tuple[str, ...] = ()  # inputs in whose memory its output may lie
     flops: int = 0
     read_bytes: int = 0  # inputs and parameters
     parameters: int = 0
@@ -168,6 +173,11 @@ class OpNode:
                 f"{self.name}: costs are >= 0 ms, got cost_ms={self.cost_ms}, "
                 f"send_ms={self.send_ms}. Measure again: `python -m ramiel_core analyze MODEL "
                 f"--cost measured --refresh`."
+            )
+        if not set(self.aliases) <= set(self.inputs):
+            raise GraphError(
+                f"{self.name!r} can only lie in the memory of what it reads: list "
+                f"{', '.join(self.aliases)} among its inputs."
             )
 
     @property
@@ -432,7 +442,7 @@ class Place:
     """Where a value lies inside another one's buffer."""
 
     whole: str
-    first_item: int  # its own first one, counted in the other's memory
+    first_byte: int  # its own first one, counted in the other's buffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,6 +471,56 @@ class Channel:
     is_tuple: bool = False
     place: Place | None = None  # None: in a buffer of its own
 
+    @property
+    def sizes_bytes(self) -> tuple[int, ...]:
+        """What each tensor takes in a buffer of its own."""
+        return tuple(
+            -(-spec.bytes // ALIGN_BYTES) * ALIGN_BYTES if spec else 0 for spec in self.outputs
+        )
+
+    @property
+    def bytes(self) -> int:
+        """What all of it takes in a buffer of its own."""
+        return sum(self.sizes_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the values of channels lie in the memory that workers share."""
+
+    first_bytes: Mapping[str, tuple[int, ...]]  # by value, of each of its tensors
+    bytes: int  # of everything
+    apart_bytes: int  # what it would be if no memory were used twice
+
+    @classmethod
+    def of(cls, channels: Sequence[Channel], starts: Mapping[str, int]) -> Layout:
+        """Lay out values whose buffers begin at `starts`, and parts inside their wholes.
+
+        Parameters
+        ----------
+        channels : sequence of Channel
+            A whole comes after its parts.
+        starts : mapping
+            First byte by value, of all that have a buffer of their own.
+        """
+        first: dict[str, tuple[int, ...]] = {}
+        for channel in reversed(channels):
+            if channel.place is None:
+                start = starts[channel.value]
+            else:
+                start = first[channel.place.whole][0] + channel.place.first_byte
+            first[channel.value] = tuple(accumulate(channel.sizes_bytes, initial=start))[:-1]
+        own = [c for c in channels if c.place is None]
+        ends = (starts[c.value] + c.bytes for c in own)
+        return cls(MappingProxyType(first), max(ends, default=0), sum(c.bytes for c in own))
+
+    @classmethod
+    def apart(cls, channels: Sequence[Channel]) -> Layout:
+        """Every buffer behind the one before it: no memory is used twice."""
+        own = [channel for channel in channels if channel.place is None]
+        ends = accumulate((channel.bytes for channel in own), initial=0)
+        return cls.of(channels, {c.value: start for c, start in zip(own, ends, strict=False)})
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -471,6 +531,7 @@ class Program:
     workers: int
     channels: tuple[Channel, ...]
     inputs: tuple[tuple[str, TensorSpec], ...]
+    layout: Layout
     functions: tuple[str, ...] = ()  # `cluster_0`, ...; the source of each
     wide_threads: int = 1  # the most that any operator runs with, where they differ
     wide_weights: frozenset[str] = frozenset()  # read by operators that run so
@@ -573,6 +634,8 @@ class Run:
     max_difference: float  # from it, the largest of all outputs and inferences
     tolerance: float = 0.0  # as a share of the largest value; 0 means bit for bit
     memory_bytes: int = 0  # of all its workers together (proportional set size)
+    shared_bytes: int = 0  # for values that cross workers, or go to the caller
+    apart_bytes: int = 0  # the same, if no two of these values used the same memory
 
 
 @dataclass(frozen=True)

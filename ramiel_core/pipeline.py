@@ -5,20 +5,18 @@ The shell (`__main__`), the app's pages and Python users call what stands here.
 
 from __future__ import annotations
 
-import io
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import nn
 
-from ramiel_core import errors
 from ramiel_core.check import check_plan, check_program
-from ramiel_core.errors import GraphError, ModelError, RamielError, RunError
+from ramiel_core.check_memory import check_layout
+from ramiel_core.errors import GraphError, ModelError, RamielError
 from ramiel_core.graph import cost_cache
 from ramiel_core.graph.assume import assume
 from ramiel_core.graph.costs import (
@@ -34,7 +32,6 @@ from ramiel_core.ir import (
     AUTO,
     Graph,
     Inputs,
-    Job,
     Parcel,
     Plan,
     Program,
@@ -46,22 +43,21 @@ from ramiel_core.ir import (
 )
 from ramiel_core.kernels import inductor, onnx_runtime, open_vino
 from ramiel_core.kernels.fuse import fuse
-from ramiel_core.kernels.segment import Family, segment
+from ramiel_core.kernels.segment import Family
 from ramiel_core.model import about, files, zoo
 from ramiel_core.model import weights as weight_files
 from ramiel_core.model.trace import trace
 from ramiel_core.plan import saved
-from ramiel_core.plan.by_hand import BY_HAND, placed, reassigned
+from ramiel_core.plan.by_hand import placed, reassigned
 from ramiel_core.plan.clone import LIMITS, Limits, clone
-from ramiel_core.plan.planner import DEFAULT, known_planner, make_plan, sequential_plan
+from ramiel_core.plan.planner import DEFAULT, known_planner, make_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.plan.what_if import quick_plan
 from ramiel_core.program.emit import emit
 from ramiel_core.report import critical, perfetto, tuned
 from ramiel_core.report.summarize import report_from
 from ramiel_core.report.verdict import expectation
-from ramiel_core.run import confine, host, jobs
-from ramiel_core.run.local import Local
+from ramiel_core.run import host
 from ramiel_core.view import page
 
 MOLDABLE = "moldable"
@@ -111,7 +107,7 @@ def traced(
         For an unknown name, a model that cannot be traced or imported, or weights that do not fit.
     """
     if weights:
-        _refuse_weights(model)
+        refuse_weights(model)
     if isinstance(model, str):
         name = resolve(model)
         if files.is_file(name):
@@ -127,7 +123,8 @@ def traced(
     return trace(model, inputs, type(model).__name__.lower())
 
 
-def _refuse_weights(model: str | nn.Module) -> None:
+def refuse_weights(model: str | nn.Module) -> None:
+    """Say why no other weights can be put onto this model, which holds its own."""
     if not isinstance(model, str):
         raise ModelError(
             "a module of your own holds its weights: put others into it by load_state_dict before."
@@ -147,7 +144,7 @@ def weights_fit(model: str, weights: str) -> WeightsFit:
     ModelError
         For an unknown model, or a file that cannot be read.
     """
-    _refuse_weights(model)
+    refuse_weights(model)
     name = resolve(model)
     module, _ = zoo.build(name, "meta")
     return weight_files.load(module, weight_files.located(weights), name)
@@ -174,7 +171,8 @@ def uploaded_weights(text: str) -> str:
     return text
 
 
-_tracing = threading.RLock()  # torch.fx changes nn.Module itself for as long as it traces
+tracing = threading.RLock()
+"""Held while a model is traced: torch.fx changes nn.Module itself for as long as that takes."""
 
 
 def resolve(model: str, *, uploaded_only: bool = False) -> str:
@@ -246,98 +244,10 @@ def _stamped_warnings(name: str, stamp: tuple[int, int] | None) -> tuple[str, ..
     return tuple(files.weight_warnings(name))
 
 
-# --- archives that can execute code: only after their user has agreed ------------------------
-
-OPEN_S = 300  # that loading and tracing one may take, of processor time and of the wall's clock
-START_S = 60  # for a process to begin, on a busy host
-RISK = (
-    "Loading this file executes code that it may hold, with everything your account may do: read "
-    "and delete your files, and use the network. Its memory and time are limited, and this app "
-    "itself does not load it; neither makes a hostile file harmless. Load it only if you trust "
-    "where it comes from."
-)
-
-
-def needs_trust(model: str) -> bool:
-    """Whether a name is that of a file which can only be loaded by executing what it holds."""
-    if not files.is_file(model):
-        return False
-    path, _ = files.located(model)
-    return files.kind_of(path) in files.TRUSTABLE
-
-
-def open_trusted(
-    model: str,
-    shapes: Sequence[str] = (),
-    *,
-    seconds: int = OPEN_S,
-    tick: Callable[[float], None] = lambda _: None,
-) -> str:
-    """Load and trace a file that can execute code, in a process of its own that has limits.
-
-    Ask its user before: `RISK` says what for. What comes back is data, from which nothing is
-    executed, so neither this process nor any launcher loads the file itself.
-
-    Parameters
-    ----------
-    model : str
-        Path or name of a torch.export or TorchScript archive.
-    shapes : sequence of str
-        Of its inputs, as `model.untrusted.example` reads them; a torch.export archive has its own.
-    seconds : int
-        That it may take, of processor time and of the wall's clock.
-    tick : callable
-        Called with the seconds passed, several times a second. If it raises, the process is ended.
-
-    Returns
-    -------
-    str
-        The name under which the model is known from now on, without any further consent.
-
-    Raises
-    ------
-    ModelError
-        Where it cannot be loaded or traced.
-    RunError
-        Where it crashed, or passed a limit.
-    """
-    name = files.traced_name(model, shapes)
-    if is_here(name):
-        return name
-    path, _ = files.located(model)
-    job = Job(str(path.resolve()), task="open", budget_s=seconds, shapes=",".join(shapes))
-    job_id, began = jobs.start(job), time.monotonic()
-    try:
-        while (code := jobs.exit_code(job_id)) is None:
-            passed_s = time.monotonic() - began
-            if passed_s > seconds + START_S:
-                break
-            tick(passed_s)
-            time.sleep(jobs.POLL_S)
-        last = _last_event(job_id)
-        if code == 0 and last["kind"] == "opened":
-            files.keep_traced(jobs.opened_file(job_id), name)
-            return name
-        if code == 1 and last["kind"] == "error":
-            raise ModelError(last["message"])
-        raise RunError(confine.end_of(files.label(model), code, seconds))
-    finally:
-        jobs.forget(job_id)
-
-
-def _last_event(job_id: str) -> jobs.Event:
-    """What a process said last; one that runs code of others may have said anything."""
-    try:
-        last = jobs.events(job_id)[-1]
-        return {"kind": str(last["kind"]), "message": str(last.get("message", ""))}
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return {"kind": "unreadable"}
-
-
 def _bare_graph(
     model: str | nn.Module, inputs: Inputs | None = None, rewrites: Rewrites = REWRITES
 ) -> Graph:
-    with _tracing:
+    with tracing:
         return extract(rewrite(traced(model, inputs), rewrites))
 
 
@@ -529,6 +439,7 @@ def program_of(graph: Graph, plan: Plan) -> Program:
     """The emitted program of a plan, checked against it."""
     program = emit(graph, plan)
     check_program(graph, plan, program)
+    check_layout(graph, program)
     return program
 
 
@@ -674,118 +585,13 @@ def analyze(
     """
     found = {}
     if weights:
-        _refuse_weights(model)
+        refuse_weights(model)
         fit = weights_fit(str(model), weights)
         if why := weights_problem(fit, partial=partial_weights):
             raise ModelError(why)
         found["weights"] = weights_record(fit)
     graph = graph_of(model, inputs, cost=cost)
     return summary(graph, plan_of(graph, planner=planner)) | found
-
-
-# --- benchmarks: asked for anywhere, done in a launcher -------------------------------------
-
-
-def start(job: Job, model: nn.Module | None = None, inputs: Inputs | None = None) -> str:
-    """Start a benchmark in a process of its own; `run.jobs` follows and cancels it by its id.
-
-    Raises
-    ------
-    ModelError
-        For a name that is not in the registry, or a module that cannot be traced.
-    PlanError
-        For an unknown planner, or a plan of one's own that does not fit the model.
-    """
-    if job.plan:
-        job = replace(job, planner=BY_HAND, workers=Plan.parse(job.plan).workers)
-    elif job.planner != MOLDABLE:
-        known_planner(job.planner)
-    if model is None:
-        job = replace(job, model=resolve(job.model))
-        if job.weights:
-            job = replace(job, weights=_checked_weights(job))
-        _refuse_illegal(job, partial(_named_graph, job.model, job.rewrites))
-        return jobs.start(job)
-    if job.weights:
-        _refuse_weights(model)
-    with _tracing:
-        families = AUTO if job.task == "tune" else job.kernels
-        own = replace(traced(model, inputs), name=job.model)
-        parcel = parcel_of(own, families, job.rewrites)
-    _refuse_illegal(job, lambda: parcel.graph)
-    packed = io.BytesIO()
-    torch.save(parcel, packed)
-    return jobs.start(job, packed.getvalue())
-
-
-def _checked_weights(job: Job) -> str:
-    """The name of a job's weights, wherever its launcher runs; refused here if they do not fit."""
-    if why := weights_problem(weights_fit(job.model, job.weights), partial=job.partial_weights):
-        raise ModelError(why)
-    uploaded = weight_files.UPLOAD.fullmatch(job.weights)
-    return job.weights if uploaded else str(weight_files.located(job.weights))
-
-
-def _refuse_illegal(job: Job, graph: Callable[[], Graph]) -> None:
-    """Say what is wrong with a plan of one's own before a process is started for it."""
-    if job.plan:
-        by_hand_plan(graph(), Plan.parse(job.plan).clusters)
-
-
-def load(
-    model: str | nn.Module,
-    inputs: Inputs | None = None,
-    *,
-    budget_s: float = 60.0,
-    weights: str = "",
-    partial_weights: bool = False,
-) -> Local:
-    """A model as it was found to be fastest on this host with one worker, to be called here.
-
-    Parameters
-    ----------
-    model : str or nn.Module
-        A name of torchvision's registry, or a module in eval mode.
-    inputs : Inputs
-        Example inputs, for a module; it is called as with these: same structure and shapes.
-    budget_s : float
-        For the tuner, where nothing is known of the model on this host.
-    weights : str
-        A file of weights for a model by name; "" for random ones.
-    partial_weights : bool
-        Whether they may fit in part.
-
-    Returns
-    -------
-    Local
-        Called as the model is, it returns what the model returns. Plans of several workers need
-        processes of their own; `bench` runs them.
-    """
-    own = None if isinstance(model, str) else model
-    with _tracing:
-        traced_model = traced(
-            model, inputs, device="cpu", weights=weights, partial_weights=partial_weights
-        )
-        parcel = parcel_of(traced_model, AUTO)
-    found = tuned.load(parcel.graph, host.identity())
-    if found is None:
-        name = model if isinstance(model, str) else traced_model.name
-        job = Job(name, "tune", budget_s=budget_s, weights=weights, partial_weights=partial_weights)
-        events = list(finish(start(job, own, inputs)))
-        found = events[-1]["record"]
-    alone = [row for row in found["standings"] if row["configuration"]["workers"] == 1]
-    best = min(alone, key=lambda row: row["ratio"] or float("inf"))["configuration"]
-    kernels, threads = best["kernels"], best["threads"]
-    graph, held = (
-        parcel.fused if kernels == "fused" and parcel.fused else (parcel.graph, parcel.weights)
-    )
-    calls = found["calls"].get(f"{kernels} {threads}", {})
-    nodes = (replace(n, call=calls.get(n.name, n.call), others=()) for n in graph.nodes)
-    graph = replace(graph, nodes=tuple(nodes))
-    plan = sequential_plan(graph)
-    if kernels in LIBRARIES:
-        graph, plan, held = segment(graph, plan, held, LIBRARIES[kernels])
-    return Local(program_of(graph, plan), held, threads=threads, signature=traced_model.signature)
 
 
 def parcel_of(model: TracedModel, kernels: str = "eager", rewrites: Rewrites = REWRITES) -> Parcel:
@@ -817,41 +623,3 @@ def _fused(model: TracedModel) -> tuple[Graph, dict[str, Any]]:
     rewritten = fuse(model)
     graph = replace(extract(rewritten), kernels="fused")
     return graph, weights_of(rewritten, graph)
-
-
-def bench(model: str | nn.Module, inputs: Inputs | None = None, **settings: Any) -> dict[str, Any]:
-    """Benchmark a model and return its record; settings are the fields of `Job`.
-
-    Raises
-    ------
-    RamielError
-        Whatever stopped it, as the launcher said it.
-    """
-    own = None if isinstance(model, str) else model
-    name = model if isinstance(model, str) else type(model).__name__.lower()
-    job_id = start(Job(name, **settings), own, inputs)
-    for event in finish(job_id):
-        if event["kind"] == "report":
-            found: dict[str, Any] = event["record"]
-            return found
-    raise RamielError("the benchmark was cancelled; start it again.")
-
-
-def finish(job_id: str) -> Iterator[jobs.Event]:
-    """Follow a job to its end; cancels it if the caller stops listening.
-
-    Raises
-    ------
-    RamielError
-        The error that the launcher told.
-    """
-    ended = False
-    try:
-        for event in jobs.follow(job_id):
-            ended = event["kind"] in jobs.FINAL
-            if event["kind"] == "error":
-                raise getattr(errors, event.get("error", ""), RamielError)(event["message"])
-            yield event
-    finally:
-        if not ended:
-            jobs.cancel(job_id)

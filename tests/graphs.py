@@ -117,3 +117,44 @@ def computing(graph: Graph) -> Graph:
         nodes.append(replace(node, call=f"torch.stack([{reads}]).sum(0)", outputs=(pair,)))
     outputs = tuple(name for name, readers in graph.consumers.items() if not readers)
     return replace(graph, nodes=tuple(nodes), outputs=outputs, result=", ".join(outputs))
+
+
+@st.composite
+def sharing_graphs(draw: st.DrawFn, most: int = 20) -> Graph:
+    """Operators that run, of several sizes, with views, writes in place and concatenations.
+
+    Every value is one number many times over, which tells what it was computed from.
+    """
+    nodes: list[OpNode] = []
+    for i in range(draw(st.integers(2, most))):
+        gone = {r for node in nodes if node.op in ("in place", "cat") for r in node.inputs}
+        earlier = [node.name for node in nodes if node.name not in gone]
+        reads = draw(st.lists(st.sampled_from(earlier), unique=True, max_size=3)) if earlier else []
+        kind = draw(st.sampled_from(("fresh", "into", "view", "in place", "cat")))
+        nodes.append(_sharing_node(f"v{i}", kind, reads, nodes, draw(st.integers(1, 4)) * 700))
+    read = {name for node in nodes for name in node.inputs}
+    outputs = tuple(node.name for node in nodes if node.name not in read)
+    return Graph(tuple(nodes), outputs=outputs, result=", ".join(outputs))
+
+
+def _sharing_node(
+    name: str, kind: str, reads: list[str], earlier: list[OpNode], items: int
+) -> OpNode:
+    """One operator of a kind, or a fresh value where what it reads does not allow that kind."""
+    made = {node.name: node for node in earlier}
+    unread = [r for r in reads if all(r not in node.inputs for node in earlier)]
+    own = [r for r in unread if not made[r].aliases]
+    if (kind == "view" and reads) or (kind == "in place" and own):
+        source = reads[0] if kind == "view" else own[0]
+        call = f"{source}.view(-1)" if kind == "view" else f"{source}.add_({len(earlier)})"
+        outputs = made[source].outputs
+        return OpNode(name, kind, (source,), call=call, outputs=outputs, aliases=(source,))
+    if kind == "cat" and len(unread) > 1:
+        spec = TensorSpec((sum(made[r].output_bytes // 4 for r in unread),), (1,), "float32")
+        call = f"torch.cat([{', '.join(unread)}])"
+        return OpNode(name, kind, tuple(unread), call=call, joins=tuple(unread), outputs=(spec,))
+    spec = TensorSpec((items,), (1,), "float32")
+    parts = [f"{r}.amax() - {r}.amin() * 2 + {r}[-1] % 31" for r in reads]
+    value = f"torch.full(({items},), {len(earlier) + 1}.0) + ({' + '.join([*parts, '0.0'])})"
+    into = f'torch.add({value}, 0.0, out=shared("{name}"))' if kind == "into" else ""
+    return OpNode(name, "fresh", tuple(reads), call=value, into=into, outputs=(spec,))

@@ -13,7 +13,7 @@ from unittest import mock
 import torch
 from torch import nn
 
-from ramiel_core import launcher, pipeline
+from ramiel_core import client, launcher
 from ramiel_core.cache import cache_dir
 from ramiel_core.ir import Job
 from ramiel_core.run import jobs
@@ -48,6 +48,6 @@ def last_word(settings: dict[str, Any]) -> dict[str, Any]:
         return ""
 
     with mock.patch.object(jobs, "start", start):
-        pipeline.start(Job("branches", **settings), Branches().eval(), INPUTS)
+        client.start(Job("branches", **settings), Branches().eval(), INPUTS)
     launcher.launch(folder)
     return json.loads((folder / "events.jsonl").read_text().splitlines()[-1])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import ramiel_core
-from ramiel_core import pipeline
+from ramiel_core import client, pipeline
 from ramiel_core.errors import PlanError, RamielError
 from ramiel_core.ir import Job
 from ramiel_core.report.summarize import report_from
@@ -50,9 +50,9 @@ def test_every_setting_runs_and_every_output_agrees(settings: dict[str, str]):
 
 def test_a_planner_that_cannot_take_the_model_says_so_before_anything_is_measured():
     told = []
-    job_id = pipeline.start(Job("densenet121", planner="exact", workers=2))
+    job_id = client.start(Job("densenet121", planner="exact", workers=2))
     with pytest.raises(PlanError, match="sections of at most 80 operators, not 170"):
-        told.extend(pipeline.finish(job_id))
+        told.extend(client.finish(job_id))
 
     assert [event["text"] for event in told if event["kind"] == "stage"] == ["Building densenet121"]
 
@@ -83,7 +83,7 @@ def test_a_tuned_model_is_remembered_and_loaded(tmp_path, monkeypatch):
     monkeypatch.setenv("RAMIEL_CACHE_DIR", str(tmp_path))
     module = Branches().eval()
     job = Job("branches", task="tune", budget_s=2.0)
-    *_, last = pipeline.finish(pipeline.start(job, module, INPUTS))
+    *_, last = client.finish(client.start(job, module, INPUTS))
     found = last["record"]
     labels = {row["label"] for row in found["standings"]}
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import streamlit as st
 
 from pages.common import cards, state
-from ramiel_core import pipeline
+from ramiel_core import client
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Job
 from ramiel_core.run import jobs
@@ -32,7 +32,7 @@ def offer(model: str) -> None:
 
 def _start(model: str) -> None:
     job = Job(model, task="profile", **asdict(state.choice().rewrites))
-    state.put(state.MEASURING, pipeline.start(job))
+    state.put(state.MEASURING, client.start(job))
 
 
 def _stop(job_id: str) -> None:

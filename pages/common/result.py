@@ -201,6 +201,15 @@ def row(run: Run) -> dict[str, Any]:
     }
 
 
+def shared_memory(report: Report) -> str:
+    """How much values between workers take, and would take; empty in records without it."""
+    run = report.run("parallel")
+    if run is None or not run.apart_bytes:
+        return ""
+    taken, apart = cards.size(run.shared_bytes), cards.size(run.apart_bytes)
+    return f"{taken} for values between workers; {apart} if each had memory of its own"
+
+
 def surroundings(report: Report) -> None:
     """Show what these times were taken on, and with which settings."""
     facts, job = report.host, report.job
@@ -225,6 +234,7 @@ def surroundings(report: Report) -> None:
                 "Workers asked for": "automatic" if job.workers is None else str(job.workers),
                 "Threads each": str(job.threads),
                 "Signals": job.signals,
+                "Shared memory": shared_memory(report),
                 "Versions": ", ".join(
                     f"{name} {facts[name]}" for name in ("python", "torch", "torchvision", "numpy")
                 ),

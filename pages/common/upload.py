@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.common import cards, frame, state
-from ramiel_core import pipeline
+from ramiel_core import client, pipeline
 from ramiel_core.errors import ModelError, RamielError
 
 MOST_MB = 2048  # of an upload; one protobuf message holds no more
@@ -48,7 +48,7 @@ def offer(model: str) -> None:
             return
         with st.container(border=True):
             _describe(name)
-            if pipeline.needs_trust(name):
+            if client.needs_trust(name):
                 _ask_for_trust(name)
             else:
                 _ask(name)
@@ -104,7 +104,7 @@ def _describe(name: str) -> None:
 
 
 def _ask_for_trust(name: str) -> None:
-    cards.note(pipeline.RISK, "warning")
+    cards.note(client.RISK, "warning")
     shapes = st.text_input(
         "Shapes of its inputs",
         key="trust-shapes",
@@ -123,10 +123,10 @@ def _load(name: str, shapes: Sequence[str]) -> None:
     told = st.empty()
 
     def tick(passed_s: float) -> None:
-        share = min(passed_s / pipeline.OPEN_S, 1.0)
+        share = min(passed_s / client.OPEN_S, 1.0)
         told.progress(share, f"Loading and tracing in a process of its own: {passed_s:.0f} s")
 
-    traced = pipeline.open_trusted(name, shapes, tick=tick)
+    traced = client.open_trusted(name, shapes, tick=tick)
     _open(traced)
 
 

@@ -116,6 +116,19 @@ def _habits(kernel: Any) -> _Habits:
     )
 
 
+@cache
+def may_return_its_argument(operator: str) -> bool:
+    """Whether torch's operator of this name may return a view of what it is given: "reshape".
+
+    Read from its schemas, where `Tensor(a)` marks memory that is shared and `Tensor(a!)` memory
+    that is written.
+    """
+    packet = getattr(torch.ops.aten, operator, None)
+    schemas = [getattr(packet, name)._schema for name in packet.overloads()] if packet else []  # noqa: SLF001
+    marks = [value.alias_info for schema in schemas for value in schema.returns]
+    return any(mark is not None and not mark.is_write for mark in marks)
+
+
 class _Observer(fx.Interpreter):
     """Runs node by node; every value is kept, so that no two storages share an address."""
 

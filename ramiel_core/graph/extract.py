@@ -12,7 +12,7 @@ import operator
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, product, starmap
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from torch import fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ramiel_core.errors import ModelError
-from ramiel_core.graph.effects import Watch
+from ramiel_core.graph.effects import Watch, may_return_its_argument
 from ramiel_core.graph.render import (
     Renderer,
     has_own_syntax,
@@ -67,11 +67,16 @@ class _Seen:
 
     specs: tuple[TensorSpec | None, ...] = ()
     is_tuple: bool = False
-    view_of: fx.Node | None = None  # whose memory it shares
+    shares: tuple[fx.Node, ...] = ()  # whose memory it was seen to lie in
     flops: int = 0
     constant: Any = None  # of a node that returns no tensor
     part: int | None = None  # of a node that reads a field of a tuple
     has_effects: bool = False  # wrote over memory or drew random numbers
+
+    @property
+    def view_of(self) -> fx.Node | None:
+        """The first of those whose memory it shares."""
+        return self.shares[0] if self.shares else None
 
 
 class _Recorder(fx.Interpreter):
@@ -112,14 +117,11 @@ class _Recorder(fx.Interpreter):
             seen.specs = tuple(
                 TensorSpec.of(v) if isinstance(v, torch.Tensor) else None for v in values
             )
-            first = tensors[0]
-            shared = (
+            seen.shares = tuple(
                 source
                 for source in n.all_input_nodes
-                for read in _tensors(self.env.get(source))
-                if _is_alias_of(first, read)
+                if any(starmap(_is_alias_of, product(tensors, _tensors(self.env.get(source)))))
             )
-            seen.view_of = next(shared, None)
         else:
             seen.constant = value
         if n.target is getattr and isinstance(owner := self.env[n.all_input_nodes[0]], tuple):
@@ -193,6 +195,7 @@ class _Builder:
         dense = len(seen.specs) == 1 and spec is not None and 0 not in spec.stride
         into = renderer.into(node, call, f'shared("{name}")') if dense else ""
         reads = self._reads(node)
+        aliases = self._aliases(node, reads)
         parameters, weight_bytes = self._weights(node)
         if writes is not None:
             self.latest[writes] = node  # whoever reads the old value later means the new one
@@ -214,12 +217,24 @@ class _Builder:
             outputs=seen.specs,
             returns_tuple=seen.is_tuple,
             is_view=seen.view_of is not None and writes is None,
+            aliases=aliases,
             flops=seen.flops,
             read_bytes=read_bytes + weight_bytes,
             parameters=parameters,
             module=self._where(node),
             repeatable=not seen.has_effects and self._is_torchs_own(node),
         )
+
+    def _aliases(self, node: fx.Node, reads: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of `reads` in whose memory the output lies, or may lie under other strides.
+
+        What was seen here holds for the strides seen here; another kernel for the same operator
+        may return others, and a `reshape` that copied becomes a view.
+        """
+        if may_return_its_argument(self._kind(node)):
+            return reads
+        shared = {self._name_of(source) for source in self.record.seen[node].shares}
+        return tuple(name for name in reads if name in shared)
 
     def _joined(self, node: fx.Node) -> tuple[str, ...]:
         """What a concatenation lays one behind the other: where nothing lies before its dimension.

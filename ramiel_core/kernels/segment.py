@@ -274,6 +274,7 @@ class _Writer:
             cost_ms=sum(node.cost_ms for node in members),
             send_ms=last.send_ms if single else 0.0,
             call=f'w["{self.name}"]({arguments})',
+            aliases=self._aliases(),
             outputs=tuple(spec for _, _, spec in self._tensors()),
             returns_tuple=not single,
             flops=sum(node.flops for node in members),
@@ -295,6 +296,14 @@ class _Writer:
             out = f"out=({', '.join(buffers)},)"
             whole = replace(whole, call=f'w["{self.name}"]({", ".join([*self._arguments(), out])})')
         return [whole, *self._parts_of_it()]
+
+    def _aliases(self) -> tuple[str, ...]:
+        """What it reads and may hand on: through operators inside it that only rename memory."""
+        found = set(self._values)
+        for name in reversed(self.members):
+            if name in found:
+                found.update(self.graph[name].aliases)
+        return tuple(read for read in self._reads if read in found)
 
     def _arguments(self) -> list[str]:
         found = []
@@ -338,6 +347,7 @@ class _Writer:
                 outputs=tuple(_contiguous(spec) if spec else None for spec in node.outputs),
                 returns_tuple=node.returns_tuple,
                 is_view=True,
+                aliases=(self.name,),
                 module=node.module,
             )
 

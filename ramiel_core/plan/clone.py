@@ -278,6 +278,7 @@ def reading(node: OpNode, instead: Mapping[str, str], name: str) -> OpNode:
     changed = replace(
         node,
         inputs=tuple(instead.get(read, read) for read in node.inputs),
+        aliases=tuple(instead.get(read, read) for read in node.aliases),
         call=_renamed(node.call, instead),
         others=tuple(_renamed(call, instead) for call in node.others),
         into=_renamed(node.into, instead) if node.into else "",

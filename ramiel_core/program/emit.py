@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ramiel_core.ir import CALLER, Channel, Graph, OpNode, Place, Plan, Program
+from ramiel_core.program.memory import lay_out
 
 WIDTH = 100
 INDENT = "    "
@@ -54,6 +55,7 @@ def emit(graph: Graph, plan: Plan) -> Program:
         workers=plan.workers,
         channels=tuple(channels.values()),
         inputs=graph.inputs,
+        layout=lay_out(graph, plan, tuple(channels.values())),
         functions=functions,
         wide_threads=plan.wide_threads if plan.wide else 1,
         wide_weights=frozenset(
@@ -98,11 +100,10 @@ def _places(graph: Graph, sent: set[str]) -> dict[str, Place]:
     for node in reversed(graph.nodes):
         if not node.joins or not (sent | places.keys()).intersection((node.name, *node.joins)):
             continue
-        first_item = 0
+        first_byte = 0
         for part in node.joins:
-            spec = graph[part].outputs[0]
-            places[part] = Place(node.name, first_item)
-            first_item += spec.items if spec else 0
+            places[part] = Place(node.name, first_byte)
+            first_byte += graph[part].output_bytes
     return places
 
 

@@ -86,6 +86,8 @@ def interleave(
             max_difference=differences[label],
             tolerance=allowed[label],
             memory_bytes=team.memory_bytes(),
+            shared_bytes=team.program.layout.bytes,
+            apart_bytes=team.program.layout.apart_bytes,
         )
         for label, team in teams.items()
     )

@@ -2,8 +2,9 @@
 
 Every value that leaves its worker has one buffer, with the value's own shape, strides and type,
 and for each receiver one signal. A sender copies in, publishes the number of the inference and
-signals; a receiver waits, checks the number and reads in place. Nothing is pickled, nothing has
-a name in /dev/shm, and no buffer is written again before everybody has finished the inference.
+signals; a receiver waits, checks the number and reads in place. Nothing is pickled, and nothing
+has a name in /dev/shm. The program says which buffers lie in the same memory; no inference begins
+before everybody has finished the one before it.
 """
 
 from __future__ import annotations
@@ -99,20 +100,25 @@ class Memory:
         """`size_bytes` rounded up to whole pages."""
         return -(-size_bytes // PAGE) * PAGE
 
-    def tensor(self, spec: TensorSpec) -> torch.Tensor:
-        """A tensor of this shape, stride and type in the next free pages, touched once."""
+    def take(self, size_bytes: int) -> int:
+        """First byte of the next free pages, touched, so that no inference has to fault them in."""
+        start = self._used
+        self._used += self.pages(size_bytes)
+        if size_bytes:
+            torch.frombuffer(self._map, dtype=torch.uint8, count=size_bytes, offset=start).zero_()
+        return start
+
+    def tensor(self, spec: TensorSpec, start: int) -> torch.Tensor:
+        """A tensor of this shape, stride and type in what was taken, from byte `start` on."""
         dtype: torch.dtype = getattr(torch, spec.dtype)
         if spec.items == 0:
             return torch.empty(spec.shape, dtype=dtype)
-        flat = torch.frombuffer(self._map, dtype=dtype, count=spec.items, offset=self._used)
-        flat.zero_()
-        self._used += self.pages(spec.bytes)
+        flat = torch.frombuffer(self._map, dtype=dtype, count=spec.items, offset=start)
         return flat.as_strided(spec.shape, spec.stride)
 
     def integers(self, count: int) -> memoryview:
         """Room for `count` 64-bit integers, all 0."""
-        start = self._used
-        self._used += self.pages(8 * count)
+        start = self.take(8 * count)
         return memoryview(self._map)[start : start + 8 * count].cast("q")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ramiel_core.ir import Channel, Program, TensorSpec, Timeline
+from ramiel_core.ir import Channel, Layout, Program, TensorSpec, Timeline
 from ramiel_core.run.channels import SignalKind
 from ramiel_core.run.forked import Team
 
@@ -106,7 +106,8 @@ def _sending_program() -> tuple[Program, dict[str, Any]]:
         f'def result():\n    """Nothing."""\n'
     )
     channels = tuple(Channel(f"v{i}", 0, (1,), (specs[i],)) for i in sizes)
-    program = Program("sends", source, 2, channels, (("x", TensorSpec((1,), (1,), "float32")),))
+    inputs = (("x", TensorSpec((1,), (1,), "float32")),)
+    program = Program("sends", source, 2, channels, inputs, Layout.apart(channels))
     values = [torch.ones(spec.shape) for spec in specs]
     return program, {"make": lambda i: _busy(values[i])}
 

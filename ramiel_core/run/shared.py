@@ -40,11 +40,10 @@ class Shared:
     ) -> Shared:
         """Take one mapping for everything, touch it, and copy the inputs in."""
         specs = [TensorSpec.of(tensor) for tensor in inputs]
-        own = (channel for channel in program.channels if channel.place is None)
-        buffers = [spec for channel in own for spec in channel.outputs if spec]
         stamps = [len(found) + 1 for found in statements]
         counts = [2 + program.workers, *stamps, 1 + len(program.channels)]
-        memory = Memory([8 * count for count in counts] + [s.bytes for s in (*specs, *buffers)])
+        values_bytes = program.layout.bytes
+        memory = Memory([*(8 * count for count in counts), *(s.bytes for s in specs), values_bytes])
         control = memory.integers(counts[0])
         shared = cls(
             number=control[0:1],
@@ -52,7 +51,7 @@ class Shared:
             at=tuple(control[2 + w : 3 + w] for w in range(program.workers)),
             stamps=tuple(memory.integers(count) for count in stamps),
             inputs={
-                name: memory.tensor(spec)
+                name: memory.tensor(spec, memory.take(spec.bytes))
                 for (name, _), spec in zip(program.inputs, specs, strict=True)
             },
             ports=_open_ports(program, memory, new_signal, port),
@@ -88,17 +87,14 @@ def _open_ports(
 
 
 def buffers_of(program: Program, memory: Memory) -> dict[str, tuple[torch.Tensor | None, ...]]:
-    """Every channel's tensors by its value; those of a part lie inside its whole's."""
-    found = {
-        channel.value: tuple(memory.tensor(spec) if spec else None for spec in channel.outputs)
+    """Every channel's tensors by its value, in one piece of memory, as they are laid out."""
+    first = memory.take(program.layout.bytes)
+    return {
+        channel.value: tuple(
+            memory.tensor(spec, first + start) if spec else None
+            for spec, start in zip(
+                channel.outputs, program.layout.first_bytes[channel.value], strict=True
+            )
+        )
         for channel in program.channels
-        if channel.place is None
     }
-    for channel in reversed(program.channels):  # a whole comes after its parts
-        spec, place = channel.outputs[0], channel.place
-        if place is not None and spec is not None:
-            (whole,) = found[place.whole]
-            if whole is not None:
-                start = whole.storage_offset() + place.first_item
-                found[channel.value] = (whole.as_strided(spec.shape, spec.stride, start),)
-    return found

@@ -204,3 +204,29 @@ def test_a_concatenation_names_the_parts_that_lie_one_behind_the_other():
         "cat": ("relu", "max_pool2d", "sigmoid"),
         "cat_1": ("cat", "avg_pool2d"),
     }
+
+
+def test_an_operator_names_what_its_output_may_share_memory_with():
+    """Seen while it ran, or told by torch's schemas: a view, a write in place, a part of a tuple."""
+    chunks, overwritten = graph_of("chunks"), graph_of("later_reader_of_a_function")
+
+    assert graph_of("strides")["transpose"].aliases == ("x",)
+    assert graph_of("strides")["add"].aliases == ()
+    assert graph_of("expanded")["expand"].aliases == ("mean",)
+    assert chunks["getitem_1"].aliases == ("chunk",)
+    assert overwritten["relu_"].call == "torch.relu_(mul)"
+    assert overwritten["relu_"].aliases == ("mul",)
+
+
+class Rounded(nn.Module):
+    def forward(self, x):
+        """A reshape that copies, as rows do not lie one behind the other."""
+        return (x + 1).transpose(0, 1).reshape(-1) * 2
+
+
+def test_a_reshape_that_copied_is_taken_for_a_view_since_other_strides_would_make_it_one():
+    graph = extract(trace(Rounded().eval(), (torch.ones(2, 3),), "rounded"))
+
+    assert not graph["reshape"].is_view
+    assert graph["reshape"].aliases == ("transpose",)
+    assert graph["mul"].aliases == ()

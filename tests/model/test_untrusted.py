@@ -11,7 +11,7 @@ import safetensors
 import torch
 from safetensors.torch import save_file
 
-from ramiel_core import pipeline
+from ramiel_core import client, pipeline
 from ramiel_core.errors import ModelError, RunError, UnsupportedError
 from ramiel_core.graph.extract import extract
 from ramiel_core.model import portable, untrusted
@@ -100,7 +100,7 @@ def test_after_consent_it_is_executed_in_a_process_apart_without_the_user_s_vari
     marker = tmp_path / "executed"
     said = "__import__('os').getpid(), 'SECRET_TOKEN' in __import__('os').environ"
     path = running(tmp_path / "small.pt2", f"print({said}, file=open({str(marker)!r}, 'a'))")
-    name = pipeline.open_trusted(str(path))
+    name = client.open_trusted(str(path))
     pid, has_secret = marker.read_text().split()
 
     assert int(pid) != os.getpid()
@@ -108,7 +108,7 @@ def test_after_consent_it_is_executed_in_a_process_apart_without_the_user_s_vari
     assert re.fullmatch(r"uploaded/[0-9a-f]{32}/small\.pt2\.traced", name)
     assert pipeline.label(name) == "small.pt2"
     assert len(pipeline.graph_of(name)) == 6
-    assert pipeline.open_trusted(str(path)) == name  # which is known, so nothing is loaded again
+    assert client.open_trusted(str(path)) == name  # which is known, so nothing is loaded again
     assert len(marker.read_text().splitlines()) == 1
     with safetensors.safe_open(tmp_path / "cache" / name, "pt") as file:
         assert file.metadata()["format"] == portable.FORMAT
@@ -128,7 +128,7 @@ def test_an_end_without_a_result_is_one_sentence_and_leaves_nothing(kind, tmp_pa
     path = running(tmp_path / "small.pt2", code)
 
     with pytest.raises((ModelError, RunError), match=f"loading small.pt2 {said}.*nothing of it"):
-        pipeline.open_trusted(str(path), seconds=5)
+        client.open_trusted(str(path), seconds=5)
     assert list((tmp_path / "cache" / "jobs").iterdir()) == []
 
 
@@ -145,5 +145,5 @@ def test_who_stops_waiting_ends_the_process_and_whatever_it_started(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pipeline.open_trusted(str(path), tick=tick)
+        client.open_trusted(str(path), tick=tick)
     assert list((tmp_path / "cache" / "jobs").iterdir()) == []  # processes: tests/conftest.py

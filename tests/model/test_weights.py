@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision.models.vision_transformer import MLPBlock
 
-from ramiel_core import launcher, pipeline
+from ramiel_core import client, launcher, pipeline
 from ramiel_core.__main__ import main
 from ramiel_core.errors import ModelError
 from ramiel_core.ir import Job
@@ -226,7 +226,7 @@ def test_where_weights_make_no_sense_they_are_refused(tmp_path: Path):
     module, inputs = small()
 
     with pytest.raises(ModelError, match="put others into it by load_state_dict before"):
-        pipeline.start(Job("small", weights=path), module.eval(), inputs)
+        client.start(Job("small", weights=path), module.eval(), inputs)
     with pytest.raises(ModelError, match=r"bert.onnx holds its own weights; leave --weights out"):
         pipeline.traced("models/bert.onnx", weights=path)
 

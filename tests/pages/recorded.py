@@ -31,7 +31,10 @@ def benchmark(folder, kernels="eager", parallel_ms=(8.0, 8.2), graph=None, model
     plan = pipeline.plan_of(graph, 2)
     timeline = pipeline.timeline_of(graph, plan)
     times = {"sequential": (9.0, 9.2), "parallel": parallel_ms}
-    runs = [Run(label, 1, 1, ms, True, 0.0, 1e-4) for label, ms in times.items()]
+    runs = [
+        Run(label, 1, 1, ms, True, 0.0, 1e-4, shared_bytes=3_360_000, apart_bytes=12_200_000)
+        for label, ms in times.items()
+    ]
     job = Job(model or graph.model, workers=2, kernels=kernels, **settings)
     report = summarize(graph, plan, job, runs=runs, timelines=(timeline, timeline), host=HOST)
     event = {"kind": "report", "record": record(report)}

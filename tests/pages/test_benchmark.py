@@ -11,7 +11,7 @@ from ramiel_core.report.summarize import record, summarize
 from ramiel_core.run import host
 from tests.tunings import HOST, tuning
 
-from .recorded import ended_job
+from .recorded import benchmark, ended_job
 from .screen import button, texts
 
 PAGE = "pages/benchmark.py"
@@ -121,3 +121,10 @@ def test_equality_is_told_as_far_as_it_goes(visit, tmp_path, kernels, run, said)
 
     assert not app.exception
     assert said in texts(app)
+
+
+def test_shared_memory_is_told_with_and_without_using_it_again(visit, tmp_path):
+    app = visit(PAGE, model="squeezenet1_0", job=benchmark(tmp_path))
+
+    assert not app.exception
+    assert "3.36 MB for values between workers; 12.2 MB if each had memory of its own" in texts(app)

@@ -7,7 +7,7 @@ import io
 import pytest
 import torch
 
-from ramiel_core import pipeline
+from ramiel_core import client
 from ramiel_core.model import zoo
 
 from .screen import button, texts
@@ -36,7 +36,7 @@ def upload(app, content: bytes, name: str = "mine.pth"):
 def started(monkeypatch):
     """Jobs that pages start; none is."""
     found = []
-    monkeypatch.setattr(pipeline, "start", lambda job: found.append(job) or "0" * 16)
+    monkeypatch.setattr(client, "start", lambda job: found.append(job) or "0" * 16)
     return found
 
 

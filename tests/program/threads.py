@@ -20,8 +20,7 @@ def run_in_threads(program: Program, weights: Mapping[str, Any], inputs: tuple[t
     """What the program returns; a value is copied when it is sent, as channels do."""
     given = {name: t.clone() for (name, _), t in zip(program.inputs, inputs, strict=True)}
     sent: dict[str, Any] = {}
-    specs = [spec for channel in program.channels for spec in channel.outputs if spec]
-    buffers = buffers_of(program, Memory(spec.bytes for spec in specs))
+    buffers = buffers_of(program, Memory([program.layout.bytes]))
     there = {channel.value: threading.Event() for channel in program.channels}
     errors: list[BaseException] = []
     scope: dict[str, Any] = {}

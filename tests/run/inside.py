@@ -16,7 +16,7 @@ import torch
 
 from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
-from ramiel_core.ir import Channel, Parcel, Plan, Program, TensorSpec
+from ramiel_core.ir import Channel, Layout, Parcel, Plan, Program, TensorSpec
 from ramiel_core.model.trace import trace
 from ramiel_core.plan.planner import sequential_plan
 from ramiel_core.run import host
@@ -130,7 +130,7 @@ def result(c):
         Channel("act", 1, (2,), (PAIR,)),
         Channel("c", 2, (-1,), (PAIR,)),
     )
-    return Program("acting", source, 3, channels, (("x", PAIR),))
+    return Program("acting", source, 3, channels, (("x", PAIR),), Layout.apart(channels))
 
 
 def _acts(kind: str, flag: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:

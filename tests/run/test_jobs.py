@@ -18,7 +18,7 @@ import pytest
 import torch
 from torch import nn
 
-from ramiel_core import pipeline
+from ramiel_core import client
 from ramiel_core.cache import cache_dir
 from ramiel_core.errors import ModelError, RunError
 from ramiel_core.ir import Job
@@ -37,7 +37,7 @@ class Small(nn.Module):
 
 def start(repeats: int = 2, **settings) -> str:
     job = Job("small", repeats=repeats, workers=2, **settings)
-    return pipeline.start(job, Small().eval(), (torch.ones(8, 8),))
+    return client.start(job, Small().eval(), (torch.ones(8, 8),))
 
 
 def wait_for(condition: Callable[[], bool], soon_s: float = SOON_S) -> None:
@@ -158,7 +158,7 @@ def test_a_killed_launcher_becomes_an_error_and_takes_its_workers_with_it():
 
 def test_listening_no_longer_cancels_the_job():
     job_id = start(repeats=1_000_000)
-    listening = pipeline.finish(job_id)
+    listening = client.finish(job_id)
     next(listening)
     listening.close()
 
@@ -196,7 +196,7 @@ def test_an_id_cannot_climb_out_of_the_folder_of_jobs(tmp_path: Path):
 
 def test_an_unknown_model_is_refused_before_anything_starts():
     with pytest.raises(ModelError, match="Did you mean"):
-        pipeline.start(Job("resnet51"))
+        client.start(Job("resnet51"))
     assert not (cache_dir() / "jobs").exists()
 
 
@@ -225,7 +225,7 @@ def test_half_a_line_is_not_read():
 def test_a_module_of_ones_own_is_benchmarked_whatever_it_returns(name: str):
     """Dictionaries with numbers and None, booleans and integers, and the other tracer."""
     module, inputs = make(name)
-    record = pipeline.bench(module, inputs, repeats=2, workers=2)
+    record = client.bench(module, inputs, repeats=2, workers=2)
 
     assert record["equal"]
     assert record["model"] == type(module).__name__.lower()

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from ramiel_core.errors import ProgramError
-from ramiel_core.ir import Program
+from ramiel_core.ir import Layout, Program
 from ramiel_core.run.weave import (
     Statement,
     result_of,
@@ -37,7 +37,7 @@ def result(y):
     """The caller's."""
     return {"y": y}
 '''
-PROGRAM = Program("small", SOURCE, 1, (), ())
+PROGRAM = Program("small", SOURCE, 1, (), (), Layout.apart(()))
 THREE = (Statement("wait", "x"), Statement("compute", "y"), Statement("copy", "y"))
 
 

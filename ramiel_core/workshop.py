@@ -1,0 +1,248 @@
+"""Builds one model in any configuration: measures what planning needs, plans, emits, opens teams.
+
+Only a launcher may, since measuring forks workers.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+from ramiel_core.check import check_plan
+from ramiel_core.errors import PlanError, RamielError
+from ramiel_core.graph import cost_cache
+from ramiel_core.graph.costs import Measured, SendLine, weigh_measured
+from ramiel_core.ir import Configuration, Graph, Parcel, Plan, Program
+from ramiel_core.kernels.segment import segment
+from ramiel_core.pipeline import (
+    LIBRARIES,
+    MOLDABLE,
+    by_hand_plan,
+    plan_of,
+    program_of,
+    with_clones,
+)
+from ramiel_core.plan import crowd
+from ramiel_core.plan.by_hand import BY_HAND
+from ramiel_core.plan.moldable import moldable_plan
+from ramiel_core.plan.planner import fitting_planner, revalued, sequential_plan
+from ramiel_core.run import host
+from ramiel_core.run.forked import Team
+from ramiel_core.run.profile import operator_costs, send_line
+
+Tell = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A configuration of a model, ready to run."""
+
+    configuration: Configuration
+    graph: Graph  # weighed as it will run
+    plan: Plan
+    program: Program
+    weights: Mapping[str, Any]
+
+
+class Workshop:
+    """Builds one model in any configuration; measures what it needs to know, once.
+
+    Parameters
+    ----------
+    parcel : Parcel
+        The model.
+    tell : callable
+        Gets the stages of long work.
+    signals : {"fast", "queue"}
+        How workers signal.
+    clone : bool
+        Whether workers may repeat cheap operators.
+    by_hand : str
+        What the planner `BY_HAND` plans, as `str(Plan)` writes it.
+    """
+
+    def __init__(
+        self,
+        parcel: Parcel,
+        tell: Tell,
+        signals: Any = "fast",
+        *,
+        clone: bool = False,
+        by_hand: str = "",
+    ) -> None:
+        self.parcel, self.tell, self.signals = parcel, tell, signals
+        self.clone, self.by_hand = clone, by_hand
+        self._weighed: dict[tuple[str, int], Graph] = {}
+        self._anchor_ms = 0.0  # eager operators on one thread, when first costs were measured
+        self.calls: dict[str, dict[str, str]] = {}  # chosen, by family and threads, by operator
+
+    @cached_property
+    def send(self) -> SendLine:
+        """What a send costs here."""
+        return SendLine(*send_line(self.signals))
+
+    def family(self, kernels: str) -> tuple[Graph, Mapping[str, Any]]:
+        """The model's graph, unweighed, and its weights under one kernel family."""
+        if kernels == "fused" and self.parcel.fused is not None:
+            return self.parcel.fused
+        return self.parcel.graph, self.parcel.weights
+
+    def weighed(self, kernels: str, threads: int) -> Graph:
+        """The graph with measured costs; where operators have several calls, with the fastest."""
+        if (kernels, threads) not in self._weighed:
+            self._weighed[kernels, threads] = self._measure(kernels, threads)
+        return self._weighed[kernels, threads]
+
+    def _measure(self, kernels: str, threads: int) -> Graph:
+        bare, weights = self.family(kernels)
+        self.tell("stage", text=f"Measuring {len(bare)} operators one by one")
+        choices = 1 + max(len(node.others) for node in bare.nodes)
+        variants = [_variant(bare, i) for i in range(choices)]
+        eager = sequential_plan(self.parcel.graph)
+        anchor = program_of(self.parcel.graph, eager)
+        together = max(1, min(len(host.cores()) // threads, crowd.MOST))
+        beside = crowd.side_by_side(variants[0], together)
+        programs = [program_of(v, sequential_plan(v)) for v in variants]
+        if together > 1:
+            programs.append(program_of(*beside))
+        with ExitStack() as stack:
+            teams = [
+                stack.enter_context(self._team(program, weights, threads)) for program in programs
+            ]
+            teams.append(stack.enter_context(self._team(anchor, self.parcel.weights, 1)))
+            *costs, anchor_ms = operator_costs(*teams)
+        crowding = _crowding(beside[1], costs[0], costs.pop()) if together > 1 else {}
+        # A host changes its speed by half within a minute, so costs that were measured at other
+        # moments only compare through something that was measured at each of them.
+        now_ms = sum(anchor_ms.values())
+        self._anchor_ms = self._anchor_ms or now_ms
+        speed = self._anchor_ms / now_ms
+        costs = [{name: ms * speed for name, ms in found.items()} for found in costs]
+        chosen, cost_ms = {}, {}
+        for node in bare.nodes:
+            best = min(range(1 + len(node.others)), key=lambda i: costs[i][node.name])
+            chosen[node.name], cost_ms[node.name] = best, costs[best][node.name]
+        nodes = tuple(_with_call(node, chosen[node.name]) for node in bare.nodes)
+        self.calls[f"{kernels} {threads}"] = {n.name: n.call for n in nodes}
+        found = Measured(cost_ms, self.send, crowding, together)
+        if kernels == "eager" and self.signals == "fast":
+            cost_cache.save(bare, host.identity(), threads, found)
+        return weigh_measured(replace(bare, nodes=nodes), found)
+
+    def build(self, configuration: Configuration) -> Built:
+        """Plan and emit.
+
+        Raises
+        ------
+        PlanError
+            For an unknown planner, or one that does not fit the kernels.
+        """
+        c = configuration
+        if c.kernels in LIBRARIES:
+            return self._build_segments(c)
+        graph = self.weighed(c.kernels, c.threads)
+        if c.planner == BY_HAND:
+            plan = by_hand_plan(graph, Plan.parse(self.by_hand).clusters)
+        elif c.workers == 1:
+            plan = sequential_plan(graph)
+        elif c.planner == MOLDABLE:
+            most = min(len(host.cores()), c.workers * c.threads)
+            wide = self.weighed(c.kernels, most)
+            graph, plan = moldable_plan(graph, wide, c.workers, c.threads, most)
+        else:
+            planned = partial(plan_of, graph, c.workers, c.planner)
+            leaves_threads = fitting_planner(graph, c.planner).leaves_threads
+            plan = apart(planned) if leaves_threads else planned()
+            if self.clone:
+                graph, plan = with_clones(graph, plan)
+        weights = self.family(c.kernels)[1]
+        return Built(c, graph, plan, program_of(graph, plan), weights)
+
+    def build_if_sensible(self, c: Configuration) -> Built | None:
+        """What `build` makes, unless that is another configuration under this one's name."""
+        try:
+            built = self.build(c)
+        except RamielError:
+            if c.workers == 1:
+                raise
+            return None  # such a plan cannot be cut for this library; the whole model can
+        if c.workers > 1 and built.plan.workers == 1:
+            return None
+        if c.planner == MOLDABLE and not 0 < len(built.plan.wide) < len(built.graph):
+            return None
+        return built
+
+    def _build_segments(self, c: Configuration) -> Built:
+        """Plan over eager costs, then let a kernel library compute what lies between messages."""
+        if c.planner == MOLDABLE and c.workers > 1:
+            raise PlanError(
+                f"a session of {c.kernels} has one thread count, so moldable plans need torch's "
+                f"operators: use --kernels eager or fused, or another planner."
+            )
+        eager = self.build(replace(c, kernels="eager"))
+        graph, plan, weights = segment(eager.graph, eager.plan, eager.weights, LIBRARIES[c.kernels])
+        graph = replace(graph, kernels=c.kernels)
+        plan = replace(
+            plan,
+            linear=eager.plan.linear,
+            fixpoint=eager.plan.fixpoint,
+            rejected_makespan_ms=eager.plan.rejected_makespan_ms,
+        )
+        check_plan(graph, plan)
+        program = program_of(graph, plan)
+        return Built(c, graph, revalued(plan, graph), program, weights)
+
+    def team(self, built: Built) -> Team:
+        """The workers of what was built."""
+        c = built.configuration
+        return self._team(built.program, built.weights, c.threads, c.runtime)
+
+    def _team(
+        self, program: Program, weights: Mapping[str, Any], threads: int, runtime: Any = "processes"
+    ) -> Team:
+        return Team(
+            program,
+            weights,
+            self.parcel.inputs,
+            threads=threads,
+            signals=self.signals,
+            runtime=runtime,
+        )
+
+
+def apart(work: Callable[..., Any], *given: Any) -> Any:
+    """What `work(*given)` returns, done in a child: it leaves threads behind.
+
+    After that, nothing may be forked here.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as children:
+        return children.submit(work, *given).result()
+
+
+def _crowding(
+    beside: Plan, alone_ms: Mapping[str, float], beside_ms: Mapping[str, float]
+) -> dict[str, float]:
+    """By how much longer operators take side by side than alone, as a share.
+
+    Noise may make it negative. Without that the sum over many operators would be too large.
+    """
+    return {
+        copies[0]: statistics.fmean(beside_ms[name] for name in copies) / alone_ms[copies[0]] - 1
+        for copies in zip(*beside.clusters, strict=True)
+    }
+
+
+def _variant(graph: Graph, choice: int) -> Graph:
+    """The graph with each operator's call of this number, or its last."""
+    nodes = tuple(_with_call(node, min(choice, len(node.others))) for node in graph.nodes)
+    return replace(graph, nodes=nodes)
+
+
+def _with_call(node: Any, choice: int) -> Any:
+    return replace(node, call=(node.call, *node.others)[choice], others=())
