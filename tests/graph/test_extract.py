@@ -208,14 +208,14 @@ def test_a_concatenation_names_the_parts_that_lie_one_behind_the_other():
 
 def test_an_operator_names_what_its_output_may_share_memory_with():
     """Seen while it ran, or told by torch's schemas: a view, a write in place, a part of a tuple."""
-    chunks, overwritten = graph_of("chunks"), graph_of("later_reader_of_a_function")
+    chunks, overwritten = graph_of("chunks"), graph_of("concatenations")
 
     assert graph_of("strides")["transpose"].aliases == ("x",)
     assert graph_of("strides")["add"].aliases == ()
     assert graph_of("expanded")["expand"].aliases == ("mean",)
     assert chunks["getitem_1"].aliases == ("chunk",)
-    assert overwritten["relu_"].call == "torch.relu_(mul)"
-    assert overwritten["relu_"].aliases == ("mul",)
+    assert overwritten["mul_"].call == "cat_1.mul_(0.5)"
+    assert overwritten["mul_"].aliases == ("cat_1",)
 
 
 class Rounded(nn.Module):

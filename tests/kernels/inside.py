@@ -18,6 +18,7 @@ from ramiel_core.ir import Parcel
 from ramiel_core.kernels import inductor
 from ramiel_core.kernels.segment import segment
 from ramiel_core.model.trace import trace
+from ramiel_core.plan.planner import sequential_plan
 from ramiel_core.run.bench import largest_difference
 from ramiel_core.run.forked import Team
 from tests.graphs import any_order_plan, dealt_plan
@@ -43,7 +44,7 @@ def without(library: str) -> str:
     kernels = importlib.import_module(f"ramiel_core.kernels.{family}")
     module, inputs = make("branches")
     parcel = pipeline.parcel_of(trace(module, inputs, "branches"))
-    plan = pipeline.sequential_plan(parcel.graph)
+    plan = sequential_plan(parcel.graph)
     recipes = segment(parcel.graph, plan, parcel.weights, kernels.recipe)[2]
     sys.modules[library] = None  # type: ignore[assignment] - `import` raises ImportError then
     try:
@@ -74,7 +75,7 @@ def inductor_output() -> str:
 def compilers_left() -> list[int]:
     """Processes that a worker has started, while it compiles and after it was killed."""
     parcel = _parcel(nn.ReLU())
-    plan = pipeline.sequential_plan(parcel.graph)
+    plan = sequential_plan(parcel.graph)
     rewritten = segment(parcel.graph, plan, parcel.weights, inductor.recipe)
     program = pipeline.program_of(*rewritten[:2])
     with Team(program, rewritten[2], parcel.inputs) as team:
@@ -121,7 +122,7 @@ def _compared(parcel: Parcel, family: str, plan: str, threads: int = 1) -> str:
         other = tuple(_other(tensor) for tensor in parcel.inputs)
         team.set_inputs(other)
         team.run()
-        alone = pipeline.program_of(graph, pipeline.sequential_plan(graph))
+        alone = pipeline.program_of(graph, sequential_plan(graph))
         found = team.output()
     with Team(alone, parcel.weights, other) as reference:
         reference.run()

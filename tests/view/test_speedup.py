@@ -35,6 +35,7 @@ REPORT = Report(
     speedup_ci=(1.2, 1.4),
     bound=2.0,
     equal=True,
+    operator_ms={},
     predicted=Timeline((), 3.0),
     measured=Timeline((), 3.0),
     verdict="",
