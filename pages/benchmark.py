@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.common import cards, frame, linked, live, result, state
-from ramiel_core import client, pipeline
+from ramiel_core import client, outcomes, pipeline
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job
 from ramiel_core.plan.exact import largest_section
 from ramiel_core.plan.planner import DEFAULT, PLANNERS
@@ -178,7 +178,7 @@ def _start(job: Job) -> None:
 
 def _explain(job: Job) -> None:
     """Say in a sentence what the chosen kernels are, and what `auto` will be."""
-    found = pipeline.tuned_for(job.model) if job.kernels == AUTO else None
+    found = outcomes.tuned_for(job.model) if job.kernels == AUTO else None
     if found:
         cards.sub(f"auto: {tuned.in_words(found['winner'])}, as the page Tune found.")
     else:

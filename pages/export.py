@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from pages.common import cards, frame, state
-from ramiel_core import pipeline
+from ramiel_core import outcomes, pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.graph import saved as graphs
 from ramiel_core.ir import Graph, Plan, Report
@@ -115,14 +115,14 @@ def of_run(graph: Graph, record: dict[str, Any], report: Report) -> tuple[Offer,
             "html",
             "text/html",
             "One page that opens without Ramiel and without a network.",
-            lambda: pipeline.html_of(record),
+            lambda: outcomes.html_of(record),
         ),
         Offer(
             "Trace",
             "trace.json",
             "application/json",
             "Both timelines as Chrome trace events, for ui.perfetto.dev.",
-            lambda: json.dumps(pipeline.trace_of(record)),
+            lambda: json.dumps(outcomes.trace_of(record)),
         ),
         Offer(
             "Results, JSON",

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from pages.common import cards, frame, leaderboard, live, state
-from ramiel_core import client, pipeline
+from ramiel_core import client, outcomes
 from ramiel_core.ir import Job
 from ramiel_core.report import tuned
 from ramiel_core.run import jobs
@@ -144,7 +144,7 @@ def _when(found_at: str) -> str:
 
 def known(model: str) -> None:
     """Show what was found before, or what tuning would do."""
-    found = pipeline.tuned_for(model)
+    found = outcomes.tuned_for(model)
     if found is None:
         cards.note(
             "Not tuned on this host yet. Press Tune: every kernel family alone with every thread "

@@ -224,7 +224,7 @@ def _weights_of(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from ramiel_core import pipeline
+    from ramiel_core import outcomes, pipeline
 
     fields = ("kernels", "planner", "runtime", "workers", "threads", "repeats", "signals", "clone")
     settings = {name: getattr(options, name) for name in fields} | asdict(_rewrites_of(options))
@@ -239,10 +239,10 @@ def _bench(options: argparse.Namespace) -> int:
             records.append(_bench_one(job, progress))
             options.out.write_text(json.dumps(records, indent=1) + "\n")
             if options.trace:
-                trace = pipeline.trace_of(*records)
+                trace = outcomes.trace_of(*records)
                 options.trace.write_text(json.dumps(trace) + "\n")
             if options.html:
-                options.html.write_text(pipeline.html_of(*records))
+                options.html.write_text(outcomes.html_of(*records))
     _print_table(records)
     written = (options.out, options.trace, options.html)
     print(f"Written to {' and '.join(map(str, filter(None, written)))}.")

@@ -14,10 +14,27 @@ ROOT = Path(ramiel_core.__file__).parent
 FILES = {str(path.relative_to(ROOT)): path for path in sorted(ROOT.rglob("*.py"))}
 STAGES = ("model", "graph", "plan", "program", "kernels", "run", "report", "view")
 FOR_ALL = {"ramiel_core.ir", "ramiel_core.errors", "ramiel_core.cache"}
-JOINERS = ("pipeline.py", "client.py", "workshop.py", "launcher.py", "__main__.py", "__init__.py")
+JOINERS = (
+    "pipeline.py",
+    "client.py",
+    "outcomes.py",
+    "workshop.py",
+    "launcher.py",
+    "__main__.py",
+    "__init__.py",
+)
 ENTRANCES = {
     # `run.jobs`: a launcher waits for its turn before it imports torch
-    "__main__.py": {"pipeline", "client", "launcher", "errors", "ir", "model.zoo", "run.jobs"},
+    "__main__.py": {
+        "pipeline",
+        "client",
+        "outcomes",
+        "launcher",
+        "errors",
+        "ir",
+        "model.zoo",
+        "run.jobs",
+    },
     "__init__.py": {"pipeline", "client"},
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.common import cards, linked, state
-from ramiel_core import pipeline
+from ramiel_core import outcomes
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import BarKind, Report
 from ramiel_core.plan.compare import moved
@@ -104,7 +104,7 @@ def _row(d: Difference) -> dict[str, Any]:
 def _downloads(report: Report, record: dict[str, Any]) -> None:
     st.download_button(
         "Download report",
-        lambda: pipeline.html_of(record),
+        lambda: outcomes.html_of(record),
         f"{report.model}.html",
         "text/html",
         icon=":material/description:",
@@ -113,7 +113,7 @@ def _downloads(report: Report, record: dict[str, Any]) -> None:
     )
     st.download_button(
         "Download trace",
-        lambda: json.dumps(pipeline.trace_of(record)),
+        lambda: json.dumps(outcomes.trace_of(record)),
         f"{report.model}.trace.json",
         "application/json",
         icon=":material/timeline:",
@@ -139,7 +139,7 @@ def _recalibrate(report: Report) -> None:
     try:
         cost = st.query_params.get(state.COST, state.DEFAULT_COST)
         before = state.graph_of(report.job.model, cost, report.job.rewrites)
-        after = pipeline.recalibrate(report)
+        after = outcomes.recalibrate(report)
     except RamielError as error:
         _tell(str(error), "error")
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pages.common.timelines import agreement
-from ramiel_core import pipeline
+from ramiel_core import outcomes, pipeline
 from ramiel_core.graph import cost_cache
 from ramiel_core.graph.costs import Measured, SendLine
 from ramiel_core.report.critical import Difference
@@ -73,7 +73,7 @@ def test_a_benchmark_of_an_upload_recalibrates_and_knows_its_graph(visit, tmp_pa
     button(app, "Recalibrate").click().run()
 
     assert "4 operators recalibrated" in texts(app)
-    assert pipeline.graph_of_report(report_from(record)).edges == graph.edges
+    assert outcomes.graph_of_report(report_from(record)).edges == graph.edges
 
 
 def test_operators_of_other_kernels_are_refused_in_a_sentence(visit, tmp_path):
