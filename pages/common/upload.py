@@ -13,7 +13,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.common import cards, frame, state
 from ramiel_core import client, pipeline
-from ramiel_core.errors import ModelError, RamielError
+from ramiel_core.errors import RamielError
 
 MOST_MB = 2048  # of an upload; one protobuf message holds no more
 LARGE_BYTES = 50_000_000  # whose storing shows how far it is
@@ -60,8 +60,9 @@ def _kept(given: Sequence[UploadedFile]) -> str:
     """Store an upload once, not in every run of the page."""
     ids = sorted(file.file_id for file in given)
     if st.session_state.get("upload-ids") != ids:
-        main = _model_among(given)
-        beside = {file.name: file.getbuffer() for file in given if file is not main}
+        models = [file for file in given if file.name.lower().endswith(FORMATS)]
+        main = (models or given)[-1]  # whoever drops a second model means that one
+        beside = {f.name: f.getbuffer() for f in given if f is not main and f not in models}
         bar = st.empty()
         large = sum(file.size for file in given) > LARGE_BYTES
 
@@ -73,18 +74,6 @@ def _kept(given: Sequence[UploadedFile]) -> str:
         st.session_state["upload-ids"] = ids
         bar.empty()
     return str(st.session_state["upload-name"])
-
-
-def _model_among(given: Sequence[UploadedFile]) -> UploadedFile:
-    if len(given) == 1:
-        return given[0]
-    models = [file for file in given if file.name.lower().endswith(FORMATS)]
-    if len(models) != 1:
-        raise ModelError(
-            f"of the {len(given)} files {len(models)} are models; upload one .onnx file, together "
-            f"with the files that it keeps weights in."
-        )
-    return models[0]
 
 
 def _describe(name: str) -> None:

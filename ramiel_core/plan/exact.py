@@ -137,6 +137,7 @@ def _alone(graph: Graph, names: Sequence[str]) -> Graph:
         replace(
             node,
             inputs=tuple(name for name in node.inputs if name in inside),
+            aliases=(),
             cost_ms=0.0 if node.name == names[0] and graph.producers[names[0]] else node.cost_ms,
         )
         for node in graph.nodes

@@ -24,7 +24,7 @@ def png(graph: Graph, clusters: Mapping[int, Sequence[str]], critical_path: Sequ
     if reduction.is_dominated_by_long_edges(graph, reduction.ranks(graph)):
         left_out = frozenset(reduction.redundant_edges(graph))
         nodes = tuple(
-            replace(n, inputs=tuple(p for p in n.inputs if (p, n.name) not in left_out))
+            replace(n, aliases=(), inputs=tuple(p for p in n.inputs if (p, n.name) not in left_out))
             for n in graph.nodes
         )
         graph = replace(graph, nodes=nodes)

@@ -225,7 +225,7 @@ def test_the_picture_can_be_taken_along(page, button, begins):
 def test_a_file_of_ones_own_goes_from_upload_to_the_verdict(page):
     page.goto("/?model=squeezenet1_0")
     settled(page)
-    chooser = page.get_by_test_id("stFileUploader").locator("input[type=file]")
+    chooser = page.get_by_test_id("stFileUploader").locator("input[type=file]").first
     chooser.set_input_files(
         {"name": "weights.pth", "mimeType": "application/zip", "buffer": BAD["checkpoint"][0]()}
     )

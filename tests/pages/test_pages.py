@@ -132,7 +132,7 @@ def test_the_player_gets_every_step_at_once_and_starts_where_the_address_says(vi
     (playback,) = [value for value in sent["ramiel_shelf"] if "steps" in value["value"]]
     assert len(playback["value"]["steps"]["kept"]) == 7
     assert playback["value"]["clusters"] == [*range(10), 8, 7, 6, 5, 4, 3, 2]
-    assert sent["ramiel_graph"][0]["frame"] == 9 + 3
+    assert sent["ramiel_graph"][0]["frame"]["value"] == 9 + 3
 
 
 def test_merging_a_single_chain_says_that_there_is_nothing_to_merge(visit):
@@ -164,7 +164,7 @@ def test_a_step_beyond_the_ends_is_the_nearest_that_exists(visit, query, frame):
     app = visit("pages/merging.py", model="squeezenet1_0", **query)
 
     assert not app.exception
-    assert parts(app)["ramiel_graph"][0]["frame"] == frame
+    assert parts(app)["ramiel_graph"][0]["frame"]["value"] == frame
 
 
 def test_an_operator_of_the_address_shows_its_details(visit):

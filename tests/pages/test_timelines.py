@@ -66,7 +66,8 @@ def test_recalibrating_keeps_the_costs_of_the_benchmark_and_plans_with_them(visi
 def test_a_benchmark_of_an_upload_recalibrates_and_knows_its_graph(visit, tmp_path):
     model = pipeline.keep("small.onnx", memoryview(sound()))
     graph = pipeline.graph_of(model)
-    cost_cache.save(graph, host.identity(), 1, dict.fromkeys(graph.index, 1.0), LINE)
+    once = dict.fromkeys(graph.index, 1.0)
+    cost_cache.save(graph, host.identity(), 1, Measured(once, LINE))
     app = visit(PAGE, model=model, job=benchmark(tmp_path, graph=graph, model=model))
     (record,) = (said for _, said in jobs.reports(model))
 

@@ -36,6 +36,7 @@ def report(name: str = HOSTILE) -> Report:
         speedup_ci=(1.0, 1.2),
         bound=2.0,
         equal=True,
+        operator_ms={HOSTILE: 2.9, "b": 0.7},
         predicted=PREDICTED,
         measured=MEASURED,
         verdict=f"{HOSTILE} pays.",
