@@ -30,6 +30,7 @@ from ramiel_core.pipeline import (
     traced,
     weights_record,
 )
+from ramiel_core.plan import crowd
 from ramiel_core.plan.by_hand import BY_HAND
 from ramiel_core.plan.planner import fitting_planner, revalued
 from ramiel_core.report import tuned
@@ -197,8 +198,12 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
     if inside > job.threads:
         built["threads"] = workshop.build(Configuration(job.kernels, threads=inside))
     tolerances = {label: tolerance_of(b.configuration) for label, b in built.items()}
+    beside = None
+    if plan.workers > 1 and job.kernels not in LIBRARIES:
+        beside = workshop.beside(job.kernels, sequential.graph, job.threads)
     with ExitStack() as stack:
         teams = {label: stack.enter_context(workshop.team(b)) for label, b in built.items()}
+        crowded = None if beside is None else stack.enter_context(workshop.team(beside))
 
         def progress(done: int, last_ms: Any) -> None:
             tell("progress", done=done, total=job.repeats, last_ms=dict(last_ms))
@@ -210,7 +215,7 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
         if job.kernels in LIBRARIES:  # whose segments exist in this plan only
             labels.append("parallel")
         runs, costs = timing.interleave(
-            teams, workshop.parcel.reference, job.repeats, progress, tolerances, labels
+            teams, workshop.parcel.reference, job.repeats, progress, tolerances, labels, crowded
         )
         tell("stage", text="Tracing one inference")
         measured = timing.median_trace(teams["parallel"])
@@ -222,7 +227,12 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
         else narrow[node.clone_of or node.name]
         for node in graph.nodes
     }
-    graph = reweigh(graph, cost_ms)
+    crowding = {}
+    if beside is not None:
+        found = crowd.crowding(beside.plan, costs["sequential"], costs[timing.BESIDE])
+        narrows = (node for node in graph.nodes if node.name not in wide)
+        crowding = {node.name: found[node.clone_of or node.name] for node in narrows}
+    graph = reweigh(graph, cost_ms, crowding)
     plan = revalued(plan, graph)
     timelines = (timeline_of(graph, plan), measured)
     return summarize(

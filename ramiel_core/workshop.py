@@ -6,7 +6,6 @@ Only a launcher may, since measuring forks workers.
 from __future__ import annotations
 
 import multiprocessing
-import statistics
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -106,18 +105,20 @@ class Workshop:
         variants = [_variant(bare, i) for i in range(choices)]
         eager = sequential_plan(self.parcel.graph)
         anchor = program_of(self.parcel.graph, eager)
-        together = max(1, min(len(host.cores()) // threads, crowd.MOST))
-        beside = crowd.side_by_side(variants[0], together)
-        programs = [program_of(v, sequential_plan(v)) for v in variants]
-        if together > 1:
-            programs.append(program_of(*beside))
+        beside = self.beside(kernels, variants[0], threads)
         with ExitStack() as stack:
             teams = [
-                stack.enter_context(self._team(program, weights, threads)) for program in programs
+                stack.enter_context(self._team(program, weights, threads))
+                for program in (program_of(v, sequential_plan(v)) for v in variants)
             ]
+            if beside is not None:
+                teams.append(stack.enter_context(self.team(beside)))
             teams.append(stack.enter_context(self._team(anchor, self.parcel.weights, 1)))
             *costs, anchor_ms = operator_costs(*teams)
-        crowding = _crowding(beside[1], costs[0], costs.pop()) if together > 1 else {}
+        together, crowding = 1, dict[str, float]()
+        if beside is not None:
+            together = beside.plan.workers
+            crowding = crowd.crowding(beside.plan, costs[0], costs.pop())
         # A host changes its speed by half within a minute, so costs that were measured at other
         # moments only compare through something that was measured at each of them.
         now_ms = sum(anchor_ms.values())
@@ -134,6 +135,16 @@ class Workshop:
         if kernels == "eager" and self.signals == "fast":
             cost_cache.save(bare, host.identity(), threads, found)
         return weigh_measured(replace(bare, nodes=nodes), found)
+
+    def beside(self, kernels: str, graph: Graph, threads: int) -> Built | None:
+        """Copies of a graph, a worker each, as many as cores allow; None where that is one."""
+        together = min(len(host.cores()) // threads, crowd.MOST)
+        if together < 2:
+            return None
+        copies, plan = crowd.side_by_side(graph, together)
+        configuration = Configuration(kernels, workers=together, threads=threads)
+        program = program_of(copies, plan)
+        return Built(configuration, copies, plan, program, self.family(kernels)[1])
 
     def build(self, configuration: Configuration) -> Built:
         """Plan and emit.
@@ -223,19 +234,6 @@ def apart(work: Callable[..., Any], *given: Any) -> Any:
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as children:
         return children.submit(work, *given).result()
-
-
-def _crowding(
-    beside: Plan, alone_ms: Mapping[str, float], beside_ms: Mapping[str, float]
-) -> dict[str, float]:
-    """By how much longer operators take side by side than alone, as a share.
-
-    Noise may make it negative. Without that the sum over many operators would be too large.
-    """
-    return {
-        copies[0]: statistics.fmean(beside_ms[name] for name in copies) / alone_ms[copies[0]] - 1
-        for copies in zip(*beside.clusters, strict=True)
-    }
 
 
 def _variant(graph: Graph, choice: int) -> Graph:

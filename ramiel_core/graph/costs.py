@@ -78,10 +78,13 @@ def weigh_measured(graph: Graph, found: Measured) -> Graph:
     return replace(weighed, nodes=nodes, crowd=found.crowd)
 
 
-def reweigh(graph: Graph, cost_ms: Mapping[str, float]) -> Graph:
+def reweigh(
+    graph: Graph, cost_ms: Mapping[str, float], crowding: Mapping[str, float] | None = None
+) -> Graph:
     """`graph` with other operator costs; its sends and the name of its costs stay."""
-    nodes = tuple(replace(n, cost_ms=cost_ms[n.name]) for n in graph.nodes)
-    return replace(graph, nodes=nodes)
+    share = {node.name: node.crowding for node in graph.nodes} | dict(crowding or {})
+    nodes = (replace(n, cost_ms=cost_ms[n.name], crowding=share[n.name]) for n in graph.nodes)
+    return replace(graph, nodes=tuple(nodes))
 
 
 def _roofline_ms(node: OpNode) -> float:

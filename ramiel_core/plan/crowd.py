@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ramiel_core.ir import Graph, Plan
@@ -44,3 +46,29 @@ def side_by_side(graph: Graph, copies: int) -> tuple[Graph, Plan]:
         clusters.append(tuple(names.values()))
     plan = replace(sequential_plan(graph), clusters=tuple(clusters))
     return replace(graph, nodes=tuple(nodes)), plan
+
+
+def crowding(
+    copies: Plan, alone_ms: Mapping[str, float], beside_ms: Mapping[str, float]
+) -> dict[str, float]:
+    """By how much longer operators take side by side than alone, as a share.
+
+    Noise may make it negative. Without that the sum over many operators would be too large.
+
+    Parameters
+    ----------
+    copies : Plan
+        From `side_by_side`.
+    alone_ms, beside_ms : mapping
+        Milliseconds by name, of the first copy by itself, and of every copy beside the others.
+
+    Examples
+    --------
+    >>> _, copies = side_by_side(Graph.parse("a:1"), 2)
+    >>> crowding(copies, {"a": 2.0}, {"a": 3.0, "a_beside1": 2.0})
+    {'a': 0.25}
+    """
+    return {
+        names[0]: statistics.fmean(beside_ms[name] for name in names) / alone_ms[names[0]] - 1
+        for names in zip(*copies.clusters, strict=True)
+    }

@@ -16,6 +16,7 @@ from ramiel_core.run.profile import GAP_S, operator_medians
 WARM_UPS = 4
 TRACES = 7
 TRACE_EVERY = 2  # rounds
+BESIDE = "beside"
 
 
 def interleave(
@@ -25,6 +26,7 @@ def interleave(
     tell: Callable[[int, Mapping[str, float]], None],
     tolerances: Mapping[str, float] | None = None,
     traced: Sequence[str] = ("sequential",),
+    beside: Team | None = None,
 ) -> tuple[tuple[Run, ...], dict[str, dict[str, float]]]:
     """Run A B C, A B C, ...: whatever disturbs the host disturbs all of them.
 
@@ -47,17 +49,22 @@ def interleave(
         which is usual, asks for equal bits.
     traced : sequence of str
         Labels of teams whose operators' costs are wanted.
+    beside : Team, optional
+        Traced between rounds as well, and not timed.
 
     Returns
     -------
     runs : tuple of Run
         In the order of `teams`.
     cost_ms : dict
-        By label and operator, median over the traces.
+        By label and operator, median over the traces; those of `beside` under `BESIDE`.
     """
     allowed = {label: (tolerances or {}).get(label, 0.0) for label in teams}
-    traces: dict[str, list[Timeline]] = {label: [] for label in traced}
-    for team in teams.values():
+    followed = {label: teams[label] for label in traced}
+    if beside is not None:
+        followed[BESIDE] = beside
+    traces: dict[str, list[Timeline]] = {label: [] for label in followed}
+    for team in {**teams, **followed}.values():
         for _ in range(WARM_UPS):
             team.run()
     times: dict[str, list[float]] = {label: [] for label in teams}
@@ -72,9 +79,9 @@ def interleave(
             equal[label] &= agrees
             differences[label] = max(differences[label], difference)
         if done % TRACE_EVERY == 0 or done == repeats:
-            for label, found in traces.items():
+            for label, team in followed.items():
                 time.sleep(GAP_S)
-                found.append(teams[label].trace())
+                traces[label].append(team.trace())
         tell(done, {label: found[-1] for label, found in times.items()})
     runs = tuple(
         Run(
