@@ -335,11 +335,9 @@ def picture(
     by : {"chain", "module", "cluster"}, optional
         What is collapsed, except the groups `expanded`.
     """
-    facts = facts_of(graph, errors_of(graph))
     groups = clusters if by == "cluster" else {}
-    boxes, shape = collapsed(graph, by, groups, tuple(sorted(expanded)))
-    paint = scene.paint(graph, clusters, plan_of(graph, workers).worker_of(), facts.value["kinds"])
-    return scene.Scene(facts, shape, paint, boxes)
+    view = collapsed(graph, by, groups, tuple(sorted(expanded)))
+    return _painted(graph, clusters, plan_of(graph, workers).worker_of(), view)
 
 
 def picture_of(
@@ -358,11 +356,23 @@ def picture_of(
     because : str
         What a mark means.
     """
-    facts = facts_of(graph, errors_of(graph))
-    boxes, shape = collapsed(graph, None, {}, ())
     worker_of = {name: worker for worker, names in clusters.items() for name in names}
-    kinds = facts.value["kinds"]
-    paint = scene.paint(graph, clusters, worker_of, kinds, marked, because)
+    view = collapsed(graph, None, {}, ())
+    return _painted(graph, clusters, worker_of, view, marked, because)
+
+
+def _painted(
+    graph: Graph,
+    clusters: Mapping[int, tuple[str, ...]],
+    worker_of: Mapping[str, int],
+    view: tuple[collapse.Collapsed, scene.Part],
+    marked: Sequence[str] = (),
+    because: str = "",
+) -> scene.Scene:
+    """What was collapsed, in the colours of clusters and workers, with marks."""
+    facts = facts_of(graph, errors_of(graph))
+    boxes, shape = view
+    paint = scene.paint(graph, clusters, worker_of, facts.value["kinds"], marked, because)
     return scene.Scene(facts, shape, paint, boxes)
 
 
