@@ -126,7 +126,8 @@ class GraphView {
     this.data = data;
     this.expanded = new Set(data.expanded);
     [this.width, this.height] = shape.box;
-    this.scene = new Scene(facts, shape, data.paint);
+    if (!known) this.scene = new Scene(facts, shape);
+    this.scene.repaint(data.paint);
     this.nodes = this.scene.byId;
     this.offerModes();
     if (playback) this.playback(playback, data);

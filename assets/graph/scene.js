@@ -4,21 +4,16 @@
 const MIXED = null; // bucket of a group whose operators differ
 
 class Scene {
-  constructor(facts, shape, paint) {
+  constructor(facts, shape) {
     this.facts = facts;
     this.shape = shape;
-    this.paint = paint;
     this.boxes = shape.boxes.map((box, i) => ({ ...box, i, group: box.label !== null }));
     this.byId = new Map(this.boxes.map((box) => [box.id, box]));
     this.boxOf = new Array(facts.name.length);
     for (const box of this.boxes) for (const member of box.members) this.boxOf[member] = box.i;
     this.index = new Map(facts.name.map((name, i) => [name, i]));
     const onPath = new Set(facts.critical);
-    const marked = new Set(paint.marked);
-    for (const box of this.boxes) {
-      box.critical = box.members.some((member) => onPath.has(member));
-      box.marked = box.members.some((member) => marked.has(member));
-    }
+    for (const box of this.boxes) box.critical = box.members.some((member) => onPath.has(member));
     const path = facts.critical.map((member) => this.boxOf[member]);
     this.path = path.filter((box, i) => box !== path[i - 1]);
     const steps = new Set(this.path.slice(1).map((box, i) => `${this.path[i]} ${box}`));
@@ -29,6 +24,13 @@ class Scene {
       this.touching[edge.from].push(edge);
       this.touching[edge.to].push(edge);
     }
+  }
+
+  // Other colours and marks for the same boxes: who chose one of them or an edge keeps it.
+  repaint(paint) {
+    this.paint = paint;
+    const marked = new Set(paint.marked);
+    for (const box of this.boxes) box.marked = box.members.some((member) => marked.has(member));
   }
 
   // The ways of colouring, in the order of the menu.

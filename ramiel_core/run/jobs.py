@@ -219,10 +219,13 @@ def _process(folder: Path) -> psutil.Process | None:
     if child is not None and child.poll() is not None:
         return None
     try:
+        if child is not None:
+            return psutil.Process(child.pid)
         known = json.loads((folder / "process.json").read_text())
         process = psutil.Process(known["pid"])
         # Told by its command, not by when it began: that moves when the host's clock is set.
-        return process if process.cmdline()[-1:] == [str(folder)] else None
+        # While a process executes its program for the first time, it shows none for a moment.
+        return process if process.cmdline()[-1:] in ([], [str(folder)]) else None
     except (FileNotFoundError, psutil.NoSuchProcess):
         return None
 

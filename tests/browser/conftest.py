@@ -50,6 +50,8 @@ def page(address: str) -> Iterator[object]:
         context.on("request", asked)
         context.on("console", heard)
         context.on("weberror", lambda error: wrong.append(f"script: {error.error}"))
-        yield context.new_page()
+        shown = context.new_page()
+        yield shown
+        print(f"At the end the page said:\n{shown.inner_text('body')}")
         context.close()
     assert wrong == []

@@ -143,6 +143,20 @@ def test_a_queued_job_can_be_cancelled():
         assert kinds(job_id) == ["queued", "cancelled"]
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["of our own", "of another process"])
+def test_a_job_whose_process_shows_no_command_yet_lives(known, monkeypatch):
+    """As between the moment it executes its program and the one its arguments are in place."""
+    with host_taken():
+        job_id = start()
+        monkeypatch.setattr(psutil.Process, "cmdline", lambda _: [])
+        if not known:
+            monkeypatch.setattr(jobs, "_started", {})
+        wait_for(lambda: "queued" in kinds(job_id))
+        jobs.cancel(job_id)
+
+        assert kinds(job_id) == ["queued", "cancelled"]
+
+
 def test_a_killed_launcher_becomes_an_error_and_takes_its_workers_with_it():
     job_id = start(repeats=1_000_000)
     wait_for(lambda: "progress" in kinds(job_id))

@@ -139,9 +139,9 @@ def test_it_opens_at_a_readable_zoom_and_tells_python_where_it_rests(page):
     assert camera(page)[0] == pytest.approx(0.8)
 
     press(page, "f")
-    page.wait_for_function(f"{VIEW}.network.getScale() <= {VIEW}.fitScale() + 0.001")
-    scale = round(camera(page)[0], 3)
-    page.get_by_text(f"view at: {scale}").wait_for()
+    scale = page.evaluate(f"{VIEW}.fitScale()")
+    page.get_by_text(f"view at: {round(scale, 3)}").wait_for()
+    assert camera(page)[0] == pytest.approx(scale)
 
 
 def test_new_clusters_leave_zoom_and_position_as_they_were(page):
@@ -205,6 +205,17 @@ def test_keys_walk_the_critical_path_and_jump_along_edges(page):
     press(page, "Escape")
     page.locator(".keys").wait_for(state="hidden")
     page.get_by_text("chosen: None").wait_for()
+
+
+def test_a_rerun_between_two_presses_of_e_does_not_begin_again(page):
+    page.evaluate(f"{VIEW}.pick('op_2')")
+    press(page, "e")
+    page.evaluate(
+        f"(() => {{ const v = {VIEW}; v.show(v.data, v.scene.facts, v.scene.shape); }})()"
+    )
+    press(page, "e")
+
+    assert page.locator(".said").inner_text() == "op_2 → op_3. J jumps to op_3."
 
 
 def test_modules_collapse_and_expand_in_place(page):
