@@ -3,6 +3,7 @@
 Every contender has a process of its own; they take turns, inference by inference, so that
 whatever disturbs the host disturbs all of them, and each turn begins when the one before has
 stopped spinning. `--models googlenet,bert_like --peers eager,onnxruntime --out peers.json`.
+`--read peers.json …` prints the README's table from what was written, one file or several.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from importlib import metadata
 from pathlib import Path
@@ -34,6 +35,8 @@ PEERS = tuple(name for name in RECIPES if name != "export")
 HUGE = {"nasnetalarge": 5, "pnasnet5large": 5}  # at most so many rounds: half a second each
 BUILD_LIMIT_S = 300.0  # inductor takes longer over NASNet on two busy cores
 RESAMPLES = 1000
+TOLD = (("ramiel_torch", "torch"), ("ramiel_auto", "all"))  # in the README: who, against whom
+VERSIONS = ("torch", "onnxruntime", "openvino")
 LIBRARIES = ("onnx", "onnxruntime", "openvino", "timm")
 
 
@@ -46,8 +49,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--cache", type=Path, help="keep exported models and kernels here")
     parser.add_argument("--build-limit", type=float, default=BUILD_LIMIT_S, metavar="SECONDS")
+    parser.add_argument("--read", type=Path, nargs="+", metavar="FILE", help="time nothing")
     parser.add_argument("--neighbours", action="store_true", help="also time each one alone")
     options = parser.parse_args()
+    if options.read:
+        print("\n".join(readme([json.loads(file.read_text()) for file in options.read])))
+        return
     # As Ctrl-C would, so that children and the temporary folder go.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     records = []
@@ -197,6 +204,37 @@ def _ratio(theirs: Sequence[float], ours: Sequence[float]) -> tuple[float, float
     drawn.sort()
     middle = statistics.median(theirs) / statistics.median(ours)
     return drawn[RESAMPLES // 40], middle, drawn[-RESAMPLES // 40]
+
+
+def readme(written: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The README's table in Markdown, a line at a time, of what runs with `--out` wrote."""
+    records = [record for run in written for record in run["records"]]
+    titles = ("best of torch, ms", "Ramiel by torch, ms", "ratio (95 %)")
+    titles += ("best of all, ms", "Ramiel `auto`, ms", "ratio (95 %)")
+    yield f"| model | {' | '.join(titles)} |"
+    yield f"|{' --- |' * (1 + len(titles))}"
+    for record in records:
+        cells = [record["model"]]
+        for ours, against in TOLD:
+            found, own = record["ratios"][f"{ours} / {against}"], record["contenders"][ours]
+            best = record["contenders"][found["best"]]
+            low, high = found["ci"]
+            cells.append(f"{found['best']} {best['median_ms']:.1f}")
+            cells.append(f"{own['median_ms']:.1f} ({own['note']})")
+            cells.append(f"**{found['ratio']:.2f}** ({low:.2f}–{high:.2f})")
+        yield f"| {' | '.join(cells)} |"
+    means = []
+    for ours, against in TOLD:
+        ratios = [record["ratios"][f"{ours} / {against}"]["ratio"] for record in records]
+        means.append(f"{statistics.geometric_mean(ratios):.3f} against {against}")
+    told = written[-1]["host"]
+    rounds = sorted({record["repeats"] for record in records})
+    yield ""
+    yield (
+        f"Geometric means {' and '.join(means)}. {told['processor']}, {told['cores']} cores, load "
+        f"{told['load_1min']}; {', '.join(f'{name} {told[name]}' for name in VERSIONS)}; "
+        f"{rounds[0]} to {rounds[-1]} rounds."
+    )
 
 
 def facts() -> dict[str, Any]:

@@ -56,6 +56,21 @@ def test_contenders_take_turns_and_the_best_peer_is_compared_with_ramiel():
     }
 
 
+def test_what_was_written_becomes_the_readme_s_table():
+    log: list[str] = []
+    names = {"eager": 30.0, "openvino": 10.0, "ramiel_torch": 20.0, "ramiel_auto": 8.0}
+    record = peers.compare("m", [Fake(name, ms, log) for name, ms in names.items()], 3)
+    told = {"host": peers.facts(), "records": [record]}
+
+    *_, row, _, below = peers.readme([told, told])
+
+    assert row == (
+        "| m | eager 30.0 | 20.0 (fake) | **1.50** (1.50–1.50) "
+        "| openvino 10.0 | 8.0 (fake) | **1.25** (1.25–1.25) |"
+    )
+    assert below.startswith("Geometric means 1.500 against torch and 1.250 against all. ")
+
+
 @pytest.mark.parametrize(("after", "why"), [(0, "no such kernel"), (3, "ended by SIGSEGV")])
 def test_a_contender_that_fails_is_shown_with_its_reason_and_the_others_go_on(
     after: int, why: str, capsys: pytest.CaptureFixture[str]
