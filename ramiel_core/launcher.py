@@ -191,7 +191,7 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
     parallel = workshop.build(asked)
     sequential = workshop.build(Configuration(job.kernels, threads=job.threads))
     graph, plan = parallel.graph, parallel.plan
-    warnings = [*_warnings(job, plan), *files.weight_warnings(job.model)]
+    warnings = [*_warnings(job, plan), *workshop.parcel.warnings]
     tell("planned", **summary(graph, plan), warnings=warnings)
     inside = min(len(host.cores()), max(2, workers * job.threads))
     built = {"sequential": sequential, "parallel": parallel}

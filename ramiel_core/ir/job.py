@@ -103,3 +103,4 @@ class Parcel:
     inputs: tuple[torch.Tensor, ...]
     reference: Any  # what the model itself returned for `inputs`, at one thread
     fused: tuple[Graph, Mapping[str, Any]] | None = None  # graph and weights of the fused family
+    warnings: tuple[str, ...] = ()  # to tell before any figure of the model is believed

@@ -52,6 +52,7 @@ class TracedModel:
     removed_dead: tuple[str, ...] = ()  # operators whose values nobody read
     weights: WeightsFit | None = None  # None: they were drawn, or came with the model
     signature: Signature | None = None  # None: it takes its tensors one by one
+    strange_weights: tuple[tuple[str, str], ...] = ()  # read, and no numbers: name, "NaN" or so
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from torch import fx
 
 from ramiel_core.errors import ModelError, UnsupportedError
 from ramiel_core.ir import TracedModel
-from ramiel_core.model.numbers import strangest
+from ramiel_core.model.numbers import strange, strangest
 from ramiel_core.model.onnx.dimensions import Input, inputs_of, sized
 from ramiel_core.model.onnx.file import OnnxFile, opened
 from ramiel_core.model.onnx.reader import Reader
@@ -120,7 +120,11 @@ def load(
     if device == "meta":
         module.to("meta")
         examples = [example.to("meta") for example in examples]
-    return TracedModel(name or path.name, module.eval(), tuple(examples), tracer="onnx")
+    read = (reader.weights[number] for number in sorted(reader.weights))
+    found = () if device == "meta" else tuple(strange(read))
+    return TracedModel(
+        name or path.name, module.eval(), tuple(examples), "onnx", strange_weights=found
+    )
 
 
 def _check(file: OnnxFile) -> None:

@@ -14,6 +14,7 @@ from ramiel_core.ir import AUTO, Graph, Parcel, Rewrites, TracedModel
 from ramiel_core.kernels import inductor, onnx_runtime, open_vino
 from ramiel_core.kernels.fuse import fuse
 from ramiel_core.kernels.segment import Family
+from ramiel_core.model import numbers
 from ramiel_core.pipeline.graphs import REWRITES
 
 LIBRARIES: Mapping[str, Family] = {
@@ -35,6 +36,7 @@ def parcel_of(model: TracedModel, kernels: str = "eager", rewrites: Rewrites = R
     rewrites : Rewrites
         What is planned went through these; the reference is what the model itself returned.
     """
+    warnings = tuple(numbers.sentences(model.strange_weights))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # more threads may sum in another order, to other bits
     try:
@@ -45,7 +47,7 @@ def parcel_of(model: TracedModel, kernels: str = "eager", rewrites: Rewrites = R
         fused = _fused(model) if kernels in ("fused", AUTO) else None
     finally:
         torch.set_num_threads(threads)
-    return Parcel(graph, weights_of(model, graph), model.inputs, reference, fused)
+    return Parcel(graph, weights_of(model, graph), model.inputs, reference, fused, warnings)
 
 
 def _fused(model: TracedModel) -> tuple[Graph, dict[str, Any]]:

@@ -59,6 +59,7 @@ class Reader:
         self.recorder = Recorder()
         self.functions = {(f.domain, f.name): f for f in file.model.functions}
         self.nodes = 0
+        self.weights: dict[int, tuple[str, torch.Tensor]] = {}  # read so far, by their numbers
 
     def read(self, inputs: tuple[Input, ...], fixed: Mapping[str, np.ndarray[Any, Any]]) -> None:
         """Record the whole graph."""
@@ -99,7 +100,9 @@ class Reader:
             )
         value = values[name]
         if isinstance(value, _Weight):
-            value = self.file.weight(value.number, self.device)
+            number = value.number
+            value = self.file.weight(number, self.device)
+            self.weights[number] = name, value
             self.recorder.name(value, name)
             owner = next(scope for scope in values.maps if name in scope)
             owner[name] = value
