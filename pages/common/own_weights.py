@@ -37,10 +37,8 @@ def offer(chosen: state.Choice) -> None:
                 _ask(chosen, chosen.weights, state.weights_fit(chosen.model, chosen.weights))
         except RamielError as error:
             cards.note(cards.sentence(str(error)), "error")
-
     if cut_short and given is None:
-        name = cut_short[:LONGEST]
-        cards.note(f"Reading {name} was cancelled; upload it again to use its weights.")
+        cards.note(f"Reading {cut_short[:LONGEST]} was cancelled; upload it again to use it.")
 
 
 def _kept(file_id: str, name: str, content: memoryview) -> str:

@@ -40,11 +40,13 @@ def offer(model: str) -> None:
         "It stays on this host and is never sent on. ONNX holds no code; .pt2 and TorchScript can "
         "execute code on loading, and are loaded only if you say so.",
     )
+    place = st.empty()  # kept free, or all below would move, and show twice while a load runs
     cut_short = cancelled.take(LOADING)
     try:
         name = _named(given, model)
         if cut_short:
-            _tell_of_cancelled(cut_short, again=name == cut_short)
+            with place:
+                _tell_of_cancelled(cut_short, again=name == cut_short)
         if not name:
             return
         with st.container(border=True):

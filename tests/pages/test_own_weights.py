@@ -92,7 +92,7 @@ def test_reading_that_was_cancelled_is_told_where_the_file_is_gone(visit, state_
     uploader = next(u for u in app.file_uploader if "Weights" in u.label)
 
     app = uploader.set_value(None).run()
-    assert "Reading mine.pth was cancelled; upload it again to use its weights." in texts(app)
+    assert "Reading mine.pth was cancelled; upload it again to use it." in texts(app)
     assert "was cancelled" not in texts(upload(app, packed(state_dict)))
     assert "Tensors taken from mine.pth: 52." in texts(app)
 
