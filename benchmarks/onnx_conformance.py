@@ -37,6 +37,7 @@ from ramiel_core.graph.extract import extract, weights_of
 from ramiel_core.ir import TracedModel
 from ramiel_core.model import from_onnx
 from ramiel_core.model.onnx.file import CODES
+from ramiel_core.model.onnx.recorder import identifier
 from ramiel_core.run.local import Local
 
 NEEDED = re.compile(r"depends on the model input (.+?); export")
@@ -178,7 +179,7 @@ def _run(model: onnx.ModelProto, path: Path, given: Any) -> tuple[list[Any], boo
 
 def _load(path: Path, named: dict[str, Any], fixed: dict[str, Any]) -> TracedModel:
     """Import, fixing those inputs that the import asks the values of."""
-    labels = {from_onnx.identifier(name) or "x": name for name in named}
+    labels = {identifier(name) or "x": name for name in named}
     sizes = _sizes(path, named)
     while True:
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import cards, frame, live, state
+from pages.common import cards, frame, live, pictures, state
 from pages.common.graph_component import CHOSEN, graph_view
 from ramiel_core import client, pipeline
 from ramiel_core.errors import RamielError
@@ -172,7 +172,7 @@ def graphs(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) -> 
         with column:
             st.markdown(f"**{side}**")
             graph_view(
-                state.picture_of(graph, clusters, elsewhere, "on another worker"),
+                pictures.picture_of(graph, clusters, elsewhere, "on another worker"),
                 key=f"compare-graph-{side.letter}",
                 height=HEIGHT,
                 selected=state.operator(),

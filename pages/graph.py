@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from pages.common import cards, frame, linked, state
+from pages.common import cards, frame, linked, pictures, state
 from pages.common.graph_component import CHOSEN, COLOUR, expanded, graph_view
 from ramiel_core.ir import Graph, OpNode, Plan
 from ramiel_core.view import dag
@@ -77,7 +77,7 @@ def clusters_of(graph: Graph, plan: Plan, view: str, own: Plan) -> tuple[Cluster
         chains = dict(enumerate(plan.linear))
         return chains, f"{cards.plural(len(chains), 'chain')} before any merge."
     if view == MERGED:
-        merged = list(state.clusters_after(plan, len(plan.steps)).values())
+        merged = list(pictures.clusters_after(plan, len(plan.steps)).values())
         return dict(enumerate(merged)), (
             f"{cards.plural(len(plan.linear), 'chain')} merged into "
             f"{cards.plural(plan.fixpoint, 'cluster')} at the natural fixpoint."
@@ -169,7 +169,7 @@ def neighbours(title: str, names: tuple[str, ...]) -> None:
 def downloads(graph: Graph, plan: Plan, clusters: Clusters) -> None:
     """Offer the picture as DOT, SVG and one page that needs nothing else."""
     path = plan.critical_path
-    layout = state.layout_of(graph)
+    layout = pictures.layout_of(graph)
     offers = (
         ("DOT", "dot", "text/vnd.graphviz", lambda: dag.dot_text(graph, clusters, path)),
         ("SVG", "svg", "image/svg+xml", lambda: dag.svg(graph, clusters, path)),
@@ -255,7 +255,7 @@ def main() -> None:
     with left:
         asked = workers or chosen.workers
         opened = expanded(state.GRAPH_KEY)
-        scene = state.picture(graph, clusters, workers=asked, by=by, expanded=opened)
+        scene = pictures.picture(graph, clusters, workers=asked, by=by, expanded=opened)
         graph_view(
             scene,
             key=state.GRAPH_KEY,

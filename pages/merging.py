@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.common import cards, frame, state
+from pages.common import cards, frame, pictures, state
 from pages.common.graph_component import CHOSEN, FRAME, graph_view
 from ramiel_core.ir import Graph, Plan
 
@@ -30,11 +30,11 @@ def play(graph: Graph, plan: Plan, workers: int | None) -> None:
     """Show the player; it plays in the browser, and tells where it rests."""
     chains = dict(enumerate(plan.linear))
     graph_view(
-        state.picture(graph, chains, workers=workers),
+        pictures.picture(graph, chains, workers=workers),
         key=state.MERGE_KEY,
         height=HEIGHT,
         selected=state.operator(),
-        playback=state.playback_of(graph, workers),
+        playback=pictures.playback_of(graph, workers),
         frame=frame_asked(plan),
         on={CHOSEN: state.select, FRAME: lambda number: keep(number, plan)},
     )

@@ -16,7 +16,7 @@ from ramiel_core import errors
 from ramiel_core.errors import ModelError, RamielError, RunError
 from ramiel_core.ir import AUTO, Graph, Inputs, Job, Plan
 from ramiel_core.kernels.segment import segment
-from ramiel_core.model import files
+from ramiel_core.model import files, kinds, uploads
 from ramiel_core.model import weights as weight_files
 from ramiel_core.pipeline import (
     LIBRARIES,
@@ -197,7 +197,7 @@ def needs_trust(model: str) -> bool:
     if not files.is_file(model):
         return False
     path, _ = files.located(model)
-    return files.kind_of(path) in files.TRUSTABLE
+    return kinds.kind_of(path) in kinds.TRUSTABLE
 
 
 def open_trusted(
@@ -235,10 +235,10 @@ def open_trusted(
     RunError
         Where it crashed, or passed a limit.
     """
-    name = files.traced_name(model, shapes)
+    path, _ = files.located(model)
+    name = uploads.traced_name(path, shapes)
     if is_here(name):
         return name
-    path, _ = files.located(model)
     job = Job(str(path.resolve()), task="open", budget_s=seconds, shapes=",".join(shapes))
     job_id, began = jobs.start(job), time.monotonic()
     try:
@@ -250,7 +250,7 @@ def open_trusted(
             time.sleep(jobs.POLL_S)
         last = _last_event(job_id)
         if code == 0 and last["kind"] == "opened":
-            files.keep_traced(jobs.opened_file(job_id), name)
+            uploads.keep_traced(jobs.opened_file(job_id), name)
             return name
         if code == 1 and last["kind"] == "error":
             raise ModelError(last["message"])

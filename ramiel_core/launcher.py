@@ -19,7 +19,7 @@ from ramiel_core.errors import ModelError, RamielError
 from ramiel_core.graph.costs import reweigh
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Job, Parcel, Plan, Report
 from ramiel_core.kernels import fused, inductor, onnx_runtime, open_vino
-from ramiel_core.model import files, portable, untrusted
+from ramiel_core.model import files, kinds, portable, untrusted
 from ramiel_core.pipeline import (
     LIBRARIES,
     MOLDABLE,
@@ -123,7 +123,7 @@ def _open(job: Job, folder: Path, tell: Tell) -> int:
     tell("stage", text=f"Loading {path.name}")
     confine.confine(limits)
     try:
-        traced_model = untrusted.load(path, files.kind_of(path), path.name, shapes)
+        traced_model = untrusted.load(path, kinds.kind_of(path), path.name, shapes)
         portable.save(traced_model, folder / jobs.OPENED_FILE)
     except RamielError as error:
         tell("error", message=str(error))
@@ -191,7 +191,7 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
     parallel = workshop.build(asked)
     sequential = workshop.build(Configuration(job.kernels, threads=job.threads))
     graph, plan = parallel.graph, parallel.plan
-    warnings = [*_warnings(job, plan), *files.weight_warnings(job.model)]
+    warnings = [*_warnings(job, plan), *workshop.parcel.warnings]
     tell("planned", **summary(graph, plan), warnings=warnings)
     inside = min(len(host.cores()), max(2, workers * job.threads))
     built = {"sequential": sequential, "parallel": parallel}

@@ -6,6 +6,8 @@ To be called by `tests.run.fresh`: a launcher of its own would import torch for 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 from unittest import mock
@@ -16,6 +18,7 @@ from torch import nn
 from ramiel_core import client, launcher
 from ramiel_core.cache import cache_dir
 from ramiel_core.ir import Job
+from ramiel_core.model.onnx.file import OnnxFile
 from ramiel_core.run import jobs
 
 
@@ -51,3 +54,26 @@ def last_word(settings: dict[str, Any]) -> dict[str, Any]:
         client.start(Job("branches", **settings), Branches().eval(), INPUTS)
     launcher.launch(folder)
     return json.loads((folder / "events.jsonl").read_text().splitlines()[-1])
+
+
+def benchmark_of_file(path: str) -> tuple[list[str], list[int]]:
+    """What a benchmark of an ONNX file warns of, and the number of each weight that it read."""
+    folder = cache_dir() / "job"
+    folder.mkdir()
+    (folder / "job.json").write_text(json.dumps(asdict(Job(path, workers=1, repeats=1))))
+    read: list[int] = []
+    with ExitStack() as stack:
+        for name in ("weight", "pieces"):
+            counted = _counted(getattr(OnnxFile, name), read)
+            stack.enter_context(mock.patch.object(OnnxFile, name, counted))
+        launcher.launch(folder)
+    said = map(json.loads, (folder / "events.jsonl").read_text().splitlines())
+    return next(event["warnings"] for event in said if event["kind"] == "planned"), read
+
+
+def _counted(read_weight: Callable[..., Any], read: list[int]) -> Callable[..., Any]:
+    def wrapped(file: OnnxFile, number: int, *how: Any) -> Any:
+        read.append(number)
+        return read_weight(file, number, *how)
+
+    return wrapped

@@ -13,7 +13,8 @@ from ramiel_core.errors import PlanError, RamielError
 from ramiel_core.ir import Job
 from ramiel_core.report.summarize import report_from
 from tests.graphs import dealt_plan
-from tests.launched import INPUTS, Branches, last_word
+from tests.launched import INPUTS, Branches, benchmark_of_file, last_word
+from tests.onnx_files import filled
 from tests.run import fresh
 
 
@@ -119,3 +120,15 @@ def test_a_library_cannot_change_its_threads_between_sections():
 def test_bad_settings_are_told_in_a_sentence(settings: dict[str, Any], said: str):
     with pytest.raises(PlanError, match=said):
         Job("googlenet", **settings)
+
+
+def test_weights_that_are_no_numbers_are_told_by_who_reads_them_anyhow(tmp_path):
+    """As the page tells it, which reads all of the file; a benchmark reads each weight once."""
+    path = tmp_path / "small.onnx"
+    path.write_bytes(filled(float("nan"), side=2**15))
+
+    warnings, read = fresh.call(benchmark_of_file, str(path))
+
+    assert warnings == list(pipeline.weight_warnings(str(path)))
+    assert "(first 'dense.weight') holds NaN" in warnings[0]
+    assert read == [0]

@@ -13,20 +13,30 @@ import ramiel_core
 
 ROOT = Path(ramiel_core.__file__).parent
 FILES = {str(path.relative_to(ROOT)): path for path in sorted(ROOT.rglob("*.py"))}
+MODULES = {
+    ".".join(("ramiel_core", *Path(name).with_suffix("").parts)).removesuffix(".__init__")
+    for name in FILES
+}
 STAGES = ("model", "graph", "plan", "program", "kernels", "run", "report", "view")
 FOR_ALL = {"ramiel_core.ir", "ramiel_core.errors", "ramiel_core.cache"}
+PACKAGES = {  # each file knows those before it, and the rest of the engine asks the package
+    "ir": ("model", "graph", "plan", "timeline", "program", "job", "run", "report"),
+    "pipeline": ("named", "graphs", "plans", "parcels"),
+}
 JOINERS = (
-    "pipeline.py",
+    *(name for name in FILES if name.startswith("pipeline/")),
     "client.py",
     "outcomes.py",
     "workshop.py",
     "launcher.py",
-    "__main__.py",
-    "__init__.py",
 )
 ENTRANCES = {
+    "__init__.py": {"pipeline", "client"},
+    "__main__.py": {"errors", "shell.arguments", "shell.commands"},
+    "shell/__init__.py": set(),
+    "shell/arguments.py": {"ir", "shell.commands"},
     # `run.jobs`: a launcher waits for its turn before it imports torch
-    "__main__.py": {
+    "shell/commands.py": {
         "pipeline",
         "client",
         "outcomes",
@@ -35,23 +45,27 @@ ENTRANCES = {
         "ir",
         "model.zoo",
         "run.jobs",
+        "shell.tables",
     },
-    "__init__.py": {"pipeline", "client"},
+    "shell/tables.py": set(),
 }
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports, wherever in it; `from a import b` as a and a.b."""
+    """Every module that a file imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute here"
-            module = str(node.module)
-            if module in {"ramiel_core", *(f"ramiel_core.{stage}" for stage in STAGES)}:
-                yield from (f"{module}.{alias.name}" for alias in node.names)
-            else:
-                yield module
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else str(node.module)
+
+
+def ours(name: str) -> set[str]:
+    """Modules of the engine that one of its files imports."""
+    return {m for m in imports(FILES[name]) if m.split(".")[0] == "ramiel_core"}
 
 
 def calls(path: Path) -> set[str]:
@@ -64,27 +78,47 @@ def calls(path: Path) -> set[str]:
 
 
 def test_every_file_of_the_engine_is_read_here():
-    assert {"ir.py", "pipeline.py", "run/forked.py", "graph/extract.py"} <= set(FILES)
+    assert {"ir/graph.py", "client.py", "run/forked.py", "graph/extract.py"} <= set(FILES)
+    assert {"ramiel_core", "ramiel_core.ir", "ramiel_core.run.forked"} <= MODULES
+
+
+@pytest.mark.parametrize("name", [n for n in FILES if n not in JOINERS])
+def test_a_stage_imports_only_the_records_and_its_own_folder(name: str):
+    folder = Path(name).parts[0]
+    if name in ENTRANCES:
+        assert ours(name) <= {f"ramiel_core.{part}" for part in ENTRANCES[name]}
+        return
+
+    assert {m for m in ours(name) - FOR_ALL if not m.startswith(f"ramiel_core.{folder}.")} == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_file_of_a_package_knows_only_those_before_it(package: str):
+    parts = PACKAGES[package]
+    assert {n for n in FILES if n.startswith(f"{package}/")} == {
+        f"{package}/{part}.py" for part in ("__init__", *parts)
+    }
+
+    for number, part in enumerate(parts):
+        known = {m for m in ours(f"{package}/{part}.py") if m.split(".")[1:2] == [package]}
+        assert known <= {f"ramiel_core.{package}.{earlier}" for earlier in parts[:number]}
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_stage_imports_only_the_records_and_its_own_folder(name: str):
-    ours = {m for m in imports(FILES[name]) if m.startswith("ramiel_core")}
-    if name in JOINERS:
-        if name in ENTRANCES:
-            assert ours <= {f"ramiel_core.{part}" for part in ENTRANCES[name]}
-        return
-    stage = Path(name).parts[0]
-    own = f"ramiel_core.{stage}." if stage in STAGES else "ramiel_core.ir"
+def test_what_a_package_consists_of_is_nobody_elses_business(name: str):
+    others = [p for p in PACKAGES if not name.startswith(f"{p}/")]
 
-    assert [m for m in sorted(ours) if m not in FOR_ALL and not m.startswith(own)] == []
+    assert not [m for m in ours(name) if m.startswith(tuple(f"ramiel_core.{p}." for p in others))]
 
 
-@pytest.mark.parametrize("name", ["ir.py", "errors.py", "cache.py", "check.py", "check_memory.py"])
+SHARED = (*(n for n in FILES if n.startswith("ir/")), "errors.py", "cache.py", "check.py")
+
+
+@pytest.mark.parametrize("name", [*SHARED, "check_memory.py"])
 def test_what_all_stages_share_knows_none_of_them(name: str):
     assert not [
         m
-        for m in imports(FILES[name])
+        for m in ours(name)
         if m.startswith(tuple(f"ramiel_core.{stage}" for stage in (*STAGES, "pipeline")))
     ]
 
@@ -127,7 +161,7 @@ def test_onnx_is_read_by_its_import_only(name: str):
     found = [m for m in imports(FILES[name]) if m.split(".")[0] == "onnx"]
 
     at_home = name.startswith("model/onnx/")
-    assert not found or at_home or name in ("model/from_onnx.py", "kernels/onnx_runtime.py")
+    assert not found or at_home or name == "kernels/onnx_runtime.py"
 
 
 @pytest.mark.parametrize("name", FILES)

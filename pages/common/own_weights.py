@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.common import cards, state
+from pages.common import cancelled, cards, state
 from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import WeightsFit
 
 MOST_MB = 4096  # of an upload
+LONGEST = 80  # letters of a file's name
+READING = "weights-reading"  # a file that was being read when the user did something else
 
 
 def offer(chosen: state.Choice) -> None:
     """Take a file of weights, say how it fits the model, and let benchmarks use it."""
+    cut_short = cancelled.take(READING)
     if pipeline.is_file(chosen.model):
         return  # which holds its own
     with st.expander("Weights of your own", expanded=bool(chosen.weights)):
@@ -26,11 +29,16 @@ def offer(chosen: state.Choice) -> None:
         )
         try:
             if given is not None:
-                _ask(chosen, _kept(given.file_id, given.name, given.getbuffer()))
+                with cancelled.noted(READING, given.name):
+                    name = _kept(given.file_id, given.name, given.getbuffer())
+                    fit = state.weights_fit(chosen.model, name)
+                _ask(chosen, name, fit)
             elif chosen.weights:
-                _ask(chosen, chosen.weights)
+                _ask(chosen, chosen.weights, state.weights_fit(chosen.model, chosen.weights))
         except RamielError as error:
             cards.note(cards.sentence(str(error)), "error")
+    if cut_short and given is None:
+        cards.note(f"Reading {cut_short[:LONGEST]} was cancelled; upload it again to use it.")
 
 
 def _kept(file_id: str, name: str, content: memoryview) -> str:
@@ -41,9 +49,8 @@ def _kept(file_id: str, name: str, content: memoryview) -> str:
     return str(st.session_state["weights-name"])
 
 
-def _ask(chosen: state.Choice, name: str) -> None:
+def _ask(chosen: state.Choice, name: str, fit: WeightsFit) -> None:
     """Show how weights fit, and offer to use them, or to go back to random ones."""
-    fit = state.weights_fit(chosen.model, name)
     if name == chosen.weights:
         _tell(fit)
         cards.note("Benchmarks and tunings of this model use these weights.", "good")

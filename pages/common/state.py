@@ -21,13 +21,9 @@ from ramiel_core.ir import AUTO, Graph, Plan, Point, Program, Rewrites, WeightsF
 from ramiel_core.ir import KERNELS as KERNEL_FAMILIES
 from ramiel_core.model import elsewhere
 from ramiel_core.plan import saved
-from ramiel_core.plan.distance import distance_to_end, slack
-from ramiel_core.plan.merge import replay
 from ramiel_core.plan.planner import PLANNERS
-from ramiel_core.plan.simulate import simulate
 from ramiel_core.plan.what_if import speedup_curve as speedup_curve_of
 from ramiel_core.run import jobs
-from ramiel_core.view import collapse, dag, layout, playback, scene
 
 # query parameters
 MODEL, COST, WORKERS = "model", "cost", "workers"  # carried from page to page
@@ -196,8 +192,7 @@ def _identity(graph: Graph) -> tuple[str, str, str]:
     return graph.fingerprint, graph.cost_model, hashlib.sha256(costs.encode()).hexdigest()
 
 
-_BY_COST = {Graph: _identity}
-_BY_SHAPE = {Graph: lambda graph: graph.fingerprint}
+BY_COST = {Graph: _identity}  # how Streamlit tells arguments of kept functions apart
 
 
 def graph_of(model: str, cost: str, rewrites: Rewrites = pipeline.REWRITES) -> Graph:
@@ -211,32 +206,32 @@ def weights_fit(model: str, weights: str) -> WeightsFit:
     return pipeline.weights_fit(model, weights)
 
 
-@st.cache_resource(max_entries=128, show_spinner=False, hash_funcs=_BY_COST)
+@st.cache_resource(max_entries=128, show_spinner=False, hash_funcs=BY_COST)
 def plan_of(graph: Graph, workers: int | None = None) -> Plan:
     """`pipeline.plan_of`."""
     return pipeline.plan_of(graph, workers)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_COST)
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_COST)
 def what_if(graph: Graph, workers: int, pins: Mapping[str, int]) -> Plan:
     """`pipeline.what_if`."""
     return pipeline.what_if(graph, workers, pins)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_BY_COST)
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=BY_COST)
 def speedup_curve(graph: Graph) -> tuple[Point, ...]:
     """`plan.what_if.speedup_curve`."""
     return speedup_curve_of(graph)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_COST)
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_COST)
 def planned(graph: Graph, workers: int | None, *, clone: bool) -> tuple[Graph, Plan]:
     """`plan_of` and the graph it is of; with `clone`, both after `pipeline.with_clones`."""
     plan = plan_of(graph, workers)
     return pipeline.with_clones(graph, plan) if clone else (graph, plan)
 
 
-@st.cache_resource(max_entries=256, show_spinner="Planning…", hash_funcs=_BY_COST)
+@st.cache_resource(max_entries=256, show_spinner="Planning…", hash_funcs=BY_COST)
 def timed_plan(graph: Graph, workers: int | None, planner: str) -> tuple[Plan, float]:
     """`pipeline.plan_of`, and the seconds that planning and checking took."""
     start = time.perf_counter()
@@ -244,144 +239,28 @@ def timed_plan(graph: Graph, workers: int | None, planner: str) -> tuple[Plan, f
     return plan, time.perf_counter() - start
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_COST)
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_COST)
 def best_plan(graph: Graph, threads: int) -> Plan:
     """`pipeline.best_plan`."""
     return pipeline.best_plan(graph, threads)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_COST)
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_COST)
 def outlook(graph: Graph) -> str:
     """`pipeline.outlook`: plans for every number of cores, seconds on large graphs."""
     return pipeline.outlook(graph)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_COST)
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_COST)
 def program_of(graph: Graph, workers: int | None, *, clone: bool = False) -> Program:
     """The program of `planned(graph, workers)`."""
     return pipeline.program_of(*planned(graph, workers, clone=clone))
 
 
-@st.cache_resource(
-    max_entries=32, show_spinner="Graphviz places the operators…", hash_funcs=_BY_SHAPE
-)
-def layout_of(graph: Graph) -> layout.Layout:
-    """Where each operator is drawn; the same for every cost model and every plan."""
-    return layout.lay_out(graph)
-
-
-@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_BY_COST)
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=BY_COST)
 def kept_plan(graph: Graph, name: str) -> Plan:
     """A plan by hand that `plan.saved.keep` has kept, checked and predicted anew."""
     return pipeline.by_hand_plan(graph, saved.kept(name, graph))
-
-
-def clusters_after(plan: Plan, steps: int) -> dict[int, tuple[str, ...]]:
-    """Clusters after so many merges, by the number of the chain that names them."""
-    return replay(plan, steps)
-
-
-@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=_BY_COST)
-def facts_of(graph: Graph, error_percent: Mapping[str, float] | None) -> scene.Part:
-    """`scene.facts`."""
-    return scene.facts(graph, plan_of(graph).critical_path, slack(graph), error_percent)
-
-
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=_BY_COST)
-def collapsed(
-    graph: Graph,
-    by: collapse.By | None,
-    clusters: Mapping[int, tuple[str, ...]],
-    expanded: tuple[str, ...],
-) -> tuple[collapse.Collapsed, scene.Part]:
-    """The boxes that stand for a graph, and where they stand."""
-    boxes = collapse.collapse(graph, collapse.hierarchy(graph, by, clusters), expanded)
-    drawing = dag.network(boxes.graph, {}, (), layout_of(boxes.graph))
-    return boxes, scene.shape(drawing, boxes, graph.index)
-
-
-def errors_of(graph: Graph) -> dict[str, float] | None:
-    """How far estimated costs are from measured ones, in percent; none where none were measured.
-
-    What takes no measurable time cannot be off by a share of it, and counts as 0.
-    """
-    if not pipeline.is_measured(graph):
-        return None
-    measured, estimated = pipeline.weigh(graph, "measured"), pipeline.weigh(graph, "flops")
-    return {
-        node.name: 100 * (node.cost_ms / took - 1) if (took := measured[node.name].cost_ms) else 0.0
-        for node in estimated.nodes
-    }
-
-
-def picture(
-    graph: Graph,
-    clusters: Mapping[int, tuple[str, ...]],
-    *,
-    workers: int | None = None,
-    by: collapse.By | None = None,
-    expanded: Sequence[str] = (),
-) -> scene.Scene:
-    """What the graph component draws.
-
-    Parameters
-    ----------
-    graph : Graph
-        Weighed.
-    clusters : Mapping
-        Operators by the number of their cluster.
-    workers : int, optional
-        Whose plan says which worker does what.
-    by : {"chain", "module", "cluster"}, optional
-        What is collapsed, except the groups `expanded`.
-    """
-    groups = clusters if by == "cluster" else {}
-    view = collapsed(graph, by, groups, tuple(sorted(expanded)))
-    return _painted(graph, clusters, plan_of(graph, workers).worker_of(), view)
-
-
-def picture_of(
-    graph: Graph, clusters: Mapping[int, tuple[str, ...]], marked: Sequence[str], because: str
-) -> scene.Scene:
-    """What the graph component draws of a plan whose workers are called by these numbers.
-
-    Parameters
-    ----------
-    graph : Graph
-        Weighed.
-    clusters : Mapping
-        Operators by the number of their worker.
-    marked : Sequence[str]
-        Operators to mark.
-    because : str
-        What a mark means.
-    """
-    worker_of = {name: worker for worker, names in clusters.items() for name in names}
-    view = collapsed(graph, None, {}, ())
-    return _painted(graph, clusters, worker_of, view, marked, because)
-
-
-def _painted(
-    graph: Graph,
-    clusters: Mapping[int, tuple[str, ...]],
-    worker_of: Mapping[str, int],
-    view: tuple[collapse.Collapsed, scene.Part],
-    marked: Sequence[str] = (),
-    because: str = "",
-) -> scene.Scene:
-    """What was collapsed, in the colours of clusters and workers, with marks."""
-    facts = facts_of(graph, errors_of(graph))
-    boxes, shape = view
-    paint = scene.paint(graph, clusters, worker_of, facts.value["kinds"], marked, because)
-    return scene.Scene(facts, shape, paint, boxes)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_BY_COST)
-def playback_of(graph: Graph, workers: int | None) -> scene.Part:
-    """`playback.playback` of `plan_of(graph, workers)`."""
-    plan = plan_of(graph, workers)
-    linear_ms = simulate(graph, plan.linear).makespan_ms
-    return playback.playback(graph, plan, distance_to_end(graph), linear_ms)
 
 
 # --- jobs -----------------------------------------------------------------------------------

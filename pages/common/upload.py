@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from pages.common import cards, frame, state
+from pages.common import cancelled, cards, frame, state
 from ramiel_core import client, pipeline
 from ramiel_core.errors import RamielError
 
@@ -19,6 +19,7 @@ MOST_MB = 2048  # of an upload; one protobuf message holds no more
 LARGE_BYTES = 50_000_000  # whose storing shows how far it is
 MOST_OPERATORS = 12  # kinds that are named
 LARGEST_SIZE = 1_000_000
+LOADING = "upload-loading"  # an archive that was being loaded when the user did something else
 FORMATS = (".onnx", ".pt2", ".pt", ".pth")  # of a model; everything else lies beside one
 
 
@@ -39,12 +40,14 @@ def offer(model: str) -> None:
         "It stays on this host and is never sent on. ONNX holds no code; .pt2 and TorchScript can "
         "execute code on loading, and are loaded only if you say so.",
     )
+    place = st.empty()  # kept free, or all below would move, and show twice while a load runs
+    cut_short = cancelled.take(LOADING)
     try:
-        if given:
-            name = _kept(given)
-        elif pipeline.is_file(model):
-            name = model
-        else:
+        name = _named(given, model)
+        if cut_short:
+            with place:
+                _tell_of_cancelled(cut_short, again=name == cut_short)
+        if not name:
             return
         with st.container(border=True):
             _describe(name)
@@ -54,6 +57,18 @@ def offer(model: str) -> None:
                 _ask(name)
     except RamielError as error:
         cards.note(cards.sentence(str(error)), "error")
+
+
+def _named(given: Sequence[UploadedFile], model: str) -> str:
+    """The file to offer, uploaded now or before; empty where there is none."""
+    if given:
+        return _kept(given)
+    return model if pipeline.is_file(model) else ""
+
+
+def _tell_of_cancelled(name: str, *, again: bool) -> None:
+    way = "click “Load it” to start anew" if again else "upload it again to load it"
+    cards.note(f"Loading {state.label(name)} was cancelled, and its process has ended; {way}.")
 
 
 def _kept(given: Sequence[UploadedFile]) -> str:
@@ -102,7 +117,15 @@ def _ask_for_trust(name: str) -> None:
         "torch.export archive was exported with; TorchScript does not record any.",
     )
     trusts = st.checkbox("I trust this file, and want it to be loaded", key=f"trust-{name}")
-    if st.button("Load it", type="primary", icon=":material/lock_open:", disabled=not trusts):
+    wanted = st.button(
+        "Load it",
+        type="primary",
+        icon=":material/lock_open:",
+        disabled=not trusts,
+        on_click=cancelled.forget,  # a second click starts anew, and says so by what it shows
+        args=(LOADING,),
+    )
+    if wanted:
         _load(name, [shape for shape in shapes.replace(" ", "").split(",") if shape])
 
 
@@ -115,7 +138,8 @@ def _load(name: str, shapes: Sequence[str]) -> None:
         share = min(passed_s / client.OPEN_S, 1.0)
         told.progress(share, f"Loading and tracing in a process of its own: {passed_s:.0f} s")
 
-    traced = client.open_trusted(name, shapes, tick=tick)
+    with cancelled.noted(LOADING, name):
+        traced = client.open_trusted(name, shapes, tick=tick)
     _open(traced)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 
 NAN, INFINITE = "NaN", "infinite numbers"
+PIECE = 2**22  # numbers of a weight that are looked at together
 
 
 def strangest(pieces: Iterable[torch.Tensor]) -> str:
@@ -29,6 +30,17 @@ def strangest(pieces: Iterable[torch.Tensor]) -> str:
         if bool(piece.isinf().any()):
             found = INFINITE
     return found
+
+
+def strange(weights: Iterable[tuple[str, torch.Tensor]]) -> Iterator[tuple[str, str]]:
+    """Those of some weights that hold numbers which are none, by name, with what they hold.
+
+    Each is looked at in pieces: a sum of half floats converts what it sums.
+    """
+    for name, weight in weights:
+        found = strangest(torch.split(weight.reshape(-1), PIECE))
+        if found:
+            yield name, found
 
 
 def sentences(weights: Iterable[tuple[str, str]]) -> list[str]:

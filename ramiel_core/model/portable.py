@@ -22,7 +22,7 @@ from torch import fx
 
 from ramiel_core.errors import ModelError, UnsupportedError
 from ramiel_core.ir import TracedModel
-from ramiel_core.model.numbers import strangest
+from ramiel_core.model.numbers import strange
 
 ENDING = ".traced"
 FORMAT = "ramiel traced 1"
@@ -60,7 +60,7 @@ def save(model: TracedModel, path: Path) -> None:
 
 
 def load(path: Path, device: str, name: str) -> TracedModel:
-    """Read what `save` wrote; weights are mapped from the file, and read when they are used.
+    """Read what `save` wrote; weights are mapped from the file, not copied.
 
     Parameters
     ----------
@@ -98,16 +98,16 @@ def load(path: Path, device: str, name: str) -> TracedModel:
             f"what was traced of {name} is damaged ({type(cause).__name__}: {cause}); open its "
             f"file again."
         ) from cause
-    return TracedModel(name, module.eval(), inputs, tracer=head.get("tracer", ""))
+    found = () if device == "meta" else tuple(strange(weights.items()))
+    tracer = head.get("tracer", "")
+    return TracedModel(name, module.eval(), inputs, tracer, strange_weights=found)
 
 
 def strange_weights(path: Path) -> Iterator[tuple[str, str]]:
     """Weights that hold numbers which are none, as `from_onnx.strange_weights`."""
     with safetensors.safe_open(path, "pt") as file:
-        for key in file.keys():  # noqa: SIM118 - it is no mapping
-            found = strangest([file.get_tensor(key)]) if key.startswith(WEIGHT) else ""
-            if found:
-                yield key.removeprefix(WEIGHT), found
+        keys = [key for key in file.keys() if key.startswith(WEIGHT)]  # noqa: SIM118 - no mapping
+        yield from strange((key.removeprefix(WEIGHT), file.get_tensor(key)) for key in keys)
 
 
 def _apart(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

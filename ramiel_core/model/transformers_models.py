@@ -13,7 +13,7 @@ from torch import nn
 
 from ramiel_core.errors import ModelError
 
-TOKENS = 128  # of an example
+TOKENS, SIDE = 128, 224  # of an example; the side of an image for models that take any
 OWN_WAY = "name a function that returns the model and its inputs: package.module:function"
 
 
@@ -56,31 +56,42 @@ def make(config: str, generator: torch.Generator) -> tuple[nn.Module, dict[str, 
         Where the model cannot be built from it, or its input is neither text nor an image.
     """
     library = _library()
-    settings = _read(config) if is_path(config) else {"model_type": config}
     try:
-        chosen = library.AutoConfig.for_model(**settings)
+        chosen = _configuration(library, config)
         chosen.use_cache = False  # keys and values for a next token, which one inference is not
-        module: Any = library.AutoModel.from_config(chosen)
+        # A configuration names the type that its weights were saved in; inputs here are float32.
+        module: Any = library.AutoModel.from_config(chosen, trust_remote_code=False).float()
     except Exception as cause:
         raise ModelError(
             f"transformers cannot build hf:{config}: {type(cause).__name__}: {cause}. Check the "
             f"configuration, or {OWN_WAY}."
         ) from cause
-    return module, {module.main_input_name: _example(config, module, generator)}
+    return module, _examples(config, module, generator)
 
 
-def _example(name: str, module: Any, generator: torch.Generator) -> torch.Tensor:
-    config = module.config
-    if module.main_input_name == "input_ids":
-        most = min(TOKENS, getattr(config, "max_position_embeddings", TOKENS))
-        return torch.randint(config.vocab_size, (1, most), generator=generator)
-    if module.main_input_name == "pixel_values" and hasattr(config, "image_size"):
-        side = config.image_size
-        sides = (side, side) if isinstance(side, int) else tuple(side)
-        return torch.randn(1, config.num_channels, *sides, generator=generator)
-    raise ModelError(
-        f"hf:{name} reads {module.main_input_name}, of which no example is known here; {OWN_WAY}."
+def _configuration(library: Any, config: str) -> Any:
+    """As the library makes it: of a type with its defaults, or of a file, whose code is not run."""
+    if not is_path(config):
+        return library.AutoConfig.for_model(config)
+    # Without `trust_remote_code` it asks at the terminal whether to run code that the file names.
+    return library.AutoConfig.from_pretrained(
+        str(_file(config)), local_files_only=True, trust_remote_code=False
     )
+
+
+def _examples(label: str, module: Any, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    config, read = module.config, module.main_input_name
+    if read == "input_ids" and hasattr(config, "vocab_size"):
+        most = min(TOKENS, getattr(config, "max_position_embeddings", None) or TOKENS)
+        ids = torch.randint(config.vocab_size, (1, most), generator=generator)
+        both = getattr(config, "is_encoder_decoder", False)
+        names = (read, "decoder_input_ids") if both else (read,)
+        return {name: ids.clone() for name in names}
+    if read == "pixel_values" and hasattr(config, "num_channels"):
+        side = getattr(config, "image_size", SIDE)
+        sides = (side, side) if isinstance(side, int) else tuple(side)
+        return {read: torch.randn(1, config.num_channels, *sides, generator=generator)}
+    raise ModelError(f"hf:{label} reads {read}, of which no example is known here; {OWN_WAY}.")
 
 
 def _library() -> Any:
@@ -92,9 +103,13 @@ def _library() -> Any:
         ) from cause
 
 
+def _file(path: str) -> Path:
+    return Path(path) / "config.json" if Path(path).is_dir() else Path(path)
+
+
 def _read(path: str) -> dict[str, Any]:
     """The settings of a config.json, or of the one in a folder."""
-    file = Path(path) / "config.json" if Path(path).is_dir() else Path(path)
+    file = _file(path)
     try:
         found: Any = json.loads(file.read_text())
     except (OSError, ValueError) as cause:

@@ -65,7 +65,7 @@ def load(path: Path, kind: str, name: str, shapes: Sequence[str] = ()) -> Traced
     path : Path
         Of the archive.
     kind : {"torch.export", "TorchScript"}
-        As `model.files.kind_of` says it.
+        As `model.kinds.kind_of` says it.
     name : str
         What errors and reports call it.
     shapes : sequence of str

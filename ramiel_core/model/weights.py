@@ -24,7 +24,8 @@ from torch import nn
 from ramiel_core.cache import cache_dir
 from ramiel_core.errors import ModelError, UnsupportedError
 from ramiel_core.ir import WeightsFit
-from ramiel_core.model import files
+from ramiel_core.model.kinds import kind_of
+from ramiel_core.model.uploads import HASH_DIGITS
 
 SHOWN, SHOWN_LETTERS = 3, 60  # names in a sentence, and letters of each
 WRAPPERS = (  # under which training scripts keep a state dict, the one to take first
@@ -49,9 +50,9 @@ PARTIAL_WAY = (
     "If that is meant, ask for partial weights (--partial-weights in a shell); all names: "
     "`python -m ramiel_core analyze MODEL --weights FILE --json`"
 )
-READABLE = frozenset({"safetensors", "checkpoint", "pickle"})  # as `files.kind_of` names them
+READABLE = frozenset({"safetensors", "checkpoint", "pickle"})  # as `kinds.kind_of` names them
 UPLOADED, KEPT, LETTERS = "weights", 5, 60  # folder of uploads; the newest stay; of a name
-UPLOAD = re.compile(rf"{UPLOADED}/[0-9a-f]{{{files.HASH_DIGITS}}}/[\w.-]+", re.ASCII)
+UPLOAD = re.compile(rf"{UPLOADED}/[0-9a-f]{{{HASH_DIGITS}}}/[\w.-]+", re.ASCII)
 Tensors = Mapping[str, torch.Tensor]
 
 
@@ -176,7 +177,7 @@ def _read(path: Path) -> Any:
     """Whatever a file holds: of torch.save perhaps no tensors at all."""
     if path.stat().st_size == 0:
         raise ModelError(f"{path.name} is empty; copy or download it again.")
-    kind = files.kind_of(path)
+    kind = kind_of(path)
     if kind == "safetensors" or path.suffix.lower() == ".safetensors":
         return _open(path, load_file)
     if kind == "TorchScript":
@@ -257,7 +258,7 @@ def located(text: str, *, uploaded_only: bool = False) -> Path:
 
 def keep(name: str, content: bytes | memoryview) -> str:
     """Store uploaded weights by their content; returns the name under which they are found."""
-    digest = hashlib.sha256(content).hexdigest()[: files.HASH_DIGITS]
+    digest = hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
     plain = re.sub(r"[^\w.-]+", "_", Path(name).name, flags=re.ASCII)[-LETTERS:].lstrip("._")
     folder = _uploads() / digest
     folder.mkdir(mode=0o700, exist_ok=True)

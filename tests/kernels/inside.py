@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from ramiel_core import pipeline
+from ramiel_core.check import check_plan
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Parcel
 from ramiel_core.kernels import inductor
@@ -111,7 +112,7 @@ def _compared(parcel: Parcel, family: str, plan: str, threads: int = 1) -> str:
         else dealt_plan(graph, int(count))
     )
     rewritten = segment(graph, planned, parcel.weights, kernels.recipe)
-    pipeline.check_plan(*rewritten[:2])
+    check_plan(*rewritten[:2])
     program = pipeline.program_of(*rewritten[:2])
     with Team(program, rewritten[2], parcel.inputs, threads=threads, limit_s=60.0) as team:
         for inference in range(INFERENCES):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import types
+from pathlib import Path
 
 import pytest
 import torch
@@ -111,30 +113,66 @@ class Text(nn.Module):
         return {"last_hidden_state": x if attention_mask is None else x * attention_mask}
 
 
-class Configured(types.SimpleNamespace):
-    vocab_size = 11
-    max_position_embeddings = 16
-
-
 class Sounds(Text):
     main_input_name = "input_features"
 
 
+class Images(nn.Module):
+    """A convolutional one, whose configuration names no size of an image."""
+
+    main_input_name = "pixel_values"
+
+    def __init__(self, config):
+        super().__init__()
+        self.config, self.stem = config, nn.Conv2d(config.num_channels, 2, 3)
+
+    def forward(self, pixel_values):
+        return {"last_hidden_state": self.stem(pixel_values)}
+
+
+KINDS = {"bert": Text, "sounds": Sounds, "resnet": Images}
+
+
+class Configured(types.SimpleNamespace):
+    vocab_size, max_position_embeddings, num_channels = 11, 16, 3
+    dtype = "float32"
+    is_encoder_decoder = False
+
+
+class AutoConfig:
+    """As much of transformers' as is documented and called here."""
+
+    @classmethod
+    def for_model(cls, model_type, *args, **kwargs):
+        assert not args
+        return Configured(model_type=model_type, **kwargs)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, **kwargs):
+        assert kwargs == {"local_files_only": True, "trust_remote_code": False}
+        return Configured(**json.loads(Path(pretrained_model_name_or_path).read_text()))
+
+
+class AutoModel:
+    @classmethod
+    def from_config(cls, config, **kwargs):
+        """In the type that the configuration names, as newer ones do."""
+        assert kwargs == {"trust_remote_code": False}  # None asks at the terminal
+        return KINDS[config.model_type](config).to(getattr(torch, config.dtype))
+
+
 @pytest.fixture
 def transformers(monkeypatch):
-    """As much of transformers as is called; the real one is not among our requirements."""
-    kinds = {"bert": Text, "sounds": Sounds}
+    """The real one is not among our requirements."""
     library = types.SimpleNamespace(
-        CONFIG_MAPPING=kinds,
-        AutoConfig=types.SimpleNamespace(for_model=Configured),
-        AutoModel=types.SimpleNamespace(from_config=lambda c: kinds[c.model_type](c)),
+        CONFIG_MAPPING=KINDS, AutoConfig=AutoConfig, AutoModel=AutoModel
     )
     monkeypatch.setitem(sys.modules, "transformers", library)
 
 
 def test_transformers_models_are_built_from_a_type_or_a_configuration(transformers, tmp_path):
     path = tmp_path / "config.json"
-    path.write_text('{"model_type": "bert", "vocab_size": 5}')
+    path.write_text('{"model_type": "bert", "vocab_size": 5, "dtype": "bfloat16"}')
 
     module, inputs = zoo.build("hf:bert")
     assert inputs["input_ids"].shape == (1, 16)
@@ -142,8 +180,31 @@ def test_transformers_models_are_built_from_a_type_or_a_configuration(transforme
     for name in (f"hf:{path}", f"hf:{tmp_path}/"):
         module, inputs = zoo.build(name)
         assert module.config.vocab_size == 5
+        assert module.words.weight.dtype == torch.float32
         assert int(inputs["input_ids"].max()) < 5
     assert pipeline.graph_of("hf:bert", cost="unit").result == "{'last_hidden_state': words}"
+    assert pipeline.graph_of("hf:resnet").inputs[0][1].shape == (1, 3, 224, 224)
+
+
+def test_an_encoder_and_decoder_reads_two_texts(transformers, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"model_type": "bert", "is_encoder_decoder": true}')
+
+    _, inputs = zoo.build(f"hf:{path}")
+    assert set(inputs) == {"input_ids", "decoder_input_ids"}
+
+
+def test_the_real_transformers_builds_a_small_bert(tmp_path):
+    pytest.importorskip("transformers")
+    sizes = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
+    config = {"model_type": "bert", "num_hidden_layers": 1, "torch_dtype": "bfloat16", **sizes}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+
+    graph = pipeline.graph_of(f"hf:{path}", cost="unit")
+    assert graph.inputs[0][1].dtype == "int64"
+    assert "bfloat16" not in {spec.dtype for n in graph.nodes for spec in n.outputs if spec}
+    assert len(graph) > 10
 
 
 def test_transformers_refuses_in_a_sentence(transformers, tmp_path, monkeypatch):

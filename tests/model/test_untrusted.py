@@ -45,6 +45,19 @@ def test_what_is_handed_over_computes_what_the_archive_does(archives, kind, tmp_
     assert 'w["stem.weight"]' in graph.nodes[0].call
 
 
+def test_weights_that_are_no_numbers_are_told_with_what_was_traced(archives, tmp_path):
+    path = tmp_path / "small.traced"
+    traced = untrusted.load(archives["torch.export"], "torch.export", "small")
+    with torch.no_grad():
+        traced.module.stem.weight[-1] = float("nan")
+    portable.save(traced, path)
+
+    (told,) = portable.load(path, "cpu", "small").strange_weights
+    assert told == ("stem.weight", "NaN")
+    assert list(portable.strange_weights(path)) == [told]
+    assert portable.load(path, "meta", "small").strange_weights == ()
+
+
 def test_a_script_without_shapes_asks_for_them(archives):
     with pytest.raises(ModelError, match=r"of what shape its inputs are \(image\); give them"):
         untrusted.load(archives["TorchScript"], "TorchScript", "small.pt")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 
 import pytest
+import streamlit as st
 import torch
 
-from ramiel_core import client
+from ramiel_core import client, pipeline
 from ramiel_core.model import zoo
 
 from .screen import button, texts
@@ -82,6 +83,18 @@ def test_bad_weights_are_one_sentence(visit, content, said):
     assert said in texts(app)
     assert "rv-error" in texts(app)
     assert not [found for found in app.button if found.label == "Use these weights"]
+
+
+def test_reading_that_was_cancelled_is_told_where_the_file_is_gone(visit, state_dict, monkeypatch):
+    with monkeypatch.context() as meanwhile:  # a click while they are read ends that run
+        meanwhile.setattr(pipeline, "weights_fit", lambda *_: st.stop())
+        app = upload(visit("app.py", model=MODEL), packed(state_dict))
+    uploader = next(u for u in app.file_uploader if "Weights" in u.label)
+
+    app = uploader.set_value(None).run()
+    assert "Reading mine.pth was cancelled; upload it again to use it." in texts(app)
+    assert "was cancelled" not in texts(upload(app, packed(state_dict)))
+    assert "Tensors taken from mine.pth: 52." in texts(app)
 
 
 def test_an_address_reads_uploaded_weights_only(visit, tmp_path):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import onnx
 import pytest
+import streamlit as st
 import torch
 
-from ramiel_core import pipeline
+from ramiel_core import client, pipeline
+from ramiel_core.errors import RunError
 from tests.archives import exported, running, scripted
 from tests.onnx_files import BAD, NODES, filled, model, sound, weight
 
@@ -83,6 +85,52 @@ def test_an_archive_is_told_and_loads_after_its_checkbox_only(visit, tmp_path):
     assert not app.exception
     assert app.title[0].value == "Graph"
     assert app.query_params["model"].endswith("/m.pt2.traced")
+
+
+@pytest.fixture
+def loads(visit, tmp_path, monkeypatch):
+    """Click *Load it* for an archive; what waits for it then ends as `ending` says."""
+
+    def _loads(ending):
+        monkeypatch.setattr(client, "open_trusted", ending)
+        app = upload(visit("app.py"), scripted(tmp_path / "m.pt").read_bytes(), "m.pt")
+        (trust,) = (box for box in app.checkbox if box.label.startswith("I trust this file"))
+        trust.check().run()
+        return button(app, "Load it").click().run()
+
+    return _loads
+
+
+def test_a_cancelled_load_is_told_once_with_what_to_do_next(loads):
+    """A click ends a run that waits as `st.rerun` does: by raising what is no `Exception`."""
+    begun = []
+
+    def cancelled(*_, **__):
+        begun.append(1)
+        st.rerun()
+
+    app = loads(cancelled)
+    told = "Loading m.pt was cancelled, and its process has ended; click “Load it” to start anew."
+    assert told in texts(app)
+    assert begun == [1]
+    assert not button(app, "Load it").disabled
+    assert "was cancelled" not in texts(app.run())
+
+
+def test_a_load_that_was_cancelled_by_taking_the_file_away_asks_for_it_again(loads):
+    app = loads(lambda *_, **__: st.stop())
+
+    app.file_uploader[0].set_value([]).run()
+    assert "was cancelled, and its process has ended; upload it again to load it." in texts(app)
+
+
+def test_a_load_that_fails_was_not_cancelled(loads):
+    def failing(*_, **__):
+        raise RunError("opening m.pt took too long; export it anew.")
+
+    app = loads(failing)
+    assert "took too long" in texts(app)
+    assert "was cancelled" not in texts(app.run())
 
 
 def test_a_script_is_told_by_its_code_and_what_hides_in_an_archive_is_not_executed(visit, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from ramiel_core import pipeline
 from ramiel_core.ir import Graph, Job, Report, Run
 from ramiel_core.report.summarize import ratio_of_medians, record, report_from, summarize
+from ramiel_core.report.verdict import expectation
 
 HOST = {"cores": 2, "load_1min": 0.5}
 FORK = Graph.parse("a:1 b:5<a c:4<a d:1<b,c")  # T1 = 11, T-infinity = 7
@@ -120,12 +121,12 @@ def test_a_record_has_the_published_keys():
 
 def test_the_outlook_tells_chains_from_branches():
     plans = {g: pipeline.plan_of(g, 2) for g in (FORK, CHAIN, UNEVEN)}
-    told = {g: pipeline.expectation(replace(g, model="toy"), plan, 2) for g, plan in plans.items()}
+    told = {g: expectation(replace(g, model="toy"), plan, 2) for g, plan in plans.items()}
 
     assert "one chain of 3 operators" in told[CHAIN]
     assert "nearly all of its time lies on one path" in told[UNEVEN]
     assert "64% of the work lies on the critical path" in told[FORK]
-    assert "only one core" in pipeline.expectation(FORK, plans[FORK], 1)
+    assert "only one core" in expectation(FORK, plans[FORK], 1)
 
 
 def wide(workers: int, *names: str) -> Report:
