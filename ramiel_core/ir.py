@@ -11,7 +11,7 @@ import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 from types import MappingProxyType
@@ -663,6 +663,8 @@ class Report:
     removed_constants: tuple[str, ...] = ()
     removed_dead: tuple[str, ...] = ()
     cloned: tuple[str, ...] = ()  # clones by their own names
+    crowding: Mapping[str, float] = field(default_factory=dict)  # as `operator_ms`; unnamed: 0
+    crowd: int = 1  # workers side by side when `crowding` was measured; 1: it was not
 
     def run(self, label: str) -> Run | None:
         """The run with this label, if it was made."""
