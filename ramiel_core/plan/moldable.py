@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan.distance import critical_path, distance_to_end
-from ramiel_core.plan.planner import fixpoint_of, revalued
-from ramiel_core.plan.refine import refine
+from ramiel_core.plan.planner import PAYS, ended, fixpoint_of, revalued
+from ramiel_core.plan.refine import Placement, refine
+from ramiel_core.plan.simulate import Tables, simulate
 
 
 def moldable_plan(
@@ -16,9 +19,10 @@ def moldable_plan(
     """Cut the graph where one value holds it together, and mold each section to its own best.
 
     Stems and joins scale well over threads, modules of many small operators over workers. A
-    section is run either wide, by one worker with `wide_threads` threads while the others sleep,
-    or as clusters side by side. Sequential with all threads and pure task parallelism are the
-    two ends of it.
+    section is run wide, by one worker with `wide_threads` threads while the others sleep; or as
+    clusters side by side, which slow each other by their `crowding`; or, where neither helps, by
+    one worker with `threads` threads. Sequential with all threads and pure task parallelism are
+    the two ends of it. A mixture has to be predicted faster than both by `PAYS`.
 
     Parameters
     ----------
@@ -35,7 +39,8 @@ def moldable_plan(
     graph : Graph
         Each operator with the cost and the call of the way it runs.
     plan : Plan
-        `wide` names the operators that run with all threads.
+        `wide` names the operators that run with all threads. Predicted never to be slower than
+        `wide` on one worker, nor than what `make_plan` makes of `narrow`.
 
     References
     ----------
@@ -50,22 +55,93 @@ def moldable_plan(
     merging = fixpoint_of(narrow, record=True)
     merging.to_workers(workers)
     tables = merging.tables
-    wide_ms = [wide[name].cost_ms for name in tables.names]
-    found = refine(tables, merging.worker_of(), len(merging.members), wide_ms)
-    names = frozenset(tables.names[v] for v in found.wide)
-    nodes = tuple(wide[n.name] if n.name in names else n for n in narrow.nodes)
-    graph = replace(narrow, nodes=nodes)
-    clusters = found.clusters(tables)
+    beside = refine(tables, merging.worker_of(), len(merging.members))
     plan = Plan(
-        clusters,
+        beside.clusters(tables),
         steps=tuple(merging.steps),
         planner="moldable",
         threads=threads,
-        wide=tuple(n.name for n in graph.nodes if n.name in names),
         wide_threads=wide_threads,
-        moves=found.moves,
-        linear=tuple(merging.linear),
-        fixpoint=merging.fixpoint,
+        moves=beside.moves,
+    )
+    task_parallel = ended(plan, narrow, merging)
+    facts = replace(task_parallel, rejected_makespan_ms=None)
+    one_worker = replace(facts, clusters=(tuple(narrow.index),), moves=0)
+    ends = (narrow, task_parallel), _molded(narrow, wide, one_worker, narrow.index)
+    best = min(ends, key=_makespan_ms)
+    placed, names = _mixture(_sections(narrow, wide, tables, beside), beside)
+    clusters = placed.clusters(tables)
+    wide_names = {tables.names[v] for v in names}
+    mixed = _molded(narrow, wide, replace(facts, clusters=clusters), wide_names)
+    return mixed if _makespan_ms(mixed) * PAYS <= _makespan_ms(best) else best
+
+
+def _makespan_ms(planned: tuple[Graph, Plan]) -> float:
+    return planned[1].makespan_ms
+
+
+def _molded(narrow: Graph, wide: Graph, plan: Plan, names: Collection[str]) -> tuple[Graph, Plan]:
+    """The plan with the operators `names` wide, and the graph that it is predicted from."""
+    nodes = tuple(wide[n.name] if n.name in names else n for n in narrow.nodes)
+    graph = replace(narrow, nodes=nodes)
+    molded = replace(
+        plan,
+        wide=tuple(n.name for n in nodes if n.name in names),
         critical_path=critical_path(graph, distance_to_end(graph)),
     )
-    return graph, revalued(plan, graph)
+    return graph, revalued(molded, graph)
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """What only one value reaches from before, up to the next such value, and its times."""
+
+    span: range  # of its operators, by number
+    narrow_ms: float  # on one worker, with the threads of a worker
+    wide_ms: float  # on one worker, with all threads
+    beside_ms: float  # as clusters side by side
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether that is the shortest."""
+        return self.wide_ms < min(self.narrow_ms, self.beside_ms)
+
+
+def _sections(narrow: Graph, wide: Graph, tables: Tables, beside: Placement) -> list[_Section]:
+    """Times of all sections; the very first operator is one, which stands before the others.
+
+    Only one value passes from a section to the next, so a section takes as long whatever the
+    others do, and all times side by side, contention included, are read from one timeline.
+    """
+    timeline = simulate(narrow, beside.clusters(tables))
+    ended_ms = {bar.name: bar.end_ms for bar in timeline.bars if bar.kind == "compute"}
+    done_ms = [0.0, *accumulate((ended_ms[name] for name in tables.names), max)]
+    spans = [range(1), *(range(first + 1, last + 1) for first, last in tables.sections())]
+    return [
+        _Section(
+            span,
+            sum(narrow[tables.names[v]].cost_ms for v in span),
+            sum(wide[tables.names[v]].cost_ms for v in span),
+            done_ms[span.stop] - done_ms[span.start],
+        )
+        for span in spans
+    ]
+
+
+def _mixture(sections: Sequence[_Section], beside: Placement) -> tuple[Placement, set[int]]:
+    """Each section the way that is shortest: who runs what, and which operators are wide."""
+    homes: list[int] = []
+    wide: set[int] = set()
+    for section in sections:
+        placed = beside.worker_of[section.span.start : section.span.stop]
+        home = homes[-1] if homes else placed[0]
+        if section.is_wide:
+            wide.update(section.span)
+        if section.is_wide or section.narrow_ms < section.beside_ms:
+            homes += [home] * len(placed)
+            continue
+        # Workers are alike: two change names where the section before ended on another one.
+        before = beside.worker_of[max(0, section.span.start - 1)]
+        swap = {before: home, home: before}
+        homes += [swap.get(worker, worker) for worker in placed]
+    return replace(beside, worker_of=homes), wide

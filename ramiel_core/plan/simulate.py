@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from ramiel_core.errors import PlanError
 from ramiel_core.ir import Bar, Graph, OpNode, Timeline
@@ -200,11 +200,6 @@ class Tables:
             signal_ms=self.signal_ms,
         )
 
-    def with_costs(self, changed: Collection[int], cost_ms: Sequence[float]) -> Tables:
-        """The same, where the `changed` operators cost what `cost_ms` says."""
-        mixed = (cost_ms[v] if v in changed else own for v, own in enumerate(self.cost_ms))
-        return replace(self, cost_ms=tuple(mixed))
-
     def path_ms(self) -> float:
         """Longest path with free sends: no placement is shorter."""
         left_ms: list[float] = [0.0] * len(self.names)
@@ -216,7 +211,7 @@ class Tables:
     def makespan_ms(
         self, worker_of: Sequence[int], workers: int, order: Sequence[int] | None = None
     ) -> float:
-        """What `simulate` predicts, without bars; `worker_of` by number of the operator.
+        """What `simulate` predicts, without bars and contention; `worker_of` by number.
 
         Workers run in the order of the numbers, or in `order`, which has to be topological.
         """
