@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan.distance import critical_path, distance_to_end
@@ -14,7 +14,12 @@ from ramiel_core.plan.simulate import Tables, simulate
 
 
 def moldable_plan(
-    narrow: Graph, wide: Graph, workers: int, threads: int, wide_threads: int
+    narrow: Graph,
+    wide: Graph,
+    workers: int,
+    threads: int,
+    wide_threads: int,
+    switch_ms: float = 0.0,
 ) -> tuple[Graph, Plan]:
     """Cut the graph where one value holds it together, and mold each section to its own best.
 
@@ -33,6 +38,8 @@ def moldable_plan(
         Side by side; `workers * threads` should not exceed `wide_threads`.
     threads, wide_threads : int
         Inside each operator.
+    switch_ms : float
+        What a wide section between two others costs, beside its operators.
 
     Returns
     -------
@@ -66,30 +73,39 @@ def moldable_plan(
     )
     task_parallel = ended(plan, narrow, merging)
     facts = replace(task_parallel, rejected_makespan_ms=None)
-    one_worker = replace(facts, clusters=(tuple(narrow.index),), moves=0)
-    ends = (narrow, task_parallel), _molded(narrow, wide, one_worker, narrow.index)
-    best = min(ends, key=_makespan_ms)
-    placed, names = _mixture(_sections(narrow, wide, tables, beside), beside)
-    clusters = placed.clusters(tables)
-    wide_names = {tables.names[v] for v in names}
-    mixed = _molded(narrow, wide, replace(facts, clusters=clusters), wide_names)
-    return mixed if _makespan_ms(mixed) * PAYS <= _makespan_ms(best) else best
+    placed, names = _mixture(_sections(narrow, wide, tables, beside), beside, switch_ms)
+    mixture = replace(facts, clusters=placed.clusters(tables))
+    graph, mixed = _molded(narrow, wide, mixture, {tables.names[v] for v in names}, switch_ms)
+    if mixed.makespan_ms * PAYS <= min(task_parallel.makespan_ms, wide.t1_ms):
+        return graph, mixed
+    if wide.t1_ms < task_parallel.makespan_ms:
+        one_worker = replace(facts, clusters=(tuple(narrow.index),), moves=0)
+        return _molded(narrow, wide, one_worker, narrow.index)
+    return narrow, task_parallel
 
 
-def _makespan_ms(planned: tuple[Graph, Plan]) -> float:
-    return planned[1].makespan_ms
-
-
-def _molded(narrow: Graph, wide: Graph, plan: Plan, names: Collection[str]) -> tuple[Graph, Plan]:
+def _molded(
+    narrow: Graph, wide: Graph, plan: Plan, names: Collection[str], switch_ms: float = 0.0
+) -> tuple[Graph, Plan]:
     """The plan with the operators `names` wide, and the graph that it is predicted from."""
-    nodes = tuple(wide[n.name] if n.name in names else n for n in narrow.nodes)
+    switched = {
+        name
+        for cluster in plan.clusters
+        for before, name in pairwise(cluster)
+        if name in names and before not in names
+    }
+    molded = {
+        name: replace(wide[name], switch_ms=switch_ms if name in switched else 0.0)
+        for name in names
+    }
+    nodes = tuple(molded.get(node.name, node) for node in narrow.nodes)
     graph = replace(narrow, nodes=nodes)
-    molded = replace(
+    plan = replace(
         plan,
         wide=tuple(n.name for n in nodes if n.name in names),
         critical_path=critical_path(graph, distance_to_end(graph)),
     )
-    return graph, revalued(molded, graph)
+    return graph, revalued(plan, graph)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +118,9 @@ class _Section:
     beside_ms: float  # as clusters side by side
 
     @property
-    def is_wide(self) -> bool:
-        """Whether that is the shortest."""
-        return self.wide_ms < min(self.narrow_ms, self.beside_ms)
+    def not_wide_ms(self) -> float:
+        """The shorter of the two other ways."""
+        return min(self.narrow_ms, self.beside_ms)
 
 
 def _sections(narrow: Graph, wide: Graph, tables: Tables, beside: Placement) -> list[_Section]:
@@ -128,16 +144,41 @@ def _sections(narrow: Graph, wide: Graph, tables: Tables, beside: Placement) -> 
     ]
 
 
-def _mixture(sections: Sequence[_Section], beside: Placement) -> tuple[Placement, set[int]]:
+def _widths(sections: Sequence[_Section], switch_ms: float) -> list[bool]:
+    """Which sections to run wide, so that all of them and the switches take the shortest time.
+
+    By dynamic programming: the best way to the end of each section, once if it is not wide, once
+    if it is.
+    """
+    narrow_ms = wide_ms = 0.0
+    was_wide: list[tuple[bool, bool]] = []  # the section before, on the best way to either
+    for section in sections:
+        switched_ms = narrow_ms + (switch_ms if was_wide else 0.0)  # before the first is nothing
+        was_wide.append((wide_ms < narrow_ms, wide_ms <= switched_ms))
+        narrow_ms, wide_ms = (
+            min(narrow_ms, wide_ms) + section.not_wide_ms,
+            min(switched_ms, wide_ms) + section.wide_ms,
+        )
+    widths = []
+    is_wide = wide_ms < narrow_ms
+    for before in reversed(was_wide):
+        widths.append(is_wide)
+        is_wide = before[is_wide]
+    return widths[::-1]
+
+
+def _mixture(
+    sections: Sequence[_Section], beside: Placement, switch_ms: float
+) -> tuple[Placement, set[int]]:
     """Each section the way that is shortest: who runs what, and which operators are wide."""
     homes: list[int] = []
     wide: set[int] = set()
-    for section in sections:
+    for section, is_wide in zip(sections, _widths(sections, switch_ms), strict=True):
         placed = beside.worker_of[section.span.start : section.span.stop]
         home = homes[-1] if homes else placed[0]
-        if section.is_wide:
+        if is_wide:
             wide.update(section.span)
-        if section.is_wide or section.narrow_ms < section.beside_ms:
+        if is_wide or section.narrow_ms < section.beside_ms:
             homes += [home] * len(placed)
             continue
         # Workers are alike: two change names where the section before ended on another one.

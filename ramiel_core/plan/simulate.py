@@ -2,8 +2,9 @@
 
 The model: a worker runs its operators in order. Before one that reads another worker's value
 it waits for it. After one that another worker reads it copies the value out once
-(`send_ms - signal_ms`), then goes on while the signal travels (`signal_ms`). Every worker has
-its own core; while others compute as well, an operator takes longer by its `crowding`.
+(`send_ms - signal_ms`), then goes on while the signal travels (`signal_ms`). Before one that
+needs another number of threads it changes that (`switch_ms`). Every worker has its own core; while
+others compute as well, an operator takes longer by its `crowding`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def simulate(graph: Graph, clusters: Sequence[Sequence[str]]) -> Timeline:
     Returns
     -------
     Timeline
-        Bars in ms by worker: compute, copy, and wait wherever a worker had to.
+        Bars in ms by worker: compute, copy, wait wherever a worker had to, and dispatch where it
+        changes its thread count.
 
     Raises
     ------
@@ -46,7 +48,7 @@ class _Computing:
 
     node: OpNode
     began_ms: float
-    left_ms: float  # that it would still take alone, at `since_ms`
+    left_ms: float  # that it would still take alone, a switch included, at `since_ms`
     since_ms: float
 
 
@@ -110,7 +112,10 @@ class _Simulation:
         if late is not None and now_ms > self.free_ms[worker]:
             self.bars[worker].append(Bar(worker, late, "wait", self.free_ms[worker], now_ms))
         node = self.graph[self.left[worker].popleft()]
-        self.computing[worker] = _Computing(node, now_ms, node.cost_ms, now_ms)
+        began_ms = now_ms + node.switch_ms
+        if node.switch_ms:
+            self.bars[worker].append(Bar(worker, name, "dispatch", now_ms, began_ms))
+        self.computing[worker] = _Computing(node, began_ms, node.switch_ms + node.cost_ms, now_ms)
         self.pace(worker, now_ms)
 
     def finish(self, worker: int, now_ms: float) -> None:

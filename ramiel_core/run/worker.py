@@ -21,6 +21,7 @@ from ramiel_core.run.weave import weave_progress, weave_stamps
 
 REPORT_BYTES = 4096
 PR_SET_PDEATHSIG = 1
+PART_ITEMS = 1 << 16  # of which an operator surely gives so many to each thread
 
 
 def serve(
@@ -112,7 +113,7 @@ def _open_pool(cores: tuple[int, ...], threads: int) -> None:
     if threads == 1:
         return
     before = threads_now()
-    torch.ones(threads, 1 << 16).sqrt_()  # large enough for every thread to get a part
+    torch.ones(threads, PART_ITEMS).sqrt_()
     for i, thread in enumerate(sorted(threads_now() - before), start=1):
         os.sched_setaffinity(thread, cores[i % len(cores) :][:1])
 

@@ -22,6 +22,7 @@ from ramiel_core.plan.planner import sequential_plan
 from ramiel_core.run import host
 from ramiel_core.run.bench import agreement, same_bits
 from ramiel_core.run.forked import Team
+from ramiel_core.run.profile import switch_cost
 from tests.graphs import any_order_plan, computing, dealt_plan, shape
 from tests.run.modules import expected, make
 
@@ -398,3 +399,18 @@ def compared(module: Any, inputs: tuple[torch.Tensor, ...], name: str) -> dict[s
             "crossing": sum(c.receivers != (-1,) for c in program.channels),
         }
     return found
+
+
+# --- what is measured of a host ---------------------------------------------------------------
+
+
+def switch_costs(delay_ms: float) -> dict[str, float]:
+    """What switching costs by `switch_cost`, where raising the thread count takes so much longer."""
+    raised = torch.set_num_threads
+
+    def slowly(threads: int) -> None:
+        time.sleep(delay_ms / 1e3 * (threads > 1))
+        raised(threads)
+
+    torch.set_num_threads = slowly
+    return {"to the same count": switch_cost(2, 2), "to two": switch_cost(1, 2)}
