@@ -33,7 +33,9 @@ def serve(
         cores += tuple(core for core in host.cores() if core not in cores)
     _open_pool(cores, max(threads, program.wide_threads))
     weights = prepared(program, weights, worker, threads)  # libraries start threads of their own
-    os.sched_setaffinity(0, cores[:1])
+    # OpenMP ends threads in a section of fewer, and starts them anew where this one may run.
+    renewed = 1 < threads < program.wide_threads
+    os.sched_setaffinity(0, cores if renewed else cores[:1])
     torch.set_num_threads(threads)
     shared.done.release()
     number, mode, at = shared.number, shared.mode, shared.at[worker]
