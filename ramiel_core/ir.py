@@ -408,7 +408,7 @@ class Plan:
 
 
 BarKind = Literal["compute", "copy", "wait", "dispatch"]
-"""`dispatch`: nothing that the program says; the worker wakes, or Python gets to the next line."""
+"""`dispatch`: the worker wakes, Python gets to the next line, or the thread count changes."""
 
 
 @dataclass(frozen=True, slots=True)
