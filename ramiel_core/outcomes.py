@@ -70,7 +70,9 @@ def html_of(*records: Mapping[str, Any]) -> str:
 
 
 def recalibrate(report: Report) -> Graph:
-    """Make the operator costs of a benchmark's own minutes the measured costs of its model.
+    """Make what operators cost in a benchmark's own minutes the measured costs of its model.
+
+    Alone, and beside others where the benchmark has measured that; sends keep their costs.
 
     Returns
     -------
@@ -95,6 +97,8 @@ def recalibrate(report: Report) -> Graph:
             f"benchmark here again."
         )
     found = replace(known, cost_ms=report.operator_ms)
+    if report.crowd > 1:
+        found = replace(found, crowding=report.crowding, crowd=report.crowd)
     weighed = weigh_measured(graph, found)
     cost_cache.save(graph, host.identity(), threads, found)
     return weighed

@@ -33,7 +33,7 @@ from ramiel_core.plan.moldable import moldable_plan
 from ramiel_core.plan.planner import fitting_planner, revalued, sequential_plan
 from ramiel_core.run import host
 from ramiel_core.run.forked import Team
-from ramiel_core.run.profile import operator_costs, send_line
+from ramiel_core.run.profile import operator_costs, send_line, switch_cost
 
 Tell = Callable[..., None]
 
@@ -78,6 +78,7 @@ class Workshop:
         self.parcel, self.tell, self.signals = parcel, tell, signals
         self.clone, self.by_hand = clone, by_hand
         self._weighed: dict[tuple[str, int], Graph] = {}
+        self._switch_ms: dict[tuple[int, int], float] = {}
         self._anchor_ms = 0.0  # eager operators on one thread, when first costs were measured
         self.calls: dict[str, dict[str, str]] = {}  # chosen, by family and threads, by operator
 
@@ -85,6 +86,13 @@ class Workshop:
     def send(self) -> SendLine:
         """What a send costs here."""
         return SendLine(*send_line(self.signals))
+
+    def switch_ms(self, threads: int, wide_threads: int) -> float:
+        """What a section of another thread count costs here, beside its operators."""
+        counts = threads, wide_threads
+        if counts not in self._switch_ms:
+            self._switch_ms[counts] = switch_cost(*counts, self.signals)
+        return self._switch_ms[counts]
 
     def family(self, kernels: str) -> tuple[Graph, Mapping[str, Any]]:
         """The model's graph, unweighed, and its weights under one kernel family."""
@@ -165,7 +173,8 @@ class Workshop:
         elif c.planner == MOLDABLE:
             most = min(len(host.cores()), c.workers * c.threads)
             wide = self.weighed(c.kernels, most)
-            graph, plan = moldable_plan(graph, wide, c.workers, c.threads, most)
+            switch_ms = self.switch_ms(c.threads, most)
+            graph, plan = moldable_plan(graph, wide, c.workers, c.threads, most, switch_ms)
         else:
             planned = partial(plan_of, graph, c.workers, c.planner)
             leaves_threads = fitting_planner(graph, c.planner).leaves_threads

@@ -19,7 +19,7 @@ SPENT_ON: dict[BarKind, str] = {
     "compute": "Operators on the chain of events that decided the time of this run.",
     "copy": "Copying values of that chain into shared memory, for other workers.",
     "wait": "From publishing a value until the waiting worker went on: the signal's way.",
-    "dispatch": "Nothing of the program: workers wake up, the caller notices the end.",
+    "dispatch": "Workers wake up or change their thread count, the caller notices the end.",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -34,9 +35,12 @@ class SendLine:
         return self.copy_call_ms + size_bytes / self.bytes_per_ms + self.signal_ms
 
 
+FREE = SendLine(signal_ms=0.0, bytes_per_ms=math.inf, copy_call_ms=0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was measured of a graph on a host, by operator name."""
+    """What was measured of a graph on a host, or is assumed of it, by operator name."""
 
     cost_ms: Mapping[str, float]
     send: SendLine
@@ -46,8 +50,7 @@ class Measured:
 
 def weigh_unit(graph: Graph) -> Graph:
     """Every operator costs 1, every send 0: the shape of the graph alone."""
-    nodes = tuple(replace(n, cost_ms=1.0, send_ms=0.0) for n in graph.nodes)
-    return replace(graph, nodes=nodes, cost_model="unit", signal_ms=0.0, crowd=1)
+    return _weigh(graph, Measured(dict.fromkeys(graph.index, 1.0), FREE), "unit")
 
 
 def weigh_flops(graph: Graph) -> Graph:
@@ -61,8 +64,8 @@ def weigh_flops(graph: Graph) -> Graph:
     .. [1] S. Williams, A. Waterman, D. Patterson, "Roofline: an insightful visual performance
        model for multicore architectures", CACM 52(4), 2009.
     """
-    line = SendLine()
-    return _weigh(graph, {n.name: _roofline_ms(n) for n in graph.nodes}, line, "flops")
+    costs = {n.name: _roofline_ms(n) for n in graph.nodes}
+    return _weigh(graph, Measured(costs, SendLine()), "flops")
 
 
 def weigh_measured(graph: Graph, found: Measured) -> Graph:
@@ -73,9 +76,7 @@ def weigh_measured(graph: Graph, found: Measured) -> Graph:
     GraphError
         Where an operator was not measured.
     """
-    weighed = _weigh(graph, found.cost_ms, found.send, "measured")
-    nodes = tuple(replace(n, crowding=found.crowding.get(n.name, 0.0)) for n in weighed.nodes)
-    return replace(weighed, nodes=nodes, crowd=found.crowd)
+    return _weigh(graph, found, "measured")
 
 
 def reweigh(
@@ -92,12 +93,22 @@ def _roofline_ms(node: OpNode) -> float:
     return CALL_MS + max(node.flops / FLOPS_PER_MS, traffic / BYTES_PER_MS)
 
 
-def _weigh(graph: Graph, cost_ms: Mapping[str, float], line: SendLine, model: str) -> Graph:
-    missing = [n.name for n in graph.nodes if n.name not in cost_ms]
+def _weigh(graph: Graph, found: Measured, model: str) -> Graph:
+    missing = [n.name for n in graph.nodes if n.name not in found.cost_ms]
     if missing:
         raise GraphError(
             f"{len(missing)} operators have no {model} cost, {missing[0]!r} the first of them. "
             f"Measure again: `python -m ramiel_core analyze MODEL --cost measured --refresh`."
         )
-    nodes = tuple(replace(n, cost_ms=cost_ms[n.name], send_ms=line.send_ms(n)) for n in graph.nodes)
-    return replace(graph, nodes=nodes, cost_model=model, signal_ms=line.signal_ms, crowd=1)
+    nodes = tuple(
+        replace(
+            n,
+            cost_ms=found.cost_ms[n.name],
+            send_ms=found.send.send_ms(n),
+            crowding=found.crowding.get(n.name, 0.0),
+        )
+        for n in graph.nodes
+    )
+    return replace(
+        graph, nodes=nodes, cost_model=model, signal_ms=found.send.signal_ms, crowd=found.crowd
+    )

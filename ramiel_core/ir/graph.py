@@ -89,6 +89,7 @@ class OpNode:
     returns_tuple: bool = False
     is_view: bool = False  # its output shares memory with an input
     crowding: float = 0.0  # how much longer it takes beside `Graph.crowd - 1` others, as a share
+    switch_ms: float = 0.0  # to change the thread count of its worker, and back, where a plan does
     aliases: tuple[str, ...] = ()  # inputs in whose memory its output may lie
     flops: int = 0
     read_bytes: int = 0  # inputs and parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ramiel_core.ir.job import Job
@@ -37,6 +37,8 @@ class Report:
     removed_constants: tuple[str, ...] = ()
     removed_dead: tuple[str, ...] = ()
     cloned: tuple[str, ...] = ()  # clones by their own names
+    crowding: Mapping[str, float] = field(default_factory=dict)  # as `operator_ms`; unnamed: 0
+    crowd: int = 1  # workers side by side when `crowding` was measured; 1: it was not
 
     def run(self, label: str) -> Run | None:
         """The run with this label, if it was made."""

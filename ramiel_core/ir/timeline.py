@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 BarKind = Literal["compute", "copy", "wait", "dispatch"]
-"""`dispatch`: nothing that the program says; the worker wakes, or Python gets to the next line."""
+"""`dispatch`: the worker wakes, Python gets to the next line, or the thread count changes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan.distance import critical_path, distance_to_end
-from ramiel_core.plan.planner import fixpoint_of, revalued
-from ramiel_core.plan.refine import refine
+from ramiel_core.plan.planner import PAYS, ended, fixpoint_of, revalued
+from ramiel_core.plan.refine import Placement, refine
+from ramiel_core.plan.simulate import Tables, simulate
 
 
 def moldable_plan(
-    narrow: Graph, wide: Graph, workers: int, threads: int, wide_threads: int
+    narrow: Graph,
+    wide: Graph,
+    workers: int,
+    threads: int,
+    wide_threads: int,
+    switch_ms: float = 0.0,
 ) -> tuple[Graph, Plan]:
     """Cut the graph where one value holds it together, and mold each section to its own best.
 
     Stems and joins scale well over threads, modules of many small operators over workers. A
-    section is run either wide, by one worker with `wide_threads` threads while the others sleep,
-    or as clusters side by side. Sequential with all threads and pure task parallelism are the
-    two ends of it.
+    section is run wide, by one worker with `wide_threads` threads while the others sleep; or as
+    clusters side by side, which slow each other by their `crowding`; or, where neither helps, by
+    one worker with `threads` threads. Sequential with all threads and pure task parallelism are
+    the two ends of it. A mixture has to be predicted faster than both by `PAYS`.
 
     Parameters
     ----------
@@ -29,13 +38,16 @@ def moldable_plan(
         Side by side; `workers * threads` should not exceed `wide_threads`.
     threads, wide_threads : int
         Inside each operator.
+    switch_ms : float
+        What a wide section between two others costs, beside its operators.
 
     Returns
     -------
     graph : Graph
         Each operator with the cost and the call of the way it runs.
     plan : Plan
-        `wide` names the operators that run with all threads.
+        `wide` names the operators that run with all threads. Predicted never to be slower than
+        `wide` on one worker, nor than what `make_plan` makes of `narrow`.
 
     References
     ----------
@@ -50,22 +62,127 @@ def moldable_plan(
     merging = fixpoint_of(narrow, record=True)
     merging.to_workers(workers)
     tables = merging.tables
-    wide_ms = [wide[name].cost_ms for name in tables.names]
-    found = refine(tables, merging.worker_of(), len(merging.members), wide_ms)
-    names = frozenset(tables.names[v] for v in found.wide)
-    nodes = tuple(wide[n.name] if n.name in names else n for n in narrow.nodes)
-    graph = replace(narrow, nodes=nodes)
-    clusters = found.clusters(tables)
+    beside = refine(tables, merging.worker_of(), len(merging.members))
     plan = Plan(
-        clusters,
+        beside.clusters(tables),
         steps=tuple(merging.steps),
         planner="moldable",
         threads=threads,
-        wide=tuple(n.name for n in graph.nodes if n.name in names),
         wide_threads=wide_threads,
-        moves=found.moves,
-        linear=tuple(merging.linear),
-        fixpoint=merging.fixpoint,
+        moves=beside.moves,
+    )
+    task_parallel = ended(plan, narrow, merging)
+    facts = replace(task_parallel, rejected_makespan_ms=None)
+    placed, names = _mixture(_sections(narrow, wide, tables, beside), beside, switch_ms)
+    mixture = replace(facts, clusters=placed.clusters(tables))
+    graph, mixed = _molded(narrow, wide, mixture, {tables.names[v] for v in names}, switch_ms)
+    if mixed.makespan_ms * PAYS <= min(task_parallel.makespan_ms, wide.t1_ms):
+        return graph, mixed
+    if wide.t1_ms < task_parallel.makespan_ms:
+        one_worker = replace(facts, clusters=(tuple(narrow.index),), moves=0)
+        return _molded(narrow, wide, one_worker, narrow.index)
+    return narrow, task_parallel
+
+
+def _molded(
+    narrow: Graph, wide: Graph, plan: Plan, names: Collection[str], switch_ms: float = 0.0
+) -> tuple[Graph, Plan]:
+    """The plan with the operators `names` wide, and the graph that it is predicted from."""
+    switched = {
+        name
+        for cluster in plan.clusters
+        for before, name in pairwise(cluster)
+        if name in names and before not in names
+    }
+    molded = {
+        name: replace(wide[name], switch_ms=switch_ms if name in switched else 0.0)
+        for name in names
+    }
+    nodes = tuple(molded.get(node.name, node) for node in narrow.nodes)
+    graph = replace(narrow, nodes=nodes)
+    plan = replace(
+        plan,
+        wide=tuple(n.name for n in nodes if n.name in names),
         critical_path=critical_path(graph, distance_to_end(graph)),
     )
     return graph, revalued(plan, graph)
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """What only one value reaches from before, up to the next such value, and its times."""
+
+    span: range  # of its operators, by number
+    narrow_ms: float  # on one worker, with the threads of a worker
+    wide_ms: float  # on one worker, with all threads
+    beside_ms: float  # as clusters side by side
+
+    @property
+    def not_wide_ms(self) -> float:
+        """The shorter of the two other ways."""
+        return min(self.narrow_ms, self.beside_ms)
+
+
+def _sections(narrow: Graph, wide: Graph, tables: Tables, beside: Placement) -> list[_Section]:
+    """Times of all sections; the very first operator is one, which stands before the others.
+
+    Only one value passes from a section to the next, so a section takes as long whatever the
+    others do, and all times side by side, contention included, are read from one timeline.
+    """
+    timeline = simulate(narrow, beside.clusters(tables))
+    ended_ms = {bar.name: bar.end_ms for bar in timeline.bars if bar.kind == "compute"}
+    done_ms = [0.0, *accumulate((ended_ms[name] for name in tables.names), max)]
+    spans = [range(1), *(range(first + 1, last + 1) for first, last in tables.sections())]
+    return [
+        _Section(
+            span,
+            sum(narrow[tables.names[v]].cost_ms for v in span),
+            sum(wide[tables.names[v]].cost_ms for v in span),
+            done_ms[span.stop] - done_ms[span.start],
+        )
+        for span in spans
+    ]
+
+
+def _widths(sections: Sequence[_Section], switch_ms: float) -> list[bool]:
+    """Which sections to run wide, so that all of them and the switches take the shortest time.
+
+    By dynamic programming: the best way to the end of each section, once if it is not wide, once
+    if it is.
+    """
+    narrow_ms = wide_ms = 0.0
+    was_wide: list[tuple[bool, bool]] = []  # the section before, on the best way to either
+    for section in sections:
+        switched_ms = narrow_ms + (switch_ms if was_wide else 0.0)  # before the first is nothing
+        was_wide.append((wide_ms < narrow_ms, wide_ms <= switched_ms))
+        narrow_ms, wide_ms = (
+            min(narrow_ms, wide_ms) + section.not_wide_ms,
+            min(switched_ms, wide_ms) + section.wide_ms,
+        )
+    widths = []
+    is_wide = wide_ms < narrow_ms
+    for before in reversed(was_wide):
+        widths.append(is_wide)
+        is_wide = before[is_wide]
+    return widths[::-1]
+
+
+def _mixture(
+    sections: Sequence[_Section], beside: Placement, switch_ms: float
+) -> tuple[Placement, set[int]]:
+    """Each section the way that is shortest: who runs what, and which operators are wide."""
+    homes: list[int] = []
+    wide: set[int] = set()
+    for section, is_wide in zip(sections, _widths(sections, switch_ms), strict=True):
+        placed = beside.worker_of[section.span.start : section.span.stop]
+        home = homes[-1] if homes else placed[0]
+        if is_wide:
+            wide.update(section.span)
+        if is_wide or section.narrow_ms < section.beside_ms:
+            homes += [home] * len(placed)
+            continue
+        # Workers are alike: two change names where the section before ended on another one.
+        before = beside.worker_of[max(0, section.span.start - 1)]
+        swap = {before: home, home: before}
+        homes += [swap.get(worker, worker) for worker in placed]
+    return replace(beside, worker_of=homes), wide

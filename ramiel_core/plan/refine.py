@@ -25,7 +25,6 @@ class Placement:
     worker_of: list[int]
     makespan_ms: float
     moves: int = 0
-    wide: frozenset[int] = frozenset()  # operators that run with all threads, nobody beside them
 
     def clusters(self, tables: Tables) -> tuple[tuple[str, ...], ...]:
         """Names by worker, in run order, the one with the earliest operator first."""
@@ -39,7 +38,6 @@ def refine(
     tables: Tables,
     worker_of: Sequence[int],
     workers: int,
-    wide_ms: Sequence[float] | None = None,
     visits: int = VISITS,
 ) -> Placement:
     """Move blocks between workers, and within the run order, while the prediction gets shorter.
@@ -66,16 +64,13 @@ def refine(
         Where to start, by number of the operator.
     workers : int
         They are numbered from 0.
-    wide_ms : sequence of float, optional
-        What each operator costs with the threads of all workers. A section then runs either side
-        by side or wide, whichever is predicted faster: a moldable plan.
     visits : int
         Operators visited by all tries together.
 
     Returns
     -------
     Placement
-        Never longer than the start, nor than everything wide.
+        Never longer than the start, where nobody slows others down.
     """
     count = len(tables.names)
     start = Placement(list(range(count)), list(worker_of), tables.makespan_ms(worker_of, workers))
@@ -83,32 +78,16 @@ def refine(
     order: list[int] = list(range(min(1, count)))
     homes = list(worker_of)
     moves = 0
-    wide: set[int] = set()
     for first, last in tables.sections():
         part = tables.part(first, last)
         found = _anneal(part, worker_of[first : last + 1], workers, visits // count, draw)
         # Workers are alike: two change names where the section before ended on another one.
-        beside_ms = found.makespan_ms - part.cost_ms[0]  # which the section before has paid
-        if wide_ms is not None and sum(wide_ms[first + 1 : last + 1]) < beside_ms:
-            homes[first + 1 : last + 1] = [homes[first]] * (last - first)
-            wide.update(range(first + 1, last + 1))
-            order += range(first + 1, last + 1)
-            continue
         swap = {worker_of[first]: homes[first], homes[first]: worker_of[first]}
         homes[first : last + 1] = [swap.get(worker, worker) for worker in found.worker_of]
         order += [first + v for v in found.order[1:]]
         moves += found.moves
-    if wide_ms is not None and count and wide_ms[0] < tables.cost_ms[0]:
-        wide.add(0)  # the very first operator stands before all sections
-    mixed = tables if wide_ms is None else tables.with_costs(wide, wide_ms)
-    found = Placement(
-        order, homes, mixed.makespan_ms(homes, workers, order), moves, frozenset(wide)
-    )
-    candidates = [start, found]
-    if wide_ms is not None:
-        everything = frozenset(range(count))
-        candidates.append(Placement(list(range(count)), [0] * count, sum(wide_ms), wide=everything))
-    return min(candidates, key=lambda placement: placement.makespan_ms)
+    found = Placement(order, homes, tables.makespan_ms(homes, workers, order), moves)
+    return min(start, found, key=lambda placement: placement.makespan_ms)
 
 
 def _blocks(tables: Tables) -> list[list[int]]:

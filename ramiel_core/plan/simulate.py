@@ -2,16 +2,17 @@
 
 The model: a worker runs its operators in order. Before one that reads another worker's value
 it waits for it. After one that another worker reads it copies the value out once
-(`send_ms - signal_ms`), then goes on while the signal travels (`signal_ms`). Every worker has
-its own core; while others compute as well, an operator takes longer by its `crowding`.
+(`send_ms - signal_ms`), then goes on while the signal travels (`signal_ms`). Before one that
+needs another number of threads it changes that (`switch_ms`). Every worker has its own core; while
+others compute as well, an operator takes longer by its `crowding`.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from ramiel_core.errors import PlanError
 from ramiel_core.ir import Bar, Graph, OpNode, Timeline
@@ -30,7 +31,8 @@ def simulate(graph: Graph, clusters: Sequence[Sequence[str]]) -> Timeline:
     Returns
     -------
     Timeline
-        Bars in ms by worker: compute, copy, and wait wherever a worker had to.
+        Bars in ms by worker: compute, copy, wait wherever a worker had to, and dispatch where it
+        changes its thread count.
 
     Raises
     ------
@@ -46,7 +48,7 @@ class _Computing:
 
     node: OpNode
     began_ms: float
-    left_ms: float  # that it would still take alone, at `since_ms`
+    left_ms: float  # that it would still take alone, a switch included, at `since_ms`
     since_ms: float
 
 
@@ -110,7 +112,10 @@ class _Simulation:
         if late is not None and now_ms > self.free_ms[worker]:
             self.bars[worker].append(Bar(worker, late, "wait", self.free_ms[worker], now_ms))
         node = self.graph[self.left[worker].popleft()]
-        self.computing[worker] = _Computing(node, now_ms, node.cost_ms, now_ms)
+        began_ms = now_ms + node.switch_ms
+        if node.switch_ms:
+            self.bars[worker].append(Bar(worker, name, "dispatch", now_ms, began_ms))
+        self.computing[worker] = _Computing(node, began_ms, node.switch_ms + node.cost_ms, now_ms)
         self.pace(worker, now_ms)
 
     def finish(self, worker: int, now_ms: float) -> None:
@@ -200,11 +205,6 @@ class Tables:
             signal_ms=self.signal_ms,
         )
 
-    def with_costs(self, changed: Collection[int], cost_ms: Sequence[float]) -> Tables:
-        """The same, where the `changed` operators cost what `cost_ms` says."""
-        mixed = (cost_ms[v] if v in changed else own for v, own in enumerate(self.cost_ms))
-        return replace(self, cost_ms=tuple(mixed))
-
     def path_ms(self) -> float:
         """Longest path with free sends: no placement is shorter."""
         left_ms: list[float] = [0.0] * len(self.names)
@@ -216,7 +216,7 @@ class Tables:
     def makespan_ms(
         self, worker_of: Sequence[int], workers: int, order: Sequence[int] | None = None
     ) -> float:
-        """What `simulate` predicts, without bars; `worker_of` by number of the operator.
+        """What `simulate` predicts, without bars and contention; `worker_of` by number.
 
         Workers run in the order of the numbers, or in `order`, which has to be topological.
         """

@@ -59,6 +59,8 @@ def summarize(
         "bound": _bound(plan, asked),
         "equal": sequential.equal and parallel.equal,
         "operator_ms": {node.name: node.cost_ms for node in graph.nodes},
+        "crowding": {node.name: node.crowding for node in graph.nodes if node.crowding},
+        "crowd": graph.crowd,
         "predicted": timelines[0],
         "measured": timelines[1],
         "host": host,
@@ -155,6 +157,8 @@ def record(report: Report) -> dict[str, Any]:
         "clusters_merged": plan.fixpoint,
         "runs": [{**asdict(run), "quartiles_ms": list(quartiles_ms(run))} for run in report.runs],
         "operator_ms": dict(report.operator_ms),
+        "crowding": dict(report.crowding),
+        "crowd": report.crowd,
         "predicted": _timeline(report.predicted),
         "measured": _timeline(report.measured),
         "host": dict(report.host),
@@ -188,6 +192,8 @@ def report_from(found: Mapping[str, Any]) -> Report:
         verdict=found["verdict"],
         host=found["host"],
         warnings=tuple(found["warnings"]),
+        crowding=found.get("crowding", {}),  # missing in records of older versions, too
+        crowd=found.get("crowd", 1),
         **{name: tuple(found.get(name, ())) for name in REWRITTEN},
     )
 

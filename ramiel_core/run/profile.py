@@ -6,6 +6,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,15 @@ import torch
 from ramiel_core.ir import Channel, Layout, Program, TensorSpec, Timeline
 from ramiel_core.run.channels import SignalKind
 from ramiel_core.run.forked import Team
+from ramiel_core.run.worker import PART_ITEMS
 
 WARM_UPS = 3
 LEAST_ROUNDS, MOST_ROUNDS = 5, 21
 BUDGET_S = 3.0  # for the rounds of one model, beyond the least
 SEND_BYTES = (4096, 65536, 262144, 1048576, 4194304)
 SEND_ROUNDS = 15
+SWITCHES = 8  # wide sections of the program that measures what one costs
+SWITCH_ROUNDS = 15
 GAP_S = 0.003  # between teams: OpenMP threads of the last one spin that long, then sleep
 PAUSE_S = 0.001  # between sends: a receiver that waits that long is asleep, as in a real run
 
@@ -123,3 +127,87 @@ def _busy(value: torch.Tensor) -> torch.Tensor:
     while time.perf_counter() < ends:
         work = work @ work
     return value.fill_(1.0)
+
+
+def switch_cost(threads: int, wide_threads: int, signals: SignalKind = "fast") -> float:
+    """What it costs to run a section wide between two that are not, beside its operators.
+
+    Its worker raises its thread count, its first operator wakes threads that have gone to sleep,
+    and after its last one these spin on cores whose own workers are woken meanwhile.
+
+    Parameters
+    ----------
+    threads, wide_threads : int
+        Of each worker outside, and of the one worker inside such a section.
+    signals : {"fast", "queue"}
+        How workers signal.
+
+    Returns
+    -------
+    float
+        Milliseconds, the median over rounds; 0 where the two counts are equal.
+    """
+    if threads == wide_threads:
+        return 0.0
+    with ExitStack() as stack:
+        teams = []
+        for operators in range(3):
+            program, weights = _switching_program(operators, threads, wide_threads)
+            team = Team(program, weights, (torch.zeros(1),), threads=threads, signals=signals)
+            teams.append(stack.enter_context(team))
+        rounds = [_in_turn(teams) for _ in range(WARM_UPS + SWITCH_ROUNDS)]
+    # The second operator of a section finds all threads awake: that is what one takes by itself.
+    costs = [(one - none) - (two - one) for none, one, two in rounds[WARM_UPS:]]
+    return max(0.0, statistics.median(costs) / SWITCHES)
+
+
+def _in_turn(teams: Iterable[Team]) -> list[float]:
+    """Makespan in ms of one inference of each."""
+    found = []
+    for team in teams:
+        time.sleep(GAP_S)
+        found.append(team.run())
+    return found
+
+
+def _switching_program(
+    operators: int, threads: int, wide_threads: int
+) -> tuple[Program, dict[str, Any]]:
+    """Two clusters side by side, `SWITCHES` times, and before each time so many wide operators."""
+    leads, follows = [], []
+    for i in range(SWITCHES):
+        wide = [f'w{i}_{k} = w["wide"].sqrt_()' for k in range(operators)]
+        leads += [f"torch.set_num_threads({wide_threads})", *wide] if wide else []
+        leads.append(f'send("a{i}", w["value"])')
+        leads += [f"torch.set_num_threads({threads})"] if wide else []
+        leads += [f'o{i} = w["busy"]()', f'b{i} = receive("b{i}")']
+        follows += [f'a{i} = receive("a{i}")', f'b{i} = w["busy"]()', f'send("b{i}", b{i})']
+    source = (
+        f"import torch\n\n\n"
+        f'def cluster_0(w, receive, send, shared):\n    """Wide at times."""\n{_lines(leads)}\n\n'
+        f'\ndef cluster_1(w, receive, send, shared):\n    """Follows."""\n{_lines(follows)}\n\n'
+        f'\ndef result():\n    """Nothing."""\n'
+    )
+    spec = TensorSpec((1,), (1,), "float32")
+    ways = (("a", 0, 1), ("b", 1, 0))
+    channels = tuple(
+        Channel(f"{name}{i}", sender, (receiver,), (spec,))
+        for i in range(SWITCHES)
+        for name, sender, receiver in ways
+    )
+    program = Program(
+        "switches",
+        source,
+        2,
+        channels,
+        (("x", spec),),
+        Layout.apart(channels),
+        wide_threads=wide_threads,
+    )
+    value = torch.ones(1)
+    wide_value = torch.ones(wide_threads, PART_ITEMS)
+    return program, {"value": value, "wide": wide_value, "busy": lambda: _busy(value)}
+
+
+def _lines(statements: Iterable[str]) -> str:
+    return "\n".join(f"    {statement}" for statement in statements)

@@ -21,6 +21,7 @@ from ramiel_core.run.weave import weave_progress, weave_stamps
 
 REPORT_BYTES = 4096
 PR_SET_PDEATHSIG = 1
+PART_ITEMS = 1 << 16  # of which an operator surely gives so many to each thread
 
 
 def serve(
@@ -32,7 +33,9 @@ def serve(
         cores += tuple(core for core in host.cores() if core not in cores)
     _open_pool(cores, max(threads, program.wide_threads))
     weights = prepared(program, weights, worker, threads)  # libraries start threads of their own
-    os.sched_setaffinity(0, cores[:1])
+    # OpenMP ends threads in a section of fewer, and starts them anew where this one may run.
+    renewed = 1 < threads < program.wide_threads
+    os.sched_setaffinity(0, cores if renewed else cores[:1])
     torch.set_num_threads(threads)
     shared.done.release()
     number, mode, at = shared.number, shared.mode, shared.at[worker]
@@ -112,7 +115,7 @@ def _open_pool(cores: tuple[int, ...], threads: int) -> None:
     if threads == 1:
         return
     before = threads_now()
-    torch.ones(threads, 1 << 16).sqrt_()  # large enough for every thread to get a part
+    torch.ones(threads, PART_ITEMS).sqrt_()
     for i, thread in enumerate(sorted(threads_now() - before), start=1):
         os.sched_setaffinity(thread, cores[i % len(cores) :][:1])
 

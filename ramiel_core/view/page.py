@@ -22,7 +22,7 @@ KINDS: Mapping[BarKind, str] = {
     "compute": "computes an operator",
     "copy": "copies a value out",
     "wait": "waits for a value",
-    "dispatch": "wakes up, or gets to the next operator",
+    "dispatch": "wakes up, changes its thread count, or gets to the next operator",
 }
 
 

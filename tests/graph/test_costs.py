@@ -53,6 +53,16 @@ def test_weighing_changes_costs_and_nothing_else():
         assert weigh_unit(weighed).nodes == weigh_unit(plain).nodes
 
 
+def test_contention_belongs_to_measured_costs_and_goes_with_them():
+    measured = weigh_measured(GRAPH, Measured(COSTS, SendLine(), {"heavy": 0.5}, crowd=4))
+
+    assert [node.crowding for node in measured.nodes] == [0.0, 0.5, 0.0]
+    assert measured.crowd == 4
+    for weighed in (weigh_unit(measured), weigh_flops(measured)):
+        assert [node.crowding for node in weighed.nodes] == [0.0, 0.0, 0.0]
+        assert weighed.crowd == 1
+
+
 def test_an_operator_that_was_not_measured_is_named_with_what_to_do():
     with pytest.raises(
         GraphError,

@@ -54,6 +54,14 @@ def test_the_sender_goes_on_while_the_signal_travels():
     assert drawn(timeline) == "0o:a:0-1 0o:a:1-2 0o:b:2-3 1a:a:0-4 1o:c:4-5"
 
 
+def test_a_worker_that_changes_its_thread_count_does_so_before_the_operator():
+    a, b = Graph.parse("a:1 b:2<a").nodes
+    timeline = simulate(Graph((a, replace(b, switch_ms=0.5))), [["a", "b"]])
+
+    assert drawn(timeline) == "0o:a:0-1 0i:b:1-1.5 0o:b:1.5-3.5"
+    assert timeline.makespan_ms == 3.5
+
+
 def crowded(spec: str, crowd: int, **crowding: float) -> Graph:
     graph = replace(Graph.parse(spec), crowd=crowd)
     nodes = tuple(replace(n, crowding=crowding.get(n.name, 0.0)) for n in graph.nodes)

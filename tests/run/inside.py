@@ -16,12 +16,14 @@ import torch
 
 from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
-from ramiel_core.ir import Channel, Layout, Parcel, Plan, Program, TensorSpec
+from ramiel_core.ir import CALLER, Channel, Layout, Parcel, Plan, Program, TensorSpec
 from ramiel_core.model.trace import trace
 from ramiel_core.plan.planner import sequential_plan
 from ramiel_core.run import host
 from ramiel_core.run.bench import agreement, same_bits
 from ramiel_core.run.forked import Team
+from ramiel_core.run.profile import switch_cost
+from ramiel_core.run.worker import threads_now
 from tests.graphs import any_order_plan, computing, dealt_plan, shape
 from tests.run.modules import expected, make
 
@@ -398,3 +400,56 @@ def compared(module: Any, inputs: tuple[torch.Tensor, ...], name: str) -> dict[s
             "crossing": sum(c.receivers != (-1,) for c in program.channels),
         }
     return found
+
+
+# --- what is measured of a host ---------------------------------------------------------------
+
+
+def switch_costs(delay_ms: float) -> dict[str, float]:
+    """What switching costs by `switch_cost`, where raising the thread count takes so much longer."""
+    raised = torch.set_num_threads
+
+    def slowly(threads: int) -> None:
+        time.sleep(delay_ms / 1e3 * (threads > 1))
+        raised(threads)
+
+    torch.set_num_threads = slowly
+    return {"to the same count": switch_cost(2, 2), "to two": switch_cost(1, 2)}
+
+
+def crowded_onto_one_core() -> int:
+    """Threads of a worker that may run on its first core alone, after two other thread counts."""
+    source = '''
+import torch
+
+
+def cluster_0(w, receive, send, shared):
+    """As sections of 4, 2 and 4 threads do."""
+    torch.set_num_threads(4)
+    a = w["wide"].sqrt()
+    torch.set_num_threads(2)
+    b = w["wide"].sqrt()
+    torch.set_num_threads(4)
+    c = w["wide"].sqrt()
+    d = w["look"]()
+    send("d", d)
+
+
+def result(d):
+    """What was seen."""
+    return d
+'''
+
+    def look() -> torch.Tensor:
+        first = {host.cores()[0]}
+        held = [t for t in threads_now() - {os.getpid()} if os.sched_getaffinity(t) == first]
+        return torch.tensor([len(held), 0.0])
+
+    channels = (Channel("d", 0, (CALLER,), (PAIR,)),)
+    program = Program(
+        "sections", source, 1, channels, (("x", PAIR),), Layout.apart(channels), wide_threads=4
+    )
+    weights = {"wide": torch.ones(4, 1 << 16), "look": look}
+    with Team(program, weights, (torch.zeros(2),), threads=2) as team:
+        team.run()
+        return int(team.output()[0])

@@ -12,6 +12,7 @@ from itertools import pairwise
 import psutil
 import pytest
 
+from ramiel_core.run import host
 from tests.run import fresh, inside
 from tests.run.modules import MODULES
 
@@ -185,3 +186,9 @@ def test_tracing_and_running_a_model_start_no_thread_that_would_forbid_to_fork()
     found = fresh.call(inside.threads_after_tracing, ["branches", "branch_on_shape"])
 
     assert found == {"branches": 1, "branch_on_shape": 1}
+
+
+@pytest.mark.skipif(len(host.cores()) < 2, reason="with one core there is no other")
+def test_threads_that_a_wide_section_starts_anew_are_not_held_on_their_callers_core():
+    """OpenMP ends those that a section of fewer threads does not need."""
+    assert fresh.call(inside.crowded_onto_one_core) < 2
