@@ -92,6 +92,14 @@ def inductor(task: Task) -> Infer:
     return lambda: compiled(*task.inputs)
 
 
+def onednn(task: Task) -> Infer:
+    """TorchScript whose graph goes to oneDNN's own compiler, as torch.jit offers it."""
+    torch.jit.enable_onednn_fusion(enabled=True)
+    traced = torch.jit.trace(task.module, task.inputs, check_trace=False)
+    function = torch.jit.freeze(traced)
+    return lambda: function(*task.inputs)
+
+
 def torchscript(task: Task) -> Infer:
     """torch.jit traced, frozen and optimised for inference."""
     traced = torch.jit.trace(task.module, task.inputs, check_trace=False)
@@ -231,7 +239,7 @@ def ramiel_eager(task: Task) -> Infer:
 
 def ramiel_torch(task: Task) -> Infer:
     """With everything that torch alone can run."""
-    return ramiel(task, ("eager", "fused"))
+    return ramiel(task, ("eager", "fused", "onednn"))
 
 
 def ramiel_auto(task: Task) -> Infer:
@@ -255,6 +263,7 @@ def ramiel_threads(task: Task) -> Infer:
 RECIPES: dict[str, Callable[[Task], Infer]] = {
     "eager": eager,
     "folded": folded,
+    "onednn": onednn,
     "inductor": inductor,
     "torchscript": torchscript,
     "jit_fork": jit_fork,
@@ -267,7 +276,7 @@ RECIPES: dict[str, Callable[[Task], Infer]] = {
     "ramiel_threads": ramiel_threads,
     "export": export,
 }
-TORCH_NATIVE = ("eager", "folded", "inductor", "torchscript", "jit_fork")
+TORCH_NATIVE = ("eager", "folded", "onednn", "inductor", "torchscript", "jit_fork")
 READ_ONNX = ("onnxruntime", "ort_parallel", "openvino")
 LAUNCHERS = ("ramiel_eager", "ramiel_torch", "ramiel_auto", "ramiel_threads")
 """Ramiel's own: their processes fork, and so start with one thread."""

@@ -24,6 +24,8 @@ KERNELS_SAY = {
     "thread each, outputs are equal bit for bit.",
     "fused": "torch's operators with batch norms folded into convolutions, activations and "
     "additions fused into them, and weights packed for the thread count.",
+    "onednn": "what a worker does between two messages is one graph of oneDNN, inside torch, with "
+    "weights frozen in. Needs nothing but torch.",
     "inductor": "what a worker does between two messages is compiled to C++ by torch.compile, "
     "weights frozen in. Needs g++, and half a minute or more before the first inference.",
     "onnxruntime": "what a worker does between two messages is one ONNX graph, run by ONNX "

@@ -18,7 +18,7 @@ import torch
 from ramiel_core.errors import ModelError, RamielError
 from ramiel_core.graph.costs import reweigh
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Job, Parcel, Plan, Report
-from ramiel_core.kernels import fused, inductor, onnx_runtime, open_vino
+from ramiel_core.kernels import fused, inductor, onednn, onnx_runtime, open_vino
 from ramiel_core.model import files, kinds, portable, untrusted
 from ramiel_core.pipeline import (
     LIBRARIES,
@@ -48,6 +48,7 @@ TORCH_KERNELS = ("eager", "fused")  # whose operators run one by one
 TOLERANCE: Mapping[str, float] = {
     "eager": 1e-5,  # only with several threads, which split sums in other places
     "fused": fused.TOLERANCE,
+    "onednn": onednn.TOLERANCE,
     "inductor": inductor.TOLERANCE,
     "onnxruntime": onnx_runtime.TOLERANCE,
     "openvino": open_vino.TOLERANCE,

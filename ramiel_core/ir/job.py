@@ -13,7 +13,7 @@ from ramiel_core.ir.model import Rewrites
 if TYPE_CHECKING:
     import torch
 
-KERNELS = ("eager", "fused", "inductor", "onnxruntime", "openvino")
+KERNELS = ("eager", "fused", "onednn", "inductor", "onnxruntime", "openvino")
 """Kernel families: what computes an operator, or a segment of them."""
 
 AUTO = "auto"

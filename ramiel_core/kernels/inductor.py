@@ -19,9 +19,9 @@ from torch import nn
 from ramiel_core.cache import cache_dir
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Recipe
-from ramiel_core.kernels.bound import Out, give_back_memory
+from ramiel_core.kernels.bound import give_back_memory
 from ramiel_core.kernels.segment import Segment
-from ramiel_core.kernels.statements import Statements, examples_of
+from ramiel_core.kernels.statements import Function, Statements, examples_of
 
 TOLERANCE = 1e-4
 """Of the largest value: batch norm is folded into weights, and sums run in another order."""
@@ -109,20 +109,4 @@ class _Recipe(Recipe):
                 f"inductor cannot compile this model ({said}); use --kernels fused or eager."
             ) from cause
         give_back_memory()
-        return _Function(function, single=len(self.segment.outputs) == 1)
-
-
-@dataclass(frozen=True)
-class _Function:
-    """Called as `kernels.bound.BoundSession` is."""
-
-    run: Compiled
-    single: bool
-
-    def __call__(self, *tensors: torch.Tensor, out: Out = None) -> Any:
-        made = self.run(*(tensor.contiguous() for tensor in tensors))  # as it was compiled for
-        if self.single:
-            return out.copy_(made[0]) if isinstance(out, torch.Tensor) else made[0]
-        if out is None:
-            return made
-        return tuple(m if o is None else o.copy_(m) for o, m in zip(out, made, strict=True))
+        return Function(function, single=len(self.segment.outputs) == 1)

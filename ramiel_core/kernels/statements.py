@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
+from ramiel_core.kernels.bound import Out
 from ramiel_core.kernels.segment import Segment
 
 
@@ -64,3 +66,20 @@ def examples_of(segment: Segment) -> tuple[torch.Tensor, ...]:
     return tuple(
         torch.zeros(spec.shape, dtype=getattr(torch, spec.dtype)) for _, spec in segment.inputs
     )
+
+
+@dataclass(frozen=True)
+class Function:
+    """What a library made of `Statements`, called as `kernels.bound.BoundSession` is."""
+
+    run: Callable[..., Any]
+    single: bool
+
+    def __call__(self, *tensors: torch.Tensor, out: Out = None) -> Any:
+        """Run once."""
+        made = self.run(*(tensor.contiguous() for tensor in tensors))  # as it was compiled for
+        if self.single:
+            return out.copy_(made[0]) if isinstance(out, torch.Tensor) else made[0]
+        if out is None:
+            return made
+        return tuple(m if o is None else o.copy_(m) for o, m in zip(out, made, strict=True))

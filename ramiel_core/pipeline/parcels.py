@@ -11,13 +11,14 @@ import torch
 from ramiel_core.graph.extract import extract, weights_of
 from ramiel_core.graph.rewrite import rewrite
 from ramiel_core.ir import AUTO, Graph, Parcel, Rewrites, TracedModel
-from ramiel_core.kernels import inductor, onnx_runtime, open_vino
+from ramiel_core.kernels import inductor, onednn, onnx_runtime, open_vino
 from ramiel_core.kernels.fuse import fuse
 from ramiel_core.kernels.segment import Family
 from ramiel_core.model import numbers
 from ramiel_core.pipeline.graphs import REWRITES
 
 LIBRARIES: Mapping[str, Family] = {
+    "onednn": onednn.recipe,
     "inductor": inductor.recipe,
     "onnxruntime": onnx_runtime.recipe,
     "openvino": open_vino.recipe,

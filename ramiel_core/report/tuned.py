@@ -21,6 +21,7 @@ KERNEL_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "eager": "eager kernels",
         "fused": "fused kernels",
+        "onednn": "oneDNN graphs",
         "inductor": "inductor",
         "onnxruntime": "ONNX Runtime",
         "openvino": "OpenVINO",

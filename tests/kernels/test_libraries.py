@@ -11,16 +11,20 @@ from tests.kernels import inside
 from tests.run import fresh
 from tests.run.modules import MODULES
 
-LIBRARIES = {"onnx_runtime": "onnxruntime", "open_vino": "openvino"}
+LIBRARIES = {"onnx_runtime": "onnxruntime", "open_vino": "openvino", "onednn": "torch"}
 PLANS = ("1", "2 dealt", "3 any order")
-NO_FORM = "types"  # it hands bfloat16 from worker to worker
-NAMES = sorted(set(MODULES) - {NO_FORM})
+CUTS = {"onnx_runtime": 3, "open_vino": 3, "onednn": 2}  # how many of them: TorchScript is slow
+NO_FORM = {
+    "onnx_runtime": ("types", "bfloat16"),  # which it hands from worker to worker
+    "open_vino": ("types", "bfloat16"),
+    "onednn": ("chunks", "partition compile failed"),  # of a product with a whole number
+}
 ZOO = (("googlenet", 1, 2), ("googlenet", 2, 1), ("mobilenet_v3_small", 2, 1))
 
 
 @cache
 def outcomes(family: str, plan: str) -> dict[str, dict[str, str]]:
-    names = [*NAMES, NO_FORM]
+    names = sorted(MODULES)
     found: dict[str, dict[str, str]] = fresh.call(inside.outputs_of, family, names, [plan])
     return found
 
@@ -31,21 +35,25 @@ def family(request: Any) -> str:
     return str(request.param)
 
 
-@pytest.mark.parametrize("plan", PLANS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("family", "plan"), [(f, p) for f in LIBRARIES for p in PLANS[: CUTS[f]]])
+@pytest.mark.parametrize("name", MODULES)
 def test_a_module_computes_the_same(family: str, name: str, plan: str):
-    assert outcomes(family, plan)[name][plan] == "equal"
+    said = outcomes(family, plan)[name][plan]
+    refused, why = NO_FORM[family]
+
+    assert said == "equal" or (name == refused and why in said)
 
 
 def test_what_cannot_be_shared_is_refused_with_advice(family: str):
-    said = outcomes(family, "1")[NO_FORM]["1"]
+    name, why = NO_FORM[family]
+    said = outcomes(family, "1")[name]["1"]
 
-    assert said.startswith("RamielError")
-    assert "bfloat16" in said
+    assert "RamielError" in said
+    assert why in said
     assert "use --kernels" in said
 
 
-@pytest.mark.parametrize("library", LIBRARIES.values())
+@pytest.mark.parametrize("library", ["onnxruntime", "openvino"])
 def test_a_missing_library_says_what_to_install(library: str):
     assert f"pip install {library}" in fresh.call(inside.without, library)
 

@@ -71,7 +71,7 @@ def test_a_hostile_model_name_stays_text(visit, page):
         ({"threads": "0"}, "Threads is a whole number from 1 to 64"),
         (
             {"kernels": "<b>"},
-            "Kernels is one of eager, fused, inductor, onnxruntime, openvino, auto",
+            "Kernels is one of eager, fused, onednn, inductor, onnxruntime, openvino, auto",
         ),
         ({"planner": "best"}, "Planner is one of ramiel"),
         ({"runtime": "gpu"}, "Runtime is one of processes, threads"),
