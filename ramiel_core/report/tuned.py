@@ -16,6 +16,7 @@ from ramiel_core.ir import Graph
 
 USUAL = "ramiel"  # the planner that goes without saying
 EAGER = "eager, one thread"  # the first step of all
+OWN_LOAD = 1.0  # that a race brings itself, beyond that of all cores
 SAME = 1.02  # steps nearer to each other than this are told as equal
 KERNEL_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -94,10 +95,15 @@ def verdict(found: Mapping[str, Any]) -> str:
         f"{best['median_ms']:.1f} ms"
     )
     if len(steps) == 1:
-        return f"{said}; nothing that was tried is faster."
-    if len(steps) > 1 and steps[0]["choice"] == EAGER:
+        said += "; nothing that was tried is faster"
+    elif steps[0]["choice"] == EAGER:
         times = steps[0]["ms"] / best["median_ms"]
         said += f", {times:.2f}× as fast as eager on one thread ({steps[0]['ms']:.1f} ms)"
+    load, cores = float(found["host"]["load_1min"]), int(found["host"]["cores"])
+    if load > cores + OWN_LOAD:
+        said += (
+            f". The host was busy (load {load:.1f} on {cores} cores): tune again when it is idle"
+        )
     return f"{said}."
 
 

@@ -20,8 +20,11 @@ from ramiel_core.run.profile import GAP_S
 WARM_UPS = 3
 FIRST_ROUNDS = 4  # of a candidate against the leader
 STAGE_ROUNDS = 6  # between two halvings
-MOST_ROUNDS = 40
-HOPELESS = 1.25  # times the leader's: such a candidate is closed after its first rounds
+MOST_ROUNDS = 120  # of the last ones, who may be level; fewer where it is decided earlier
+HOPELESS = 1.25
+"""Times the leader's: such a candidate is closed after its first rounds. Its best time counts as
+well as its median: a neighbour on one core doubles three inferences of four at two threads (so
+OpenVINO at one thread once won a race on HRNet that it loses by 1.8), and rarely all."""
 RESAMPLES = 1000
 SHORT_MS = 50.0
 """A shorter inference runs twice in its turn and only the second time counts: its weights fit into
@@ -138,7 +141,7 @@ class _Race:
             if self.leader is None:
                 raise RamielError(self._why_none())
             self._halve()
-            self.leader = best = min(self.open.values(), key=self._median_ms)
+            self.leader = best = min(self.open.values(), key=self._ratio_now)
             self._write_standings()
             best.standing.state = "best"
             self._chain(best.candidate.label)
@@ -193,7 +196,7 @@ class _Race:
         ratio = self._ratio_now(opened)
         self._write_standings()
         standing.state = "finalist"
-        if ratio > HOPELESS:
+        if self._is_hopeless(opened):
             self._drop(opened, "slower")
         elif ratio < 1:
             self._lead(opened)
@@ -203,7 +206,7 @@ class _Race:
         before = self.leader
         self.leader = opened
         self._write_standings()
-        if before is not None and before is not opened and self._ratio_now(before) > HOPELESS:
+        if before is not None and before is not opened and self._is_hopeless(before):
             self._drop(before, "slower")
 
     def _halve(self) -> None:
@@ -269,6 +272,10 @@ class _Race:
     def _ratio_now(self, opened: _Open) -> float:
         own, leader = self._shared(opened)
         return float(np.median(own / leader)) if len(own) else float("inf")
+
+    def _is_hopeless(self, opened: _Open) -> bool:
+        own, leader = self._shared(opened)
+        return self._ratio_now(opened) > HOPELESS and bool(own.min() > HOPELESS * leader.min())
 
     @staticmethod
     def _median_ms(opened: _Open) -> float:

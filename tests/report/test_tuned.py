@@ -35,6 +35,14 @@ def test_where_eager_wins_nothing_is_said_to_have_been_gained():
     assert tuned.why(tuning(*rows)) == ""
 
 
+def test_a_busy_host_is_told():
+    found = {**tuning(), "host": {**HOST, "load_1min": 4.2}}
+
+    assert tuned.verdict(found).endswith(
+        "(70.0 ms). The host was busy (load 4.2 on 2 cores): tune again when it is idle."
+    )
+
+
 def test_a_choice_that_costs_is_told_as_one():
     rows = (
         standing(Configuration("fused", workers=2), 18.0, 17.0, "best"),

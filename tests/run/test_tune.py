@@ -92,6 +92,20 @@ def test_a_host_that_doubles_its_speed_midway_misleads_nobody(monkeypatch):
     assert race({"a": 1.1, "b": 1.0, "c": 1.3})[0].label == "b"
 
 
+class Disturbed(Runner):
+    """At first three of four inferences take three times as long."""
+
+    ran = 0
+
+    def run(self) -> float:
+        self.ran += 1
+        return super().run() * (3 if self.ran < 16 and self.ran % 4 else 1)
+
+
+def test_one_that_is_disturbed_in_most_of_its_first_rounds_stays():
+    assert race({"a": 1.5}, b=lambda: Disturbed("b", 1.0))[0].label == "b"
+
+
 def test_an_output_that_differs_is_out_and_says_by_how_much():
     wrong = torch.tensor([1.0, 2.1])
     found = by_name(race({"a": 3.0}, quick=lambda: Runner("quick", 0.1, wrong)))
