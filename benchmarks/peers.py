@@ -28,10 +28,10 @@ from rich.table import Table
 
 from benchmarks.contenders import Child, Contender, ContenderError
 from benchmarks.models import NAMES
-from benchmarks.recipes import LAUNCHERS, READ_ONNX, RECIPES, TORCH_NATIVE
+from benchmarks.recipes import LAUNCHERS, PEERS, READ_ONNX, TORCH_NATIVE
 from ramiel_core.run import host
 
-PEERS = tuple(name for name in RECIPES if name != "export")
+CONTENDERS = (*PEERS, *LAUNCHERS)
 HUGE = {"nasnetalarge": 5, "pnasnet5large": 5}  # at most so many rounds: half a second each
 BUILD_LIMIT_S = 300.0  # inductor takes longer over NASNet on two busy cores
 RESAMPLES = 1000
@@ -44,7 +44,7 @@ def main() -> None:
     """Compare, print, write down."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=_names(NAMES), default=NAMES)
-    parser.add_argument("--peers", type=_names(PEERS), default=PEERS)
+    parser.add_argument("--peers", type=_names(CONTENDERS), default=CONTENDERS)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--cache", type=Path, help="keep exported models and kernels here")
@@ -183,7 +183,7 @@ def ratios(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     timed = {name: r["times_ms"] for name, r in found.items() if "median_ms" in r}
     result: dict[str, Any] = {}
     for ours in (name for name in timed if name.startswith("ramiel")):
-        for label, among in (("torch", TORCH_NATIVE), ("all", (*TORCH_NATIVE, *READ_ONNX))):
+        for label, among in (("torch", TORCH_NATIVE), ("all", PEERS)):
             rivals = [name for name in timed if name in among]
             if not rivals:
                 continue

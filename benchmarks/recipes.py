@@ -276,8 +276,11 @@ RECIPES: dict[str, Callable[[Task], Infer]] = {
     "ramiel_threads": ramiel_threads,
     "export": export,
 }
-TORCH_NATIVE = ("eager", "folded", "onednn", "inductor", "torchscript", "jit_fork")
+TORCH_NATIVE = ("eager", "folded", "inductor", "torchscript", "jit_fork")
 READ_ONNX = ("onnxruntime", "ort_parallel", "openvino")
+PEERS = (*TORCH_NATIVE, "onednn", *READ_ONNX)
+"""oneDNN's graphs are no way that torch's users know of, but Ramiel takes them, so what they gain
+without it has to be seen."""
 LAUNCHERS = ("ramiel_eager", "ramiel_torch", "ramiel_auto", "ramiel_threads")
 """Ramiel's own: their processes fork, and so start with one thread."""
 
