@@ -70,6 +70,18 @@ def test_a_fork_runs_wide_where_its_branches_slow_each_other_too_much(share, wid
     assert plan.makespan_ms == pytest.approx(took_ms)
 
 
+def test_of_two_forks_the_one_whose_branches_slow_each_other_runs_wide():
+    """Side by side the first one takes 8 + 1 and the second 4 + 1; wide each takes 3 + 3 + 1."""
+    graph = Graph.parse("stem:10 b:4<stem c:4<stem d:1<b,c e:4<d f:4<d g:1<e,f")
+    narrow = crowded(graph, 0, 1, 1, 0, 0, 0, 0)
+    wide = scaled(narrow, {"stem": 0.5, "d": 1.0, "g": 1.0}, 0.75)
+
+    _, plan = moldable_plan(narrow, wide, 2, 1, 2)
+
+    assert plan.wide == ("stem", "b", "c", "d")
+    assert plan.makespan_ms == pytest.approx(5 + 7 + 5)
+
+
 def test_a_fork_runs_on_one_worker_where_neither_threads_nor_neighbours_help():
     """Side by side b and c take 10, wide 4.5 + 4.5, one after the other 4 + 4."""
     narrow = crowded(Graph.parse(STEM_AND_FORK), 0, 1.5, 1.5, 0, 0)
