@@ -97,6 +97,7 @@ class OpNode:
     module: str = ""  # where in the model it was called: "inception3a.branch1.conv"
     repeatable: bool = False  # computed twice it gives the same bits and disturbs nobody
     clone_of: str = ""  # the operator that it repeats for its own cluster
+    awaits: tuple[str, ...] = ()  # operators that must be over before, though it reads none of them
 
     def __post_init__(self) -> None:
         if min(self.cost_ms, self.send_ms) < 0:
@@ -145,7 +146,7 @@ class Graph:
         for node in self.nodes:
             if node.name in known:
                 raise GraphError(f"two operators are called {node.name!r}; give each its own name.")
-            for producer in node.inputs:
+            for producer in (*node.inputs, *node.awaits):
                 if producer not in known:
                     raise GraphError(
                         f"{node.name!r} reads {producer!r}, which no earlier operator makes: the "
@@ -163,8 +164,9 @@ class Graph:
 
     @cached_property
     def producers(self) -> dict[str, tuple[str, ...]]:
-        """Operators that each operator reads (model inputs left out)."""
-        return {n.name: tuple(p for p in n.inputs if p in self.index) for n in self.nodes}
+        """Operators that each operator reads or awaits (model inputs left out)."""
+        found = ((n.name, (*n.inputs, *n.awaits)) for n in self.nodes)
+        return {name: tuple(p for p in before if p in self.index) for name, before in found}
 
     @cached_property
     def consumers(self) -> dict[str, tuple[str, ...]]:

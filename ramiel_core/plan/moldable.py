@@ -1,16 +1,22 @@
-"""Moldable plans: each section of a graph wide or side by side, whichever is faster."""
+"""Moldable plans: each section of a graph wide, side by side, or in turns of both."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
+from types import MappingProxyType
 
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan.distance import critical_path, distance_to_end
 from ramiel_core.plan.planner import PAYS, ended, fixpoint_of, revalued
 from ramiel_core.plan.refine import Placement, refine
 from ramiel_core.plan.simulate import Tables, simulate
+from ramiel_core.plan.turns import in_turns
+
+NOBODY: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+TURN_VISITS = 150_000  # operators visited by all tries of turns together, at some 3 µs each
 
 
 def moldable_plan(
@@ -25,8 +31,9 @@ def moldable_plan(
 
     Stems and joins scale well over threads, modules of many small operators over workers. A
     section is run wide, by one worker with `wide_threads` threads while the others sleep; or as
-    clusters side by side, which slow each other by their `crowding`; or, where neither helps, by
-    one worker with `threads` threads. Sequential with all threads and pure task parallelism are
+    clusters side by side, which slow each other by their `crowding`; or in turns, large operators
+    wide and what is left of it side by side; or, where nothing of that helps, by one worker with
+    `threads` threads. Sequential with all threads and pure task parallelism are
     the two ends of it. A mixture has to be predicted faster than both by `PAYS`.
 
     Parameters
@@ -44,7 +51,8 @@ def moldable_plan(
     Returns
     -------
     graph : Graph
-        Each operator with the cost and the call of the way it runs.
+        Each operator with the cost and the call of the way it runs, and with what it `awaits` so
+        that nobody computes beside a wide one.
     plan : Plan
         `wide` names the operators that run with all threads. Predicted never to be slower than
         `wide` on one worker, nor than what `make_plan` makes of `narrow`.
@@ -73,21 +81,38 @@ def moldable_plan(
     )
     task_parallel = ended(plan, narrow, merging)
     facts = replace(task_parallel, rejected_makespan_ms=None)
-    placed, names = _mixture(_sections(narrow, wide, tables, beside), beside, switch_ms)
+    sections = _sections(narrow, wide, tables, beside, switch_ms)
+    placed = _mixture(sections, beside, switch_ms)
     mixture = replace(facts, clusters=placed.clusters(tables))
-    graph, mixed = _molded(narrow, wide, mixture, {tables.names[v] for v in names}, switch_ms)
+    names = {tables.names[v] for v in placed.wide}
+    awaits: dict[str, tuple[str, ...]] = {}
+    for before, after in placed.awaits:
+        name = tables.names[after]
+        awaits[name] = (*awaits.get(name, ()), tables.names[before])
+    order = [tables.names[v] for v in placed.order] if awaits else list(narrow.index)
+    graph, mixed = _molded(narrow, wide, order, mixture, names, switch_ms, awaits)
     if mixed.makespan_ms * PAYS <= min(task_parallel.makespan_ms, wide.t1_ms):
         return graph, mixed
     if wide.t1_ms < task_parallel.makespan_ms:
-        one_worker = replace(facts, clusters=(tuple(narrow.index),), moves=0)
-        return _molded(narrow, wide, one_worker, narrow.index)
+        order = list(narrow.index)
+        one_worker = replace(facts, clusters=(tuple(order),), moves=0)
+        return _molded(narrow, wide, order, one_worker, order)
     return narrow, task_parallel
 
 
 def _molded(
-    narrow: Graph, wide: Graph, plan: Plan, names: Collection[str], switch_ms: float = 0.0
+    narrow: Graph,
+    wide: Graph,
+    order: Sequence[str],
+    plan: Plan,
+    names: Collection[str],
+    switch_ms: float = 0.0,
+    awaits: Mapping[str, tuple[str, ...]] = NOBODY,
 ) -> tuple[Graph, Plan]:
-    """The plan with the operators `names` wide, and the graph that it is predicted from."""
+    """The plan with the operators `names` wide, and the graph that it is predicted from.
+
+    Its operators stand in `order`, a topological one that knows of `awaits`.
+    """
     switched = {
         name
         for cluster in plan.clusters
@@ -98,7 +123,8 @@ def _molded(
         name: replace(wide[name], switch_ms=switch_ms if name in switched else 0.0)
         for name in names
     }
-    nodes = tuple(molded.get(node.name, node) for node in narrow.nodes)
+    chosen = (molded.get(name, narrow[name]) for name in order)
+    nodes = tuple(replace(node, awaits=awaits.get(node.name, ())) for node in chosen)
     graph = replace(narrow, nodes=nodes)
     plan = replace(
         plan,
@@ -116,14 +142,22 @@ class _Section:
     narrow_ms: float  # on one worker, with the threads of a worker
     wide_ms: float  # on one worker, with all threads
     beside_ms: float  # as clusters side by side
+    turns: Placement | None = None  # numbered from the last operator of the section before
 
     @property
     def not_wide_ms(self) -> float:
-        """The shorter of the two other ways."""
-        return min(self.narrow_ms, self.beside_ms)
+        """The shortest of the other ways."""
+        return min(self.narrow_ms, self.beside_ms, self.turns_ms)
+
+    @property
+    def turns_ms(self) -> float:
+        """In turns; for ever, where there is nobody to take turns with."""
+        return self.turns.makespan_ms if self.turns else math.inf
 
 
-def _sections(narrow: Graph, wide: Graph, tables: Tables, beside: Placement) -> list[_Section]:
+def _sections(
+    narrow: Graph, wide: Graph, tables: Tables, beside: Placement, switch_ms: float
+) -> list[_Section]:
     """Times of all sections; the very first operator is one, which stands before the others.
 
     Only one value passes from a section to the next, so a section takes as long whatever the
@@ -133,12 +167,25 @@ def _sections(narrow: Graph, wide: Graph, tables: Tables, beside: Placement) -> 
     ended_ms = {bar.name: bar.end_ms for bar in timeline.bars if bar.kind == "compute"}
     done_ms = [0.0, *accumulate((ended_ms[name] for name in tables.names), max)]
     spans = [range(1), *(range(first + 1, last + 1) for first, last in tables.sections())]
+    wide_ms = [wide[name].cost_ms for name in tables.names]
+    crowded_ms = [narrow[n].cost_ms * (1 + narrow[n].crowding) for n in tables.names]
+    place = {v: at for at, v in enumerate(beside.order)}
+    workers, tries = 1 + max(beside.worker_of), TURN_VISITS // len(tables.names)
+
+    def turns(span: range) -> Placement:
+        first, whole = span.start - 1, slice(span.start - 1, span.stop)
+        part = tables.part(first, span.stop - 1).molded([0.0, *crowded_ms[span.start : span.stop]])
+        order = [0, *(v - first for v in sorted(span, key=place.__getitem__))]
+        start = Placement(order, list(beside.worker_of[whole]), 0.0)
+        return in_turns(part, start, workers, wide_ms[whole], switch_ms, tries)
+
     return [
         _Section(
             span,
             sum(narrow[tables.names[v]].cost_ms for v in span),
-            sum(wide[tables.names[v]].cost_ms for v in span),
+            sum(wide_ms[v] for v in span),
             done_ms[span.stop] - done_ms[span.start],
+            turns(span) if len(span) > 1 else None,
         )
         for span in spans
     ]
@@ -167,22 +214,31 @@ def _widths(sections: Sequence[_Section], switch_ms: float) -> list[bool]:
     return widths[::-1]
 
 
-def _mixture(
-    sections: Sequence[_Section], beside: Placement, switch_ms: float
-) -> tuple[Placement, set[int]]:
-    """Each section the way that is shortest: who runs what, and which operators are wide."""
+def _mixture(sections: Sequence[_Section], beside: Placement, switch_ms: float) -> Placement:
+    """Each section the way that is shortest."""
     homes: list[int] = []
+    order: list[int] = []
     wide: set[int] = set()
+    awaits: list[tuple[int, int]] = []
     for section, is_wide in zip(sections, _widths(sections, switch_ms), strict=True):
-        placed = beside.worker_of[section.span.start : section.span.stop]
+        span, turns = section.span, section.turns
+        first = max(0, span.start - 1)
+        placed = beside.worker_of[span.start : span.stop]
         home = homes[-1] if homes else placed[0]
-        if is_wide:
-            wide.update(section.span)
-        if is_wide or section.narrow_ms < section.beside_ms:
-            homes += [home] * len(placed)
+        if is_wide or section.narrow_ms == section.not_wide_ms:
+            homes += [home] * len(span)
+            order += span
+            wide.update(span if is_wide else ())
             continue
+        if turns and turns.makespan_ms < section.beside_ms:
+            placed = turns.worker_of[1:]
+            order += [first + v for v in turns.order[1:]]
+            wide.update(first + v for v in turns.wide)
+            awaits += [(first + before, first + after) for before, after in turns.awaits]
+        else:
+            order += beside.order[span.start : span.stop]
         # Workers are alike: two change names where the section before ended on another one.
-        before = beside.worker_of[max(0, section.span.start - 1)]
+        before = beside.worker_of[first]
         swap = {before: home, home: before}
         homes += [swap.get(worker, worker) for worker in placed]
-    return replace(beside, worker_of=homes), wide
+    return Placement(order, homes, 0.0, beside.moves, frozenset(wide), tuple(awaits))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from ramiel_core.plan.simulate import Tables
 
 VISITS = 1_600_000  # operators visited by all tries together; a visit takes about 0.5 µs
 HOT, COLD = 0.01, 0.0002  # what may be lost in a try, of a section's time: at first, at last
+WIDENS = 0.4  # of the tries, where that is asked for: make a block wide, or no longer
 TRIES_A_BLOCK = 20  # with fewer, there is no time to recover from a loss: none is allowed
 MOST_TRIES_A_BLOCK = 400  # more do not pay in small sections
 CLOSE = 1e-3  # a section this near to a bound that none can beat is not worked on any more
@@ -25,6 +26,8 @@ class Placement:
     worker_of: list[int]
     makespan_ms: float
     moves: int = 0
+    wide: frozenset[int] = frozenset()  # operators that run with all threads, nobody beside them
+    awaits: tuple[tuple[int, int], ...] = ()  # pairs; the second begins when the first is over
 
     def clusters(self, tables: Tables) -> tuple[tuple[str, ...], ...]:
         """Names by worker, in run order, the one with the earliest operator first."""
@@ -32,6 +35,10 @@ class Placement:
         for v in self.order:
             by_worker.setdefault(self.worker_of[v], []).append(tables.names[v])
         return tuple(tuple(names) for names in by_worker.values())
+
+
+Predict = Callable[[list[int], list[int], frozenset[int]], Placement]
+"""An order, the worker of each operator and the wide ones -> what that would be."""
 
 
 def refine(
@@ -80,7 +87,7 @@ def refine(
     moves = 0
     for first, last in tables.sections():
         part = tables.part(first, last)
-        found = _anneal(part, worker_of[first : last + 1], workers, visits // count, draw)
+        found = _beside(part, worker_of[first : last + 1], workers, visits // count, draw)
         # Workers are alike: two change names where the section before ended on another one.
         swap = {worker_of[first]: homes[first], homes[first]: worker_of[first]}
         homes[first : last + 1] = [swap.get(worker, worker) for worker in found.worker_of]
@@ -110,40 +117,91 @@ def _blocks(tables: Tables) -> list[list[int]]:
     return blocks
 
 
-def _anneal(
+def _beside(
     tables: Tables, worker_of: Sequence[int], workers: int, tries: int, draw: random.Random
 ) -> Placement:
-    """Refine one section; its last operator stays last."""
-    now = best = Placement(
-        list(range(len(worker_of))), list(worker_of), tables.makespan_ms(worker_of, workers)
-    )
-    blocks, moves = _blocks(tables), 0
-    bound_ms = max(sum(tables.cost_ms) / workers, tables.path_ms()) * (1 + CLOSE)
+    """One section refined, nothing of it wide."""
+
+    def predict(order: list[int], homes: list[int], _: frozenset[int]) -> Placement:
+        return Placement(order, homes, tables.makespan_ms(homes, workers, order))
+
+    start = predict(list(range(len(worker_of))), list(worker_of), frozenset())
+    bound_ms = max(sum(tables.cost_ms) / workers, tables.path_ms())
+    return anneal(tables, start, workers, tries, draw, predict, bound_ms)
+
+
+def anneal(
+    tables: Tables,
+    start: Placement,
+    workers: int,
+    tries: int,
+    draw: random.Random,
+    predict: Predict,
+    bound_ms: float,
+    *,
+    widens: bool = False,
+) -> Placement:
+    """Refine one section; its last operator stays last.
+
+    Parameters
+    ----------
+    tables : Tables
+        The section.
+    start : Placement
+        Predicted as all others are.
+    workers, tries : int
+        `tries` at most; fewer in small sections, and when the bound is reached.
+    draw : random.Random
+        Decides what is tried.
+    predict : callable
+        Of an order, the workers and the wide operators.
+    bound_ms : float
+        That no placement can beat.
+    widens : bool
+        Whether to try other operators as the wide ones, too.
+    """
+    now = best = start
+    blocks, moves = _blocks(tables), start.moves
     if len(blocks) < 2 or workers < 2:
         return best
     tries = min(tries, MOST_TRIES_A_BLOCK * len(blocks))
     hot = tries >= TRIES_A_BLOCK * len(blocks)
     for done in range(tries):
-        if best.makespan_ms <= bound_ms:
+        if best.makespan_ms <= bound_ms * (1 + CLOSE):
             break
-        homes, order, kind = list(now.worker_of), now.order, draw.random()
-        block = blocks[int(draw.random() * len(blocks))]
-        if kind < 0.7:
-            _put(homes, block, int(draw.random() * workers))
-        if kind < 0.3:
-            other = blocks[int(draw.random() * len(blocks))]
-            _put(homes, other, int(draw.random() * workers))
-        if kind > 0.5:
-            order = _elsewhere(tables, order, block, draw)
-        tried_ms = tables.makespan_ms(homes, workers, order)
-        loss_ms = tried_ms - now.makespan_ms
+        if widens and draw.random() < WIDENS:
+            block = blocks[int(draw.random() * len(blocks))]
+            tried = predict(now.order, now.worker_of, now.wide ^ frozenset(block))
+        else:
+            tried = predict(*_moved(tables, now, blocks, workers, draw), now.wide)
+        loss_ms = tried.makespan_ms - now.makespan_ms
         allowed_ms = now.makespan_ms * HOT * (COLD / HOT) ** (done / tries)
         if loss_ms <= 0 or (hot and draw.random() < math.exp(-loss_ms / allowed_ms)):
-            now = Placement(order, homes, tried_ms)
-            if tried_ms < best.makespan_ms * (1 - 1e-6):
+            now = tried
+            if tried.makespan_ms < best.makespan_ms * (1 - 1e-6):
                 moves += 1
-                best = Placement(order, homes, tried_ms, moves)
+                best = replace(tried, moves=moves)
     return best
+
+
+def _moved(
+    tables: Tables,
+    now: Placement,
+    blocks: Sequence[Sequence[int]],
+    workers: int,
+    draw: random.Random,
+) -> tuple[list[int], list[int]]:
+    """Another order and other workers: one block or two elsewhere, or one at another time."""
+    homes, order, kind = list(now.worker_of), now.order, draw.random()
+    block = blocks[int(draw.random() * len(blocks))]
+    if kind < 0.7:
+        _put(homes, block, int(draw.random() * workers))
+    if kind < 0.3:
+        other = blocks[int(draw.random() * len(blocks))]
+        _put(homes, other, int(draw.random() * workers))
+    if kind > 0.5:
+        order = _elsewhere(tables, order, block, draw)
+    return order, homes
 
 
 def _put(homes: list[int], block: Sequence[int], worker: int) -> None:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from ramiel_core.errors import PlanError
 from ramiel_core.ir import Bar, Graph, OpNode, Timeline
@@ -203,6 +203,19 @@ class Tables:
             ),
             consumers=tuple(tuple(r - first for r in self.consumers[v] if r <= last) for v in span),
             signal_ms=self.signal_ms,
+        )
+
+    def molded(self, cost_ms: Sequence[float], awaits: Collection[tuple[int, int]] = ()) -> Tables:
+        """The same with other costs, where of each pair the second awaits the first."""
+        producers, consumers = list(self.producers), list(self.consumers)
+        for before, after in awaits:
+            producers[after] = (*producers[after], before)
+            consumers[before] = (*consumers[before], after)
+        return replace(
+            self,
+            cost_ms=tuple(cost_ms),
+            producers=tuple(producers),
+            consumers=tuple(consumers),
         )
 
     def path_ms(self) -> float:

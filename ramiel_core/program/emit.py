@@ -175,7 +175,7 @@ class _Cluster:
             if wide and wanted != threads:
                 threads = wanted
                 lines.append(f"{INDENT}torch.set_num_threads({threads})")
-            for source in node.inputs:
+            for source in (*node.inputs, *node.awaits):
                 if source not in own and source not in known:
                     known.add(source)
                     lines.append(self._receive(source))
@@ -193,7 +193,7 @@ class _Cluster:
         """Values by the operator of this worker that reads them last."""
         last = {}
         for node in nodes:
-            for name in (*node.inputs, node.name):
+            for name in (*node.inputs, *node.awaits, node.name):
                 last[name] = node.name
         dying: dict[str, list[str]] = {}
         for name, reader in last.items():

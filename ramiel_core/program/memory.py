@@ -65,7 +65,8 @@ def _lives(graph: Graph, plan: Plan, channels: Sequence[Channel]) -> _Lives:
     holders = _holders(graph, owners)
     for worker, name, known in _clocks(graph, plan):
         written = _written(graph[name], owners)
-        used = written.union(*(holders.get(v, ()) for v in (name, *graph[name].inputs)))
+        values = (name, *graph[name].inputs, *graph[name].awaits)
+        used = written.union(*(holders.get(v, ()) for v in values))
         for owner in written:
             np.minimum(begins[index[owner]], known, out=begins[index[owner]])
         for owner in used:
