@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.common import assuming, cards, frame, state
+from pages.common.gantt_component import gantt_view
 from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Graph, Plan, Report
@@ -12,7 +13,7 @@ from ramiel_core.plan.planner import PAYS
 from ramiel_core.report.critical import labelled
 from ramiel_core.report.summarize import report_from
 from ramiel_core.run import host
-from ramiel_core.view import curve, gantt
+from ramiel_core.view import curve
 
 PLAIN = {"displayModeBar": False}
 
@@ -82,21 +83,18 @@ def remarks(plan: Plan, assumed: assuming.Assumed) -> None:
 def timelines(graph: Graph, plan: Plan, measured: Report | None) -> None:
     """Draw who does what when: predicted, and perhaps as measured last."""
     st.subheader("Who would do what when")
-    timeline = pipeline.timeline_of(graph, plan)
-    beside = measured is not None and st.toggle(
+    shown = {"prediction, not run": pipeline.timeline_of(graph, plan)}
+    comparable = measured is not None and graph.unit == "ms"
+    beside = comparable and st.toggle(
         "With the last measurement",
         value=True,
         key="what-if-beside",
         persist_state="session",
         help="Draws the traced inference of the last benchmark below, on the same axis.",
     )
-    shown = {"prediction, not run": timeline}
     if measured is not None and beside:
         shown["last measured"] = labelled(measured.measured)
-    figure = gantt.stacked(shown)
-    if graph.cost_model == "unit":
-        figure.update_xaxes(title_text="units since the inference began")
-    st.plotly_chart(figure, config=PLAIN, key="what-if-gantt")
+    gantt_view(shown, key="what-if-gantt", unit=graph.unit)
 
 
 def speedups(graph: Graph, plan: Plan, assumed: assuming.Assumed) -> None:
