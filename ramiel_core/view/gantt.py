@@ -8,10 +8,10 @@ from ramiel_core.ir import Bar, Timeline
 from ramiel_core.view import palette
 from ramiel_core.view.scene import Part
 
-COLOURS: dict[str, str] = {
+COLOURS = {
     "critical": palette.CRITICAL,
     "on-compute": palette.text_on(palette.BARS["compute"]),
-    **dict(palette.BARS),
+    **{str(kind): colour for kind, colour in palette.BARS.items()},
 }
 """Of kinds of bars, of outlines, and of names on bars."""
 
