@@ -48,6 +48,12 @@ LISTEN = f"""() => {{
         look();
     }}, {{ capture: true, once: true }}));
 }}"""
+# The page around the answer is drawn after it; its links then carry what is assumed.
+FOLLOWED = """() => {
+    const link = document.querySelector('[data-testid="stSidebar"] [data-testid="stPageLink"] a');
+    const threads = (address) => new URL(address).searchParams.get("threads");
+    return threads(link.href) === threads(location.href);
+}"""
 
 
 def engine(graph: Graph, repeats: int) -> Iterator[dict[str, Any]]:
@@ -84,6 +90,7 @@ def in_browser(page: Any, model: str) -> dict[str, Any]:
             page.evaluate(LISTEN)
             page.keyboard.press(key)
             times.append(page.evaluate("window.answered"))
+            page.wait_for_function(FOLLOWED)
             settled(page)
     case = f"{model}: one step of a slider, in a browser"
     return {"case": case, "seconds": times, "limit_s": LIMIT_S}

@@ -249,7 +249,7 @@ def workers(
     )
     cards.sub(
         "One lane for each worker, in the time that is predicted. A colour is a chain of linear "
-        "clustering; grey lines are waiting, orange ones copying."
+        "clustering; grey lines are waiting, hatched orange bars copying."
         + (" Underlined in red: on another worker than the planner’s." if elsewhere else "")
     )
 

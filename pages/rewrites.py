@@ -30,7 +30,7 @@ class Stage:
 
 def switches(chosen: state.Choice) -> None:
     """Let the user turn each rewrite on and off; the address remembers what is not usual."""
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         switch(
             "Fold constants",
             state.CONSTANTS,

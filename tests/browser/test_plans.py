@@ -31,6 +31,7 @@ def test_a_slider_moves_the_prediction_by_the_keyboard_and_f5_keeps_it(page):
     after = metric(page, "Prediction")
     assert float(after.split()[0]) < float(before.split()[0])
     assert page.get_by_text("prediction, not run").count() == 1
+    page.locator("[data-testid=stPageLink] a[href*='threads=2']").first.wait_for()  # links follow
     page.reload()
     page.get_by_test_id("stPlotlyChart").wait_for()
     assert metric(page, "Prediction") == after
