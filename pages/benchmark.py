@@ -8,14 +8,14 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.common import cards, frame, linked, live, result, state
+from pages.common import cards, frame, live, result, state
+from pages.common.gantt_component import gantt_view
 from ramiel_core import client, outcomes, pipeline
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job
 from ramiel_core.plan.exact import largest_section
 from ramiel_core.plan.planner import DEFAULT, PLANNERS
 from ramiel_core.report import tuned
 from ramiel_core.run import host, jobs
-from ramiel_core.view import gantt
 
 MOST_REPEATS = 1000
 SIGNALS = {"fast": "semaphore", "queue": "queue"}
@@ -308,8 +308,7 @@ def forecast(graph: Graph, job: Job) -> None:
         f"“{graph.cost_model}” cost model.{kernels} Running it measures real costs first."
     )
     if graph.cost_model != "unit":
-        figure = gantt.gantt(pipeline.timeline_of(graph, plan))
-        linked.chart(figure, "gantt", state.operator())
+        gantt_view({"predicted": pipeline.timeline_of(graph, plan)}, key="gantt")
 
 
 main()

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from pages.common import cards, frame, live, pictures, state
+from pages.common.gantt_component import gantt_view
 from pages.common.graph_component import CHOSEN, graph_view
 from ramiel_core import client, pipeline
 from ramiel_core.errors import RamielError
@@ -18,9 +19,7 @@ from ramiel_core.plan.compare import matched_workers, moved
 from ramiel_core.plan.planner import PLANNERS
 from ramiel_core.report.summarize import difference_of_medians, report_from
 from ramiel_core.run import jobs
-from ramiel_core.view import gantt
 
-PLAIN = {"displayModeBar": False}
 USUAL = {state.ONE: "ramiel:2", state.OTHER: "heft:2"}
 LETTER = {state.ONE: "A", state.OTHER: "B"}
 MOST_WORKERS = 64
@@ -154,8 +153,8 @@ def timelines(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) 
         name: [bar for bar in timeline.bars if bar.kind == "compute" and bar.name in elsewhere]
         for name, timeline in shown.items()
     }
-    figure = gantt.stacked(shown, outlined, "on another worker in the other plan")
-    st.plotly_chart(figure, config=PLAIN, key="compare-gantt")
+    because = "on another worker in the other plan"
+    gantt_view(shown, key="compare-gantt", unit=graph.unit, outlined=outlined, because=because)
 
 
 def graphs(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.common import cards, frame, live, state
+from pages.common.gantt_component import gantt_view
 from pages.common.lanes_component import lanes_view
 from ramiel_core import client, pipeline
 from ramiel_core.errors import RamielError
@@ -16,10 +17,8 @@ from ramiel_core.plan.by_hand import BY_HAND, reassigned
 from ramiel_core.plan.compare import moved
 from ramiel_core.plan.planner import DEFAULT, PLANNERS
 from ramiel_core.report.summarize import report_from
-from ramiel_core.view import gantt
 from ramiel_core.view.lanes import lanes
 
-PLAIN = {"displayModeBar": False}
 OPERATORS, CHAIN, WORKER = "operators", "chain", "worker"
 WHAT = {OPERATORS: "Operators", CHAIN: "A chain", WORKER: "A whole worker"}
 MOST_WORKERS = 64
@@ -250,7 +249,7 @@ def workers(
     )
     cards.sub(
         "One lane for each worker, in the time that is predicted. A colour is a chain of linear "
-        "clustering; grey lines are waiting, orange ones copying."
+        "clustering; grey lines are waiting, hatched orange bars copying."
         + (" Underlined in red: on another worker than the planner’s." if elsewhere else "")
     )
 
@@ -267,8 +266,14 @@ def beside(graph: Graph, plan: Plan, planned: Plan, elsewhere: tuple[str, ...]) 
         name: [bar for bar in timeline.bars if bar.name in elsewhere and bar.kind == "compute"]
         for name, timeline in shown.items()
     }
-    figure = gantt.stacked(shown, outlined, "on another worker")
-    st.plotly_chart(figure, config=PLAIN, key="edit-gantt")
+    gantt_view(
+        shown,
+        key="edit-gantt",
+        unit=graph.unit,
+        outlined=outlined,
+        because="on another worker",
+        on_select=lambda name: _choose(graph, [name] if name else []),
+    )
 
 
 def loads(graph: Graph, plan: Plan) -> None:

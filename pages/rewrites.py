@@ -30,43 +30,32 @@ class Stage:
 
 def switches(chosen: state.Choice) -> None:
     """Let the user turn each rewrite on and off; the address remembers what is not usual."""
-    columns = st.columns(3)
-    switch(
-        columns[0],
-        "Fold constants",
-        state.CONSTANTS,
-        now=chosen.rewrites.fold_constants,
-        usual=True,
-        says="What depends on weights and sizes alone is computed once, and kept as a weight.",
-    )
-    switch(
-        columns[1],
-        "Drop dead code",
-        state.DEAD,
-        now=chosen.rewrites.drop_dead,
-        usual=True,
-        says="Operators whose values nobody reads are left out.",
-    )
-    switch(
-        columns[2],
-        "Clone cheap operators",
-        state.CLONE,
-        now=chosen.clone,
-        usual=False,
-        says="A worker repeats a cheap operator rather than wait for another worker's value, "
-        "where that is predicted to be faster. Off unless asked for: it seldom gains 1 %.",
-    )
+    with st.container(horizontal=True, gap="medium"):
+        switch(
+            "Fold constants",
+            state.CONSTANTS,
+            now=chosen.rewrites.fold_constants,
+            usual=True,
+            says="What depends on weights and sizes alone is computed once, and kept as a weight.",
+        )
+        switch(
+            "Drop dead code",
+            state.DEAD,
+            now=chosen.rewrites.drop_dead,
+            usual=True,
+            says="Operators whose values nobody reads are left out.",
+        )
+        switch(
+            "Clone cheap operators",
+            state.CLONE,
+            now=chosen.clone,
+            usual=False,
+            says="A worker repeats a cheap operator rather than wait for another worker's value, "
+            "where that is predicted to be faster. Off unless asked for: it seldom gains 1 %.",
+        )
 
 
-def switch(
-    column: st.delta_generator.DeltaGenerator,
-    label: str,
-    name: str,
-    *,
-    now: bool,
-    usual: bool,
-    says: str,
-) -> None:
+def switch(label: str, name: str, *, now: bool, usual: bool, says: str) -> None:
     """Draw one toggle that is tied to a query parameter."""
     key = f"rewrite-{name}"
     st.session_state[key] = now
@@ -75,7 +64,7 @@ def switch(
         on = st.session_state[key]
         state.put(name, None if on == usual else state.ON if on else state.OFF)
 
-    column.toggle(label, key=key, on_change=write, help=says)
+    st.toggle(label, key=key, on_change=write, help=says, width="content")
 
 
 def stages(chosen: state.Choice, cost: str) -> list[Stage]:
@@ -150,7 +139,7 @@ def verdict(rows: list[Stage]) -> None:
     first, last = rows[0], rows[-1]
     gone = len(first.graph) - (len(last.graph) - len(last.graph.clones))
     before, after = first.plan.makespan_ms, last.plan.makespan_ms
-    model = last.graph.cost_model
+    unit = last.graph.unit
     if not gone and not last.graph.clones:
         cards.verdict(
             f"Nothing to rewrite in {first.graph.model}: every operator depends on the input, is "
@@ -163,7 +152,7 @@ def verdict(rows: list[Stage]) -> None:
     workers = cards.plural(last.plan.workers, "worker")
     cards.verdict(
         f"{cards.plural(gone, 'operator')} removed and {clones} added; one inference on {workers} "
-        f"is predicted to take {cards.cost(after, model)} instead of {cards.cost(before, model)} "
+        f"is predicted to take {after:,.5g}\u00a0{unit} instead of {before:,.5g}\u00a0{unit} "
         f"({share:.2f}\u00a0% less).",
         good=True,
     )
@@ -192,6 +181,12 @@ def removed(title: str, names: tuple[str, ...], before: Graph, nothing: str, say
             ],
             hide_index=True,
             key=f"removed-{title}",
+            column_config={
+                "operator": "Operator",
+                "kind": "Kind",
+                "module": "Module",
+                "output": "Output",
+            },
         )
 
 
@@ -230,6 +225,11 @@ def cloned(stage: Stage | None, plan: Plan) -> None:
             hide_index=True,
             key="cloned",
             column_config={
+                "clone": "Clone",
+                "of": "Of",
+                "kind": "Kind",
+                "computed by": "Computed by",
+                "beside": "Beside",
                 "cost": st.column_config.NumberColumn("Cost, ms", format="%.4f"),
                 "send": st.column_config.NumberColumn("A send would cost, ms", format="%.4f"),
             },

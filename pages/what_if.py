@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import streamlit as st
 
 from pages.common import assuming, cards, frame, state
+from pages.common.gantt_component import gantt_view
 from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Graph, Plan, Report
@@ -12,9 +16,31 @@ from ramiel_core.plan.planner import PAYS
 from ramiel_core.report.critical import labelled
 from ramiel_core.report.summarize import report_from
 from ramiel_core.run import host
-from ramiel_core.view import curve, gantt
+from ramiel_core.view import curve
 
 PLAIN = {"displayModeBar": False}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is assumed, and the plan under it."""
+
+    assumed: assuming.Assumed
+    weighed: Graph
+    plan: Plan
+
+
+def predicted(graph: Graph) -> Prediction:
+    """The plan under what the address assumes.
+
+    Raises
+    ------
+    RamielError
+        For an address that assumes what cannot be.
+    """
+    assumed = assuming.asked(graph, state.choice())
+    weighed = assumed.graph(graph)
+    return Prediction(assumed, weighed, state.what_if(weighed, assumed.workers, assumed.pins))
 
 
 def numbers(graph: Graph, plan: Plan, usual: Plan, measured: Report | None) -> None:
@@ -82,67 +108,87 @@ def remarks(plan: Plan, assumed: assuming.Assumed) -> None:
 def timelines(graph: Graph, plan: Plan, measured: Report | None) -> None:
     """Draw who does what when: predicted, and perhaps as measured last."""
     st.subheader("Who would do what when")
-    timeline = pipeline.timeline_of(graph, plan)
-    beside = measured is not None and st.toggle(
+    shown = {"prediction, not run": pipeline.timeline_of(graph, plan)}
+    comparable = measured is not None and graph.unit == "ms"
+    beside = comparable and st.toggle(
         "With the last measurement",
         value=True,
         key="what-if-beside",
         persist_state="session",
         help="Draws the traced inference of the last benchmark below, on the same axis.",
     )
-    shown = {"prediction, not run": timeline}
     if measured is not None and beside:
         shown["last measured"] = labelled(measured.measured)
-    figure = gantt.stacked(shown)
-    if graph.cost_model == "unit":
-        figure.update_xaxes(title_text="units since the inference began")
-    st.plotly_chart(figure, config=PLAIN, key="what-if-gantt")
+    gantt_view(shown, key="what-if-gantt", unit=graph.unit)
 
 
-def speedups(graph: Graph, plan: Plan, assumed: assuming.Assumed) -> None:
+def speedups(now: Prediction) -> None:
     """Draw the speedup over workers, and say where it ends."""
     st.subheader("Speedup over workers")
+    plan, assumed = now.plan, now.assumed
     gain = plan.t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0
-    points = state.speedup_curve(graph)
+    points = state.speedup_curve(now.weighed)
     fit = max(1, len(host.cores()) // assumed.threads)
     figure = curve.speedup_curve(points, assumed.workers, gain, fit)
     best = max(points, key=lambda point: point.speedup)
     cards.sub(
         f"Prediction without pins. T1/T∞ = {plan.parallelism:.2f}: the work over the critical path "
         f"with free sends, which no number of workers can beat. The best here is "
-        f"{best.speedup:.2f}× with {cards.plural(best.used, 'worker')}; Graham's line is what any "
+        f"{best.speedup:.2f}× with {cards.plural(best.used, 'worker')}; Graham’s line is what any "
         f"plan that leaves no worker idle without need reaches, were sends free."
     )
     st.plotly_chart(figure, config=PLAIN, key="what-if-curve")
 
 
+@st.fragment
+def answer(graph: Graph, address: Mapping[str, str], drawn: Prediction) -> None:
+    """Draw what follows the controls. They run this alone, and the page around it afterwards.
+
+    Parameters
+    ----------
+    graph : Graph
+        As it is.
+    address : Mapping[str, str]
+        What the page around was drawn for: its links carry it on.
+    drawn : Prediction
+        Under that address. The curve stays at it until the page is drawn again: plotly would hold
+        up the answer.
+    """
+    changed = st.query_params.to_dict() != address
+    try:
+        now = predicted(graph) if changed else drawn
+    except RamielError:
+        st.rerun()  # the page says what is wrong
+    usual = state.what_if(graph, now.assumed.workers, {})
+    record = state.last_record(graph.model)
+    measured = report_from(record) if record else None
+    left, right = st.columns([4, 11])
+    with right:
+        numbers(graph, now.plan, usual, measured)
+        remarks(now.plan, now.assumed)
+        timelines(now.weighed, now.plan, measured)
+    with left:
+        assuming.controls(graph, now.assumed, usual.workers)
+    with right:
+        speedups(drawn)
+    if changed:
+        st.rerun()
+
+
 def main() -> None:
     """Draw the page."""
-    graph, chosen = frame.opened(
+    graph, _ = frame.opened(
         "What if",
         "More workers, more threads, a faster link, a better kernel, an operator elsewhere: what "
         "would one inference take? Everything here is a prediction, at once, and nothing runs.",
     )
     try:
-        assumed = assuming.asked(graph, chosen)
-        weighed = assumed.graph(graph)
-        plan = state.what_if(weighed, assumed.workers, assumed.pins)
+        drawn = predicted(graph)
     except RamielError as error:
         cards.note(str(error), "error")
         st.button("Assume nothing", icon=":material/restart_alt:", on_click=assuming.forget)
         return
-    usual = state.what_if(graph, assumed.workers, {})
-    record = state.last_record(graph.model)
-    measured = report_from(record) if record else None
-    left, right = st.columns([4, 11])
-    with right:
-        numbers(graph, plan, usual, measured)
-        remarks(plan, assumed)
-        timelines(weighed, plan, measured)
-    with left:
-        assuming.controls(graph, assumed, usual.workers)
-    with right:
-        speedups(weighed, plan, assumed)
+    answer(graph, st.query_params.to_dict(), drawn)
 
 
 main()

@@ -11,6 +11,7 @@ const MAP = { width: 200, height: 130 };
 const REST_MS = 350; // after a movement, until Python hears where the view is
 const PAN = 90; // px, one press of an arrow
 const NEAR_EDGE = 7; // px on the screen within which a click means an edge
+const HINTS = ["conv  op:cat  cluster:3  cp:true  cost>1ms", "conv  op:cat  cost>1ms", "conv  op:cat", "Find"];
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -32,26 +33,6 @@ async function present(root, data, tell) {
   if (data.link) root.view.link ??= new Link(root.view, data.link);
   root.view.tell = unlessLeaving(tell);
   root.view.show(data, facts, shape, playback);
-}
-
-// A value that both sides change. What Python sends counts only once it has heard of our last
-// change: a run that began before would put back what was there then.
-class Agreed {
-  constructor(tell) { this.tell = tell; }
-
-  // Whether Python means another value than the one agreed on.
-  hear({ value, turn }) {
-    this.turn ??= turn;
-    if (turn < this.turn || value === this.value) return false;
-    this.value = value;
-    return true;
-  }
-
-  say(value) {
-    this.value = value;
-    this.turn += 1;
-    this.tell({ value, turn: this.turn });
-  }
 }
 
 class GraphView {
@@ -253,11 +234,21 @@ class GraphView {
     if (!this.stage.clientWidth) return; // a hidden tab has no size yet
     const [scale, position] = [this.network.getScale(), this.network.getViewPosition()];
     this.network.setSize("100%", "100%");
+    this.hint();
     if (!this.opened) {
       this.open();
       return clearTimeout(this.resting); // nobody has moved yet: no need for Python to run again
     }
     this.network.moveTo({ scale, position }); // vis-network would shrink it with its frame
+  }
+
+  // The longest hint that is not cut off.
+  hint() {
+    const input = this.find("input[type=search]");
+    const ctx = document.createElement("canvas").getContext("2d");
+    ctx.font = getComputedStyle(input).font;
+    const fits = (text) => ctx.measureText(text).width <= input.clientWidth;
+    input.placeholder = HINTS.find(fits) ?? "";
   }
 
   fitScale() {

@@ -4,10 +4,7 @@
 const FAR = 5; // px that a pointer moves before it drags
 const TWICE_MS = 400; // two clicks on one bar within it choose its chain
 const EDGE = 28; // px from the border within which a drag scrolls
-const HEAD = 84; // px, the name of a lane
-const [ROW, LOW_ROW, MANY] = [40, 26, 12]; // px; rows are lower from so many workers on
-const MOST_ZOOM = 400;
-const TICK = 90; // px at least from one number of the axis to the next
+const [ROW, LOW_ROW] = [40, 26]; // px
 const HINT = "Drag operators to another worker. Shift adds, a double click takes a whole chain, "
   + "the name of a worker all that it does.";
 
@@ -24,58 +21,37 @@ const KEYS = [
   ["?", "This list"],
 ];
 
-export default function ({ parentElement, data, setStateValue, setTriggerValue }) {
+export default function ({ parentElement, data, setStateValue }) {
   const root = parentElement.querySelector(".lanes");
   root.wanted = data;
   get(data.lanes).then((plan) => {
     if (root.wanted !== data) return; // a newer one came meanwhile
-    root.view ??= new LanesView(root, data.heard);
+    root.view ??= new LanesView(root);
     root.view.tell = unlessLeaving(setStateValue);
-    root.view.ask = unlessLeaving(setTriggerValue);
     root.view.show(data, plan);
   });
   return () => { root.wanted = null; root.view?.close(); };
 }
 
-class LanesView {
-  constructor(root, heard) {
-    this.root = root;
-    this.find = (selector) => root.querySelector(selector);
-    this.scroll = this.find(".scroll");
-    this.tracks = this.find(".tracks");
+class LanesView extends TimeSheet {
+  constructor(root) {
+    super(root);
     this.bars = new Map(); // elements by name: they outlive reruns, and so move to where they go
     this.chosen = new Set();
     this.at = null; // the operator that the keyboard is at
     this.held = null; // what is carried: { names, lane }
     this.press = null; // the pointer that is down
-    this.sent = heard; // number of what Python was told last; what it answers to less is outdated
-    this.awaited = null; // number of the move that Python has not answered
-    this.zoom = 1;
+    this.choice = new Agreed((told) => this.tell("chosen", told));
+    this.deed = new Agreed((told) => this.tell("deed", told)); // none once Python has done it
     this.listen();
-    this.resized = new ResizeObserver(() => this.drawAxis());
-    this.resized.observe(this.scroll);
-  }
-
-  close() {
-    this.resized.disconnect();
-    delete this.root.view;
   }
 
   listen() {
-    for (const button of this.root.querySelectorAll(".bar button")) {
-      button.onclick = () => this[button.dataset.do]();
-    }
     const { scroll } = this;
     scroll.onpointerdown = (event) => this.down(event);
     scroll.onpointermove = (event) => (this.press ? this.drag(event) : this.hover(event));
     scroll.onpointerup = (event) => this.up(event);
     scroll.onpointercancel = () => this.cancel(); // the browser scrolls instead
-    scroll.onpointerleave = () => this.hover(null);
-    scroll.addEventListener("wheel", (event) => {
-      if (!event.ctrlKey) return;
-      event.preventDefault();
-      this.zoomBy(Math.exp(-event.deltaY / 200), event.clientX);
-    }, { passive: false });
     this.root.onkeydown = (event) => this.key(event);
   }
 
@@ -85,18 +61,14 @@ class LanesView {
     const before = this.plan;
     this.data = data;
     if (plan !== before) this.draw(plan);
-    const isNews = data.heard >= this.sent && !this.press && !this.held && this.mark(data.chosen);
-    const answered = this.awaited !== null && data.heard >= this.awaited;
-    if (answered) this.awaited = null;
-    this.root.classList.toggle("awaiting", this.awaited !== null);
+    const isNews = !this.press && !this.held && this.choice.hear(data.chosen);
+    if (isNews) this.mark(data.chosen.value);
+    const answered = this.deed.hear(data.deed);
+    this.root.classList.toggle("awaiting", this.awaits);
     this.find("[data-do=undo]").disabled = !data.undo;
     this.showTotal();
     if (answered && before) this.say(this.change(before.makespan, plan.makespan));
     else if (isNews || !before) this.say(this.about());
-  }
-
-  amount(value) {
-    return `${Number(value.toPrecision(value >= 100 ? 5 : 4))} ${this.plan.unit}`;
   }
 
   change(before, after) {
@@ -120,15 +92,14 @@ class LanesView {
 
   draw(plan) {
     this.plan = plan;
-    this.longest = plan.makespan * 1.02 || 1;
     this.index = new Map(plan.name.map((name, i) => [name, i]));
-    this.row = plan.workers > MANY ? LOW_ROW : ROW;
+    this.lay(plan.makespan, plan.unit, plan.workers > MANY ? LOW_ROW : ROW, plan.colours);
     this.orders = Array.from({ length: plan.workers }, () => []);
     plan.worker.forEach((worker, i) => this.orders[worker].push(i));
     for (const order of this.orders) order.sort((a, b) => plan.start[a] - plan.start[b] || a - b);
     for (const [name, bar] of this.bars) if (!this.index.has(name)) { bar.remove(); this.bars.delete(name); }
     for (const old of this.tracks.querySelectorAll(".between, .end")) old.remove();
-    this.tracks.prepend(...plan.between.map((bar) => this.between(...bar)), this.end());
+    this.tracks.prepend(...plan.between.map((bar) => this.between(...bar)), this.end(plan.makespan));
     const moved = new Set(plan.moved);
     plan.name.forEach((name, i) => this.place(name, i, moved.has(i)));
     for (const name of this.chosen) if (!this.index.has(name)) this.chosen.delete(name);
@@ -150,7 +121,7 @@ class LanesView {
       this.tracks.append(bar);
     }
     const [fill, text] = plan.fills[plan.chain[i]];
-    this.put(bar, plan.worker[i], plan.start[i], plan.end[i]);
+    this.put(bar, plan.worker[i] * this.row, plan.start[i], plan.end[i]);
     Object.assign(bar.style, { background: fill, color: text });
     bar.classList.toggle("moved", moved);
     bar.setAttribute("aria-selected", String(this.chosen.has(name)));
@@ -158,23 +129,10 @@ class LanesView {
       + `, chain ${plan.chain[i]}${moved ? ", on another worker than the planner’s" : ""}`);
   }
 
-  put(bar, lane, start, end) {
-    bar.style.top = `${lane * this.row}px`;
-    bar.style.left = `${(100 * start) / this.longest}%`;
-    bar.style.width = `${(100 * (end - start)) / this.longest}%`;
-  }
-
   between(kind, worker, start, end) {
     const bar = element("i", `between ${kind}`);
-    bar.style.background = this.plan.colours[kind];
-    this.put(bar, worker, start, end);
+    this.put(bar, worker * this.row, start, end);
     return bar;
-  }
-
-  end() {
-    const line = element("i", "end");
-    line.style.left = `${(100 * this.plan.makespan) / this.longest}%`;
-    return line;
   }
 
   lanes() {
@@ -196,77 +154,25 @@ class LanesView {
       row.append(head);
       return row;
     });
-    this.root.style.setProperty("--critical", plan.colours.critical);
-    this.root.style.setProperty("--row", `${this.row}px`);
-    this.root.style.setProperty("--head", `${HEAD}px`);
     this.find(".rows").replaceChildren(...rows);
   }
 
-  drawAxis() {
-    if (!this.plan || !this.tracks.clientWidth) return; // a hidden tab has no size yet
-    const least = (this.longest * TICK) / this.tracks.clientWidth;
-    const power = 10 ** Math.floor(Math.log10(least));
-    const step = [1, 2, 5, 10].map((n) => n * power).find((value) => value >= least);
-    const ticks = [];
-    for (let i = 0; i * step < this.longest; i++) {
-      const tick = element("span", "", String(Number((i * step).toPrecision(12))));
-      tick.style.left = `${(100 * i * step) / this.longest}%`;
-      ticks.push(tick);
-    }
-    ticks[0].textContent = `0 ${this.plan.unit}`;
-    this.find(".axis").replaceChildren(...ticks);
-  }
-
-  // ---- zoom
-
-  in() { this.zoomBy(1.5); }
-  out() { this.zoomBy(1 / 1.5); }
-  fit() { this.zoomBy(1 / this.zoom); }
-
-  // The time below `clientX`, or else in the middle, stays where it is.
-  zoomBy(factor, clientX) {
-    const { scroll } = this;
-    const box = scroll.getBoundingClientRect();
-    const x = (clientX ?? box.x + (HEAD + box.width) / 2) - box.x - HEAD;
-    const place = (scroll.scrollLeft + x) / this.tracks.clientWidth;
-    this.zoom = Math.min(MOST_ZOOM, Math.max(1, this.zoom * factor));
-    this.root.style.setProperty("--zoom", this.zoom);
-    scroll.scrollLeft = place * this.tracks.clientWidth - x;
-    this.drawAxis();
-  }
-
-  // scrollIntoView would move the whole page.
   reveal(name) {
-    const { scroll } = this;
     const i = this.index.get(name);
-    const width = this.tracks.clientWidth;
-    const [left, right] = [this.plan.start[i], this.plan.end[i]].map((time) => (time / this.longest) * width);
-    const room = scroll.clientWidth - HEAD;
-    if (left < scroll.scrollLeft || right > scroll.scrollLeft + room) scroll.scrollLeft = (left + right - room) / 2;
-    this.revealLane(this.plan.worker[i]);
-  }
-
-  revealLane(lane) {
-    const { scroll } = this;
-    const [top, axis] = [lane * this.row, this.find(".axis").offsetHeight];
-    const room = scroll.clientHeight - axis;
-    if (top < scroll.scrollTop) scroll.scrollTop = top;
-    if (top + this.row > scroll.scrollTop + room) scroll.scrollTop = top + this.row - room;
+    this.revealTime(this.plan.start[i], this.plan.end[i]);
+    this.revealRow(this.plan.worker[i] * this.row);
   }
 
   // ---- choosing
 
-  // Says whether that changes anything.
   mark(names) {
-    const before = this.chosen;
     this.chosen = new Set(names.filter((name) => this.index.has(name)));
     for (const [name, bar] of this.bars) bar.setAttribute("aria-selected", String(this.chosen.has(name)));
-    return before.size !== this.chosen.size || [...before].some((name) => !this.chosen.has(name));
   }
 
   choose(names) {
     this.mark([...names]);
-    this.tell("chosen", { number: ++this.sent, names: [...this.chosen] });
+    this.choice.say([...this.chosen]);
     this.say(this.about());
   }
 
@@ -293,7 +199,7 @@ class LanesView {
   // ---- carrying to another worker
 
   pickUp(names, lane) {
-    if (this.awaited !== null) return this.say("The last move is being planned; try again in a moment.");
+    if (this.awaits) return this.say("The last move is being planned; try again in a moment.");
     this.held = { names: [...names], lane: null };
     for (const name of names) this.bars.get(name).classList.add("held");
     this.root.classList.add("carrying");
@@ -309,7 +215,7 @@ class LanesView {
     this.tracks.append(...this.held.names.map((name) => {
       const i = this.index.get(name);
       const bar = element("i", "preview");
-      this.put(bar, to, this.plan.start[i], this.plan.end[i]);
+      this.put(bar, to * this.row, this.plan.start[i], this.plan.end[i]);
       return bar;
     }));
     this.find(".ghost").textContent = `${many(this.held.names.length)} → ${this.laneName(to)}`;
@@ -327,10 +233,13 @@ class LanesView {
       return this.say(`${many(names.length)} stayed on ${this.laneName(lane)}.`);
     }
     for (const name of names) this.bars.get(name).style.top = `${lane * this.row}px`;
-    this.awaited = ++this.sent;
+    this.deed.say({ names, worker: lane });
     this.root.classList.add("awaiting");
-    this.ask("move", { number: this.sent, names, worker: lane });
     this.say(`${many(names.length)} to ${this.laneName(lane)}: planning…`);
+  }
+
+  get awaits() {
+    return Boolean(this.deed.value);
   }
 
   putDown() {
@@ -351,9 +260,7 @@ class LanesView {
   }
 
   undo() {
-    if (!this.data.undo || this.awaited !== null) return;
-    this.awaited = ++this.sent;
-    this.ask("undo", { number: this.sent });
+    if (this.data.undo && !this.awaits) this.deed.say("undo");
   }
 
   // ---- mouse, pen and finger
@@ -453,41 +360,22 @@ class LanesView {
 
   hover(event) {
     const name = event?.target.closest(".op")?.dataset.name;
-    const tip = this.find(".tip");
-    tip.hidden = name === undefined;
-    if (tip.hidden) return;
+    if (name === undefined) return this.hideTip();
     const i = this.index.get(name);
     const { op, worker, start, end, chain } = this.plan;
-    const says = [["kind", op[i]], ["takes", this.amount(end[i] - start[i])],
-      ["from", this.amount(start[i])], ["worker", String(worker[i])], ["chain", String(chain[i])]];
-    tip.replaceChildren(element("div", "head", name),
-      ...says.flatMap(([key, value]) => [element("dt", "", key), element("dd", "", value)]));
-    const box = this.find(".frame").getBoundingClientRect();
-    tip.style.left = `${Math.max(4, Math.min(event.clientX - box.x + 14, box.width - tip.offsetWidth - 6))}px`;
-    tip.style.top = `${event.clientY - box.y + 16}px`;
+    this.showTip(event, name, [["kind", op[i]], ["takes", this.amount(end[i] - start[i])],
+      ["from", this.amount(start[i])], ["worker", String(worker[i])], ["chain", String(chain[i])]]);
   }
 
   // ---- keyboard
 
-  // Streamlit has keys of its own ("r" reruns the page), so what is used here goes no further.
   key(event) {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") return this.used(event, () => this.undo());
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("button") && (event.key === " " || event.key === "Enter")) return;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    const does = (this.held ? this.whileHeld() : this.whileFree())[key];
-    if (does) this.used(event, does);
-  }
-
-  used(event, does) {
-    event.preventDefault();
-    event.stopPropagation();
-    this.hover(null);
-    does();
+    super.key(event, this.held ? this.whileHeld() : this.whileFree());
   }
 
   whileHeld() {
-    const by = (step) => () => { this.over(this.held.lane + step); this.revealLane(this.held.lane); };
+    const by = (step) => () => { this.over(this.held.lane + step); this.revealRow(this.held.lane * this.row); };
     const drop = () => { this.press = null; this.drop(); };
     return { ArrowUp: by(-1), ArrowDown: by(1), " ": drop, Enter: drop, Escape: () => this.cancel() };
   }
@@ -502,7 +390,7 @@ class LanesView {
       w: here((name) => this.choose(this.allOf(this.plan.worker[this.index.get(name)]))),
       " ": here((name) => this.lift(name)),
       Escape: () => { this.help(false); this.choose([]); },
-      "+": () => this.in(), "=": () => this.in(), "-": () => this.out(), f: () => this.fit(),
+      ...this.zoomKeys(),
       "?": () => this.help(),
     };
   }
@@ -568,8 +456,4 @@ class LanesView {
   say(text) {
     this.find(".said").textContent = text;
   }
-}
-
-function many(count) {
-  return `${count} operator${count === 1 ? "" : "s"}`;
 }

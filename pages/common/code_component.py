@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from pages.common import shelf
+from pages.common.components import SHARED, component
 from ramiel_core.view.scene import Part
 
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
-
-ASSETS = Path(__file__).parents[2] / "assets"
-SCRIPTS = ("graph/shelf.js", "graph/leaving.js", "code/code.js")
+FILES = ("code/code.html", ("code/code.css",), (*SHARED, "code/code.js"))
 
 
 def code_view(
@@ -44,19 +38,9 @@ def code_view(
     """
     with st.container(gap=None):
         shelf.send(listing, f"{key}-listing")
-        _code()(
+        component("ramiel_code", *FILES)(
             key=key,
             data={"listing": listing.key, "height": height, "selected": selected},
             default={"selected": selected},
             on_selected_change=lambda: on_select(st.session_state[key]["selected"]),
         )
-
-
-@cache  # registering a name twice logs a warning
-def _code() -> ComponentRenderer:
-    return st.components.v2.component(
-        "ramiel_code",
-        html=(ASSETS / "code" / "code.html").read_text(),
-        css=(ASSETS / "code" / "code.css").read_text(),
-        js="\n".join((ASSETS / name).read_text() for name in SCRIPTS),
-    )

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
-from pages.common import shelf
+from pages.common import agreed, shelf
+from pages.common.components import SHARED, component
 from ramiel_core.view.scene import Part, Scene
 
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
-
-ASSETS = Path(__file__).parents[2] / "assets" / "graph"
-SCRIPTS = ("shelf", "leaving", "element", "query", "scene", "keys", "player", "link", "graph")
+FILES = (
+    "graph/graph.html",
+    ("shared/controls.css", "graph/graph.css"),
+    (
+        *SHARED,
+        "shared/element.js",
+        "shared/agreed.js",
+        *(f"graph/{name}.js" for name in ("query", "scene", "keys", "player", "link", "graph")),
+    ),
+)
 STATES = ("selected", "expanded", "viewport", "colour", "frame")
 CHOSEN, EXPANDED, VIEWPORT, COLOUR, FRAME = STATES
-AGREED = (CHOSEN, FRAME)  # that both sides change: told with a number that says how often
+AGREED = (CHOSEN, FRAME)  # that both sides change
 
 
 def graph_view(
@@ -73,7 +78,7 @@ def graph_view(
         }.items():
             if part is not None:
                 shelf.send(part, f"{key}-{name}")
-        _graph()(
+        component("ramiel_graph", *FILES)(
             key=key,
             data={
                 "facts": scene.facts.key,
@@ -81,10 +86,10 @@ def graph_view(
                 "playback": playback.key if playback else None,
                 "paint": scene.paint,
                 "height": height,
-                "selected": {"value": selected, "turn": _turn(key, CHOSEN)},
+                "selected": agreed.sent(key, CHOSEN, selected),
                 "expanded": expanded(key),
                 "colour": colour,
-                "frame": {"value": frame, "turn": _turn(key, FRAME)},
+                "frame": agreed.sent(key, FRAME, frame),
                 "link": link,
                 "viewport": st.session_state[opening],
             },
@@ -99,35 +104,13 @@ def graph_view(
 
 def expanded(key: str) -> list[str]:
     """Groups that the user has expanded in the view with this key."""
-    return list(_last(key, EXPANDED) or [])
-
-
-def _last(key: str, name: str) -> Any:
-    """What the view has told last of one of its states; none at first."""
-    return (st.session_state.get(key) or {}).get(name)
-
-
-def _turn(key: str, name: str) -> int:
-    """How often the view had changed a value when this run began."""
-    return (_last(key, name) or {"turn": 0})["turn"]
+    return list(agreed.last(key, EXPANDED) or [])
 
 
 def _told(key: str, name: str, link: str | None, listener: Callable[[Any], None] | None) -> None:
     """Pass a new value on; a viewport is remembered beyond this page as well."""
-    value = _last(key, name)
-    if name in AGREED:
-        value = value["value"]
+    value = agreed.told(key, name) if name in AGREED else agreed.last(key, name)
     if name == VIEWPORT:
         st.session_state[f"{link or key}-viewport"] = dict(value)
     if listener is not None:
         listener(value)
-
-
-@cache  # registering a name twice logs a warning
-def _graph() -> ComponentRenderer:
-    return st.components.v2.component(
-        "ramiel_graph",
-        html=(ASSETS / "graph.html").read_text(),
-        css=(ASSETS / "graph.css").read_text(),
-        js="\n".join((ASSETS / f"{name}.js").read_text() for name in SCRIPTS),
-    )

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.common import shelf
+from pages.common import agreed, shelf
+from pages.common.components import SHARED, component
 from ramiel_core.view.scene import Part
 
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
-
-ASSETS = Path(__file__).parents[2] / "assets"
-SCRIPTS = ("graph/shelf.js", "graph/leaving.js", "graph/element.js", "lanes/lanes.js")
+FILES = (
+    "lanes/lanes.html",
+    ("shared/controls.css", "lanes/sheet.css", "lanes/lanes.css"),
+    (*SHARED, "shared/element.js", "shared/agreed.js", "lanes/sheet.js", "lanes/lanes.js"),
+)
+CHOSEN, DEED = "chosen", "deed"
+UNDO = "undo"  # a deed; any other is a move
 
 
 def lanes_view(
@@ -49,45 +49,27 @@ def lanes_view(
         Told what the user did before the page runs again: the operators chosen; those dropped,
         and on which worker; that the last move shall be undone.
     """
-    heard = f"{key}-heard"  # number of the last deed told; the view ignores answers to earlier ones
 
-    def told(name: str) -> dict[str, Any]:
-        deed = dict(st.session_state[key][name])
-        st.session_state[heard] = max(st.session_state.get(heard, 0), int(deed["number"]))
-        return deed
-
-    def moved() -> None:
-        deed = told("move")
-        on_move(list(deed["names"]), int(deed["worker"]))
-
-    def undone() -> None:
-        told("undo")
-        on_undo()
+    def done() -> None:
+        deed = agreed.told(key, DEED)
+        if deed == UNDO:
+            on_undo()
+        else:
+            on_move(list(deed["names"]), int(deed["worker"]))
 
     with st.container(gap=None):
         shelf.send(lanes, f"{key}-lanes")
-        _lanes()(
+        component("ramiel_lanes", *FILES)(
             key=key,
             data={
                 "lanes": lanes.key,
                 "planned": planned_ms,
-                "chosen": list(chosen),
+                "chosen": agreed.sent(key, CHOSEN, list(chosen)),
                 "undo": may_undo,
                 "more": may_add,
-                "heard": st.session_state.get(heard, 0),
+                "deed": agreed.sent(key, DEED, None),  # whatever was asked for is done by now
             },
-            default={"chosen": None},
-            on_chosen_change=lambda: on_choose(list(told("chosen")["names"])),
-            on_move_change=moved,
-            on_undo_change=undone,
+            default={CHOSEN: None, DEED: None},
+            on_chosen_change=lambda: on_choose(list(agreed.told(key, CHOSEN))),
+            on_deed_change=done,
         )
-
-
-@cache  # registering a name twice logs a warning
-def _lanes() -> ComponentRenderer:
-    return st.components.v2.component(
-        "ramiel_lanes",
-        html=(ASSETS / "lanes" / "lanes.html").read_text(),
-        css=(ASSETS / "lanes" / "lanes.css").read_text(),
-        js="\n".join((ASSETS / name).read_text() for name in SCRIPTS),
-    )

@@ -78,6 +78,7 @@ def table(rows: Sequence[Mapping[str, Any]], key: str, *, over: bool = False) ->
         key=key,
         hide_index=True,
         height="content",
+        placeholder="–",
         column_config={
             "configuration": st.column_config.TextColumn(
                 "Configuration", width=WORDS_PX, pinned=True

@@ -2,7 +2,7 @@
 
 Streamlit sends an element anew where anything in it has changed, and only a reference where it has
 not. So what is large and stays goes apart from what is small and changes; the browser puts both
-together by key (assets/graph/shelf.js).
+together by key (assets/shared/shelf.js).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ramiel_core.view.scene import Part
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
-SCRIPT = Path(__file__).parents[2] / "assets" / "graph" / "shelf.js"
+SCRIPT = Path(__file__).parents[2] / "assets" / "shared" / "shelf.js"
 VIS_NETWORK = Path(pyvis.__file__).parent / "lib" / "vis-9.1.2" / "vis-network.min.js"
 
 

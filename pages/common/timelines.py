@@ -7,13 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import cards, linked, state
+from pages.common import cards, state
+from pages.common.gantt_component import gantt_view
 from ramiel_core import outcomes
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import BarKind, Report
 from ramiel_core.plan.compare import moved
 from ramiel_core.report.critical import Difference, critical_bars, differences, labelled, spent_ms
-from ramiel_core.view import gantt
 
 SPENT_ON: dict[BarKind, str] = {
     "compute": "Operators on the chain of events that decided the time of this run.",
@@ -34,7 +34,7 @@ def show(report: Report, record: dict[str, Any]) -> None:
     )
     shown = {"predicted": report.predicted, "measured": labelled(report.measured)}
     paths = {name: critical_bars(timeline) for name, timeline in shown.items()}
-    linked.chart(gantt.stacked(shown, paths), "gantt", state.operator())
+    gantt_view(shown, key="gantt", outlined=paths, because="on the critical path")
     expected, spent = (spent_ms(path) for path in paths.values())
     cards.figures(
         *(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from ramiel_core.ir import Graph, Plan, Timeline
-from ramiel_core.view import palette
+from ramiel_core.view import gantt, palette
 from ramiel_core.view.scene import Part
 
 
@@ -50,23 +50,19 @@ def lanes(
             "name": list(graph.index),
             "op": [node.op for node in graph.nodes],
             "worker": [worker_of[name] for name in graph.index],
-            "start": [_short(span[name].start_ms) for name in graph.index],
-            "end": [_short(span[name].end_ms) for name in graph.index],
+            "start": [gantt.short(span[name].start_ms) for name in graph.index],
+            "end": [gantt.short(span[name].end_ms) for name in graph.index],
             "chain": [chain_of[name] for name in graph.index],
             "moved": [graph.index[name] for name in moved],
             "between": [
-                [bar.kind, bar.worker, _short(bar.start_ms), _short(bar.end_ms)]
+                [bar.kind, bar.worker, gantt.short(bar.start_ms), gantt.short(bar.end_ms)]
                 for bar in timeline.bars
                 if bar.kind != "compute"
             ],
             "fills": [[fill, palette.text_on(fill)] for fill in fills],
-            "colours": {"critical": palette.CRITICAL, **palette.BARS},
+            "colours": gantt.COLOURS,
             "workers": plan.workers,
             "makespan": timeline.makespan_ms,
             "unit": graph.unit,
         }
     )
-
-
-def _short(time_ms: float) -> float:
-    return round(time_ms, 5)  # ten nanoseconds

@@ -15,7 +15,7 @@ PAGES = (
 DRAWN = """() => [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]
     .map((host) => host.shadowRoot)
     .every((root) => !root?.querySelector('.legend, .lines')
-        || root.querySelector('.legend button, .line'))"""  # components come after the script has ended
+        || root.querySelector('.legend button, .line, .tracks .compute'))"""  # components come after the script has ended
 THEME = """(theme) => theme === getComputedStyle(
     document.querySelector('[data-testid=stApp]')).colorScheme"""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .recorded import benchmark
-from .screen import button, metrics, texts
+from .screen import button, metrics, parts, texts
 
 PAGE = "pages/what_if.py"
 SMALL = {"model": "squeezenet1_0", "workers": "2"}
@@ -22,7 +22,9 @@ def test_without_assumptions_it_is_the_plan_as_it_is(visit):
     assert not app.exception
     assert metrics(app)["Prediction · flops"] == metrics(app)["As it is, predicted"]
     assert metrics(app)["Last measured"] == "–"
-    assert len(app.get("plotly_chart")) == 2
+    (chart,) = parts(app)["ramiel_gantt"]
+    assert [shown["label"] for shown in chart["shown"]] == ["prediction, not run"]
+    assert len(app.get("plotly_chart")) == 1
 
 
 def test_each_slider_moves_the_prediction_and_stands_in_the_address(visit):
@@ -75,13 +77,19 @@ def test_the_last_measurement_stands_beside_the_prediction(visit, tmp_path):
 
     assert metrics(app)["Last measured"] == "8.10 ms"
     assert app.toggle(key="what-if-beside").value
+    (chart,) = parts(app)["ramiel_gantt"]
+    assert [shown["label"] for shown in chart["shown"]] == ["prediction, not run", "last measured"]
 
 
-def test_equal_costs_have_no_sends_to_change(visit):
+def test_equal_costs_have_no_sends_to_change_and_no_axis_with_what_was_measured(visit, tmp_path):
+    benchmark(tmp_path)
+
     app = visit(PAGE, **SMALL, cost="unit")
 
     assert not app.exception
     assert "there is no latency to change" in texts(app)
+    (chart,) = parts(app)["ramiel_gantt"]
+    assert (len(chart["shown"]), chart["unit"]) == (1, "units")
 
 
 @pytest.mark.parametrize(

@@ -1,75 +1,39 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from ramiel_core.ir import Bar, Graph, Timeline
-from ramiel_core.view.gantt import gantt
-
-Zoo = Callable[[str], Graph]
+from ramiel_core.ir import Bar, Timeline
+from ramiel_core.view.gantt import COLOURS, bars
+from ramiel_core.view.palette import contrast
 
 PREDICTED = Timeline(
     (
         Bar(0, "a", "compute", 0.0, 1.0),
         Bar(0, "a", "copy", 1.0, 1.5),
         Bar(1, "a", "wait", 0.0, 1.5),
-        Bar(1, "b", "compute", 1.5, 3.0),
+        Bar(1, "b", "compute", 1.5, 5 / 3),
     ),
     makespan_ms=3.0,
 )
 
 
-def test_each_kind_is_one_trace_with_the_bars_where_they_were():
-    compute, copy, wait = gantt(PREDICTED).data
+def test_every_bar_is_there_with_its_worker_its_times_and_its_operator_named_once():
+    sent = bars(PREDICTED).value
 
-    assert (compute.name, copy.name, wait.name) == ("compute", "copy", "wait")
-    assert (compute.base, compute.x, compute.y) == (
-        (0.0, 1.5),
-        (1.0, 1.5),
-        ("worker 0", "worker 1"),
-    )
-    assert [name for name, *_ in compute.customdata] == ["a", "b"]
-
-
-def test_measured_stands_below_predicted_on_the_same_axis():
-    figure = gantt(PREDICTED, Timeline((Bar(0, "a", "compute", 0.0, 4.0),), 4.0))
-
-    assert len(figure.data) == 6
-    assert [note.text for note in figure.layout.annotations] == [
-        "<b>predicted</b>  3.00 ms",
-        "<b>measured</b>  4.00 ms",
-    ]
-    assert figure.layout.xaxis.matches == "x2"
-    assert figure.layout.xaxis2.title.text.endswith("ms")
-    assert figure.layout.yaxis.domain[0] > figure.layout.yaxis2.domain[1]
+    assert sent["names"] == ["a", "b"]
+    assert sent["name"] == [0, 0, 0, 1]
+    assert sent["kind"] == ["compute", "copy", "wait", "compute"]
+    assert sent["worker"] == [0, 0, 1, 1]
+    assert sent["start"] == [0.0, 1.0, 0.0, 1.5]
+    assert sent["end"] == [1.0, 1.5, 1.5, 1.66667]
+    assert (sent["workers"], sent["makespan"]) == (2, 3.0)
 
 
-def test_a_timeline_of_every_operator_of_inception_stays_three_traces(zoo_graph: Zoo):
-    bars = tuple(
-        Bar(0, n.name, "compute", i, i + 1) for i, n in enumerate(zoo_graph("inception_v3").nodes)
-    )
-
-    figure = gantt(Timeline(bars, float(len(bars))))
-
-    assert [len(trace.x) for trace in figure.data] == [314, 0, 0]
+def test_outlined_bars_are_told_by_their_place():
+    assert bars(PREDICTED, [PREDICTED.bars[3]]).value["outlined"] == [3]
 
 
-def test_a_hostile_name_is_text_in_the_hover():
-    figure = gantt(Timeline((Bar(0, '<a href="x">', "compute", 0.0, 1.0),), 1.0))
-
-    assert figure.data[0].customdata[0][0] == '&lt;a href="x"&gt;'
+def test_an_empty_timeline_has_one_idle_worker():
+    assert bars(Timeline((), 0.0)).value["workers"] == 1
 
 
-def test_bars_of_a_critical_path_are_outlined_and_say_so():
-    first, *_ = PREDICTED.bars
-    compute, *_ = gantt(PREDICTED, outlined={"predicted": [first]}).data
-
-    assert compute.marker.line.width == (0.5, 2.5)
-    assert [why for *_, why in compute.customdata] == ["", "<br>on the critical path"]
-
-
-def test_gaps_that_only_measurements_have_are_a_kind_of_their_own():
-    measured = Timeline((Bar(0, "a", "dispatch", 0.0, 0.5), Bar(0, "a", "compute", 0.5, 4.0)), 4.0)
-
-    names = [trace.name for trace in gantt(PREDICTED, measured).data if trace.showlegend]
-
-    assert names == ["compute", "copy", "wait", "dispatch"]
+def test_names_can_be_read_on_the_bars_that_carry_them():
+    assert contrast(COLOURS["on-compute"], COLOURS["compute"]) >= 4.5

@@ -1,4 +1,4 @@
-"""The lanes component in a real browser: dragged by mouse and finger, carried by the keyboard."""
+"""Lanes and Gantt charts in a real browser: dragged by mouse and finger, carried by the keyboard."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ VIEW = (
     "[...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]"
     ".map((host) => host.shadowRoot?.querySelector('.lanes')?.view).find((view) => view)"
 )
+GANTT = VIEW.replace(".lanes", ".gantt")
 OPEN_MS = 15_000
 ALL = "a b c d e <"
 
@@ -43,6 +44,19 @@ def page(address: str, window) -> Iterator[object]:
     window.on("pageerror", lambda error: wrong.append(str(error)))
     window.goto(address)
     window.wait_for_function(f"{VIEW}?.plan")
+    settled(window)
+    yield window
+    assert wrong == []
+    assert window.title() != "owned"
+
+
+@pytest.fixture
+def chart(address: str, window) -> Iterator[object]:
+    """Two timelines on one axis; at the end no script failed."""
+    wrong: list[str] = []
+    window.on("pageerror", lambda error: wrong.append(str(error)))
+    window.goto(f"{address}/?gantt")
+    window.wait_for_function(f"{GANTT}?.bars.length")
     settled(window)
     yield window
     assert wrong == []
@@ -79,9 +93,7 @@ def drag(page, name: str, to: int, *, drop: bool = True) -> None:
 def planned(page, text: str) -> None:
     """Wait until Python has planned this, and the view shows it."""
     page.get_by_text(f"plan: {text}", exact=True).wait_for()
-    page.wait_for_function(
-        f"{VIEW}.awaited === null && {VIEW}.plan.workers === {len(text.split('/'))}"
-    )
+    page.wait_for_function(f"!{VIEW}.awaits && {VIEW}.plan.workers === {len(text.split('/'))}")
 
 
 def chosen(page) -> set[str]:
@@ -119,7 +131,7 @@ def test_escape_while_dragging_leaves_the_plan_as_it_was(page):
     page.mouse.up()
 
     assert page.evaluate(f"{VIEW}.held") is None
-    assert page.evaluate(f"{VIEW}.awaited") is None
+    assert not page.evaluate(f"{VIEW}.awaits")
     assert said(page) == "Put back."
 
 
@@ -200,3 +212,89 @@ def test_what_python_chooses_is_marked(page):
 
     page.wait_for_function(f"{VIEW}.chosen.has('d')")
     assert said(page) == "d chosen, 3 units, on worker 0."
+
+
+def test_a_run_that_began_before_the_last_choice_does_not_take_it_back(page):
+    page.evaluate(f"{VIEW}.choose(['b'])")
+    page.evaluate(
+        f"(() => {{ const v = {VIEW}, chosen = {{ value: ['d'], turn: v.choice.turn - 1 }};"
+        " v.show({ ...v.data, chosen }, v.plan); })()"
+    )
+
+    assert chosen(page) == {"b"}
+    page.get_by_text("chosen: b", exact=True).wait_for()
+
+
+def box(page, number: int) -> dict[str, float]:
+    """Where a bar of the chart stands, px, in the order in which bars were given."""
+    found = page.evaluate(f"(i) => {GANTT}.elements[i].getBoundingClientRect().toJSON()", number)
+    return dict(found)
+
+
+def test_timelines_share_one_axis_and_kinds_differ_in_form(chart):
+    compute, copy, wait, other, dispatch, measured = (box(chart, i) for i in range(6))
+
+    assert measured["width"] == pytest.approx(18 / 4 * compute["width"], abs=0.5)
+    assert measured["x"] - compute["x"] == pytest.approx(compute["width"] / 2, abs=0.5)
+    assert len({round(bar["height"]) for bar in (compute, copy, wait, dispatch)}) == 4
+    assert compute["y"] < other["y"] < measured["y"]  # a row for each worker, the prediction above
+    assert chart.locator(".caption").all_inner_texts() == ["predicted 10 ms", "measured 20 ms"]
+    assert chart.locator(".legend").inner_text().split() == [
+        *("compute", "copy", "wait", "dispatch"),
+        *("on", "the", "critical", "path"),
+    ]
+
+
+def test_a_bar_under_the_pointer_says_what_it_is_and_a_name_is_no_markup(chart):
+    bar = box(chart, 3)
+    chart.mouse.move(bar["x"] + 5, bar["y"] + 5)
+
+    tip = chart.locator(".tip")
+    tip.wait_for()
+    said = tip.inner_text()
+    assert said.startswith("<img/src=x")
+    assert [line for line in said.split("\n")[1:] if line] == [
+        *("worker 1", "computes", "takes", "5 ms", "from", "5 ms", "to", "10 ms"),
+        "on the critical path",
+    ]
+    assert chart.locator(".gantt img").count() == 0
+    chart.mouse.move(5, 5)
+    tip.wait_for(state="hidden")
+
+
+def test_a_click_on_a_bar_selects_its_operator_and_another_lets_go(chart):
+    bar = box(chart, 0)
+    chart.mouse.click(bar["x"] + 5, bar["y"] + 5)
+    chart.get_by_text("selected: a", exact=True).wait_for()
+    assert chart.locator(".selected").count() == 5  # its copy, and who waits for it, as well
+
+    chart.mouse.click(bar["x"] + 5, bar["y"] + 5)
+    chart.get_by_text("selected: none", exact=True).wait_for()
+    assert chart.locator(".selected").count() == 0
+
+
+def test_what_python_selects_stands_out_and_a_zoom_keeps_the_time_in_the_middle(chart):
+    chart.get_by_role("button", name="select a").click()
+    chart.wait_for_function(f"{GANTT}.root.classList.contains('selecting')")
+    assert chart.evaluate(f"getComputedStyle({GANTT}.elements[1]).outlineStyle") == "solid"
+    assert chart.evaluate(f"getComputedStyle({GANTT}.elements[3]).color") == chart.evaluate(
+        f"getComputedStyle({GANTT}.root).color"
+    )
+    before = box(chart, 5)
+
+    chart.locator(".scroll").press("+")
+
+    after = box(chart, 5)
+    assert after["width"] == pytest.approx(1.5 * before["width"], abs=1)
+    chart.locator(".scroll").press("f")
+    assert box(chart, 5) == pytest.approx(before, abs=1)
+
+
+def test_a_timeline_that_stays_is_not_the_first_to_be_forgotten(chart):
+    chart.evaluate("for (let i = 0; i < 20; i++) ramielShelf.things.set(`other ${i}`, i)")
+
+    chart.get_by_role("button", name="select a").click()
+    chart.wait_for_function(f"{GANTT}.chosen.value === 'a'")
+
+    kept = chart.evaluate("[...ramielShelf.things.keys()].slice(-2)")
+    assert kept == chart.evaluate(f"{GANTT}.data.shown.map(({{ key }}) => key)")

@@ -14,7 +14,10 @@ function put(key, given) {
 }
 
 function get(key) {
-  if (shelf.things.has(key)) return Promise.resolve(shelf.things.get(key));
+  if (shelf.things.has(key)) {
+    put(key); // what is in use is not the eldest
+    return Promise.resolve(shelf.things.get(key));
+  }
   return new Promise((resolve) => {
     shelf.waiting.set(key, [...(shelf.waiting.get(key) ?? []), resolve]);
   });

@@ -1,0 +1,18 @@
+// Until another page answers, Streamlit sends every change of a component to the page it was on,
+// which calls that page back: a click on a link was lost when a graph told, a moment later, where
+// it had come to rest. So once a link is pressed nothing is told, until the user acts elsewhere.
+
+const leaving = (globalThis.ramielLeaving ??= watchLinks());
+
+function watchLinks() {
+  const found = { now: false };
+  const look = ({ target }) => { found.now = Boolean(target.closest("[data-testid=stPageLink]")); };
+  // From the press on: what a page draws anew before the release gets no click.
+  for (const event of ["pointerdown", "pointerup", "click"]) document.addEventListener(event, look, true);
+  document.addEventListener("keydown", () => { found.now = false; }, true); // Enter on a link clicks it
+  return found;
+}
+
+function unlessLeaving(tell) {
+  return (...told) => { if (!leaving.now) tell(...told); };
+}
