@@ -35,8 +35,8 @@ KERNELS_SAY = {
     "and threads. Where nothing was found yet, it tunes first: a minute or two.",
 }
 MOLDABLE_SAYS = (
-    "Cuts the graph into sections and runs each either wide (one worker, all threads) or as "
-    "clusters side by side, whichever is predicted to be faster."
+    "Cuts the graph into sections and runs each wide (one worker, all threads), as clusters side "
+    "by side, or in turns of both, whichever is predicted to be fastest."
 )
 RUNTIMES_SAY = {
     "processes": "a process for each worker; values are copied through shared memory",
