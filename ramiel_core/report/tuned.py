@@ -13,6 +13,7 @@ from typing import Any
 
 from ramiel_core.cache import cache_dir
 from ramiel_core.ir import Graph
+from ramiel_core.report.verdict import was_busy
 
 USUAL = "ramiel"  # the planner that goes without saying
 EAGER = "eager, one thread"  # the first step of all
@@ -99,11 +100,8 @@ def verdict(found: Mapping[str, Any]) -> str:
     elif steps[0]["choice"] == EAGER:
         times = steps[0]["ms"] / best["median_ms"]
         said += f", {times:.2f}× as fast as eager on one thread ({steps[0]['ms']:.1f} ms)"
-    load, cores = float(found["host"]["load_1min"]), int(found["host"]["cores"])
-    if load > cores + OWN_LOAD:
-        said += (
-            f". The host was busy (load {load:.1f} on {cores} cores): tune again when it is idle"
-        )
+    if busy := was_busy(found["host"], OWN_LOAD):
+        said += f". {busy}: tune again when it is idle"
     return f"{said}."
 
 

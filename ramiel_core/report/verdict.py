@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
+from typing import Any
 
 from ramiel_core.ir import Graph, Plan, Report
 
@@ -127,12 +129,22 @@ def _why(report: Report) -> str:
     crowd = report.job.threads * report.plan.workers > int(report.host["cores"])
     if crowd:
         return "Workers and threads outnumber the cores, so they take turns."
-    load, cores = float(report.host["load_1min"]), int(report.host["cores"])
-    if load > cores:
-        return f"The host was busy (load {load:.1f} on {cores} cores): try again when it is idle."
+    if busy := was_busy(report.host):
+        return f"{busy}: try again when it is idle."
     if ms <= 0:
         return "The gain is too small to be seen."
     return f"The main reason: {cause} ({ms:.1f} ms over all workers)."
+
+
+def was_busy(host: Mapping[str, Any], own_load: float = 0.0) -> str:
+    """That others kept the host busy, in words; "" where they did not.
+
+    `own_load` is what whoever asks brings itself, beyond that of all cores.
+    """
+    load, cores = float(host["load_1min"]), int(host["cores"])
+    if load <= cores + own_load:
+        return ""
+    return f"The host was busy (load {load:.1f} on {cores} cores)"
 
 
 def _fastest(report: Report) -> str:
