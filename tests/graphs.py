@@ -77,6 +77,12 @@ def graphs(draw: st.DrawFn, most: int = 16) -> Graph:
     return Graph(tuple(nodes), signal_ms=signal_ms)
 
 
+def scaled(graph: Graph, factor: Mapping[str, float], otherwise: float) -> Graph:
+    """The graph with costs as they are when every operator has all threads."""
+    nodes = (replace(n, cost_ms=n.cost_ms * factor.get(n.name, otherwise)) for n in graph.nodes)
+    return replace(graph, nodes=tuple(nodes))
+
+
 def large_graph(count: int, seed: int = 0) -> Graph:
     """A random DAG of `count` operators, each reading up to three of the hundred before it."""
     rng = random.Random(seed)

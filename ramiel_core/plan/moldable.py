@@ -176,8 +176,8 @@ def _sections(
         first, whole = span.start - 1, slice(span.start - 1, span.stop)
         part = tables.part(first, span.stop - 1).molded([0.0, *crowded_ms[span.start : span.stop]])
         order = [0, *(v - first for v in sorted(span, key=place.__getitem__))]
-        start = Placement(order, list(beside.worker_of[whole]), 0.0)
-        return in_turns(part, start, workers, wide_ms[whole], switch_ms, tries)
+        homes = list(beside.worker_of[whole])
+        return in_turns(part, order, homes, workers, wide_ms[whole], switch_ms, tries)
 
     return [
         _Section(

@@ -14,7 +14,8 @@ HEAVY = 4  # operators that are tried, one by one, as the only wide one to begin
 
 def in_turns(
     tables: Tables,
-    beside: Placement,
+    order: list[int],
+    worker_of: list[int],
     workers: int,
     wide_ms: Sequence[float],
     switch_ms: float,
@@ -30,8 +31,8 @@ def in_turns(
     tables : Tables
         One section, whose first operator is over before it begins. What an operator costs side
         by side, contention included.
-    beside : Placement
-        Of the section, side by side.
+    order, worker_of : list of int
+        How it runs side by side: where to start.
     workers : int
         Numbered from 0.
     wide_ms : sequence of float
@@ -53,7 +54,7 @@ def in_turns(
     draw, bound_ms = random.Random(0), section.bound_ms()  # noqa: S311 - the same plan every time
     found = []
     for wide in wides:
-        start = section.predict(beside.order, beside.worker_of, wide)
+        start = section.predict(order, worker_of, wide)
         tried = tries // len(wides)
         found.append(
             anneal(tables, start, workers, tried, draw, section.predict, bound_ms, widens=True)

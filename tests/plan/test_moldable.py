@@ -16,14 +16,7 @@ from ramiel_core.plan.moldable import moldable_plan
 from ramiel_core.plan.planner import PAYS, make_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.program.emit import emit
-from tests.graphs import SHAPES, graphs, large_graph, shape
-
-
-def scaled(graph: Graph, factor: dict[str, float], otherwise: float) -> Graph:
-    """The graph with costs as they are when every operator has all threads."""
-    nodes = (replace(n, cost_ms=n.cost_ms * factor.get(n.name, otherwise)) for n in graph.nodes)
-    return replace(graph, nodes=tuple(nodes))
-
+from tests.graphs import SHAPES, graphs, large_graph, scaled, shape
 
 STEM_AND_FORK = "stem:10 b:4<stem c:4<stem d:1<b,c tail:10<d"
 

@@ -13,15 +13,9 @@ from ramiel_core.ir import Graph
 from ramiel_core.plan.moldable import moldable_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.program.emit import emit
-from tests.graphs import computing, graphs
+from tests.graphs import computing, graphs, scaled
 
 MODULE = "stem:1 heavy:10<stem b:3<stem c:3<stem d:1<heavy,b,c"
-
-
-def scaled(graph: Graph, factor: dict[str, float], otherwise: float) -> Graph:
-    """The graph with costs as they are when every operator has all threads."""
-    nodes = (replace(n, cost_ms=n.cost_ms * factor.get(n.name, otherwise)) for n in graph.nodes)
-    return replace(graph, nodes=tuple(nodes))
 
 
 def test_a_module_with_one_large_branch_runs_in_turns():
