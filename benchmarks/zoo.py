@@ -1,20 +1,18 @@
 """What do wider models gain?  `python -m benchmarks.zoo [MODEL ...] [--analyze-only] [--out FILE]`.
 
 Nine models whose graphs have wide sections, each analysed, planned and benchmarked against one
-worker in turns: operators, clusters, T1/T∞, predicted and measured. Writes the records beside the
-table; takes about half an hour for all, with the largest ones in minutes each.
+worker in turns: operators, clusters, T1/T∞, predicted and measured, as a table in Markdown. Takes
+about half an hour for all, with the largest ones in minutes each. `--out` keeps the records, and
+`--read FILE` prints their table again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks import models
 from ramiel_core import client, pipeline
@@ -55,26 +53,25 @@ def row(record: dict[str, Any]) -> tuple[str, ...]:
         *cells,
         f"{record['parallel_ms']:.1f}",
         f"{record['sequential_ms']:.1f}",
-        f"{record['speedup']:.2f} ({low:.2f}–{high:.2f})",
+        f"**{record['speedup']:.2f}** ({low:.2f}–{high:.2f})",
         "yes" if record["equal"] else "NO",
     )
 
 
-def print_table(records: Sequence[dict[str, Any]]) -> None:
+def table(records: Sequence[dict[str, Any]]) -> Iterator[str]:
     """All models, with the host they belong to and the cost model behind each prediction."""
-    facts = host.facts()
-    table = Table(
-        title=f"{facts['processor']}, {facts['cores']} cores, load {facts['load_1min']}",
-        caption=f"Milliseconds at batch 1; {records[0]['cost_model']} costs behind T1/T∞ and "
-        f"predictions; outputs equal bit for bit.",
-    )
-    for title in ("model", "operators", "clusters", "T1/T∞", "workers"):
-        table.add_column(title, justify="left" if title == "model" else "right")
-    for title in ("predicted", "measured", "one worker", "speedup (95 %)", "equal"):
-        table.add_column(title, justify="right")
+    titles = ("model", "operators", "clusters", "T1/T∞", "workers")
+    titles += ("predicted ms", "measured ms", "one worker ms", "speedup (95 %)", "equal")
+    yield f"| {' | '.join(titles)} |"
+    yield f"|{' --- |' * len(titles)}"
     for record in records:
-        table.add_row(*row(record))
-    Console(width=max(120, Console().width)).print(table)
+        yield f"| {' | '.join(row(record))} |"
+    told = records[-1].get("host") or host.facts()
+    yield ""
+    yield (
+        f"{told['processor']}, {told['cores']} cores, load {told['load_1min']}, torch "
+        f"{told['torch']}; {records[0]['cost_model']} costs behind T1/T∞ and predictions."
+    )
 
 
 def main() -> None:
@@ -86,7 +83,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--clone", action="store_true", help="workers may repeat operators")
     parser.add_argument("--out", type=Path, help="JSON, written after each model")
+    parser.add_argument("--read", type=Path, metavar="FILE", help="time nothing")
     options = parser.parse_args()
+    if options.read:
+        print("\n".join(table(json.loads(options.read.read_text()))))
+        return
     if unknown := sorted(set(options.models).difference(models.WIDE_ZOO)):
         parser.error(f"there is no model {unknown[0]!r}; choose {', '.join(models.WIDE_ZOO)}")
     records = []
@@ -97,7 +98,7 @@ def main() -> None:
         print(" ".join(row(records[-1])), flush=True)
         if options.out:
             options.out.write_text(json.dumps(records, indent=1) + "\n")
-    print_table(records)
+    print("\n".join(table(records)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,17 @@ from ramiel_core.ir.graph import ITEM_BYTES, Graph, OpNode, TensorSpec
 from ramiel_core.ir.job import AUTO, KERNELS, Configuration, Job, Parcel
 from ramiel_core.ir.model import Inputs, Rewrites, Signature, TracedModel, WeightsFit
 from ramiel_core.ir.plan import Plan, Point, Step
-from ramiel_core.ir.program import ALIGN_BYTES, CALLER, Channel, Layout, Place, Program, Recipe
+from ramiel_core.ir.program import (
+    ALIGN_BYTES,
+    CALLER,
+    FRESH,
+    Channel,
+    Fresh,
+    Layout,
+    Place,
+    Program,
+    Recipe,
+)
 from ramiel_core.ir.report import Report
 from ramiel_core.ir.run import Run
 from ramiel_core.ir.timeline import Bar, BarKind, Timeline
@@ -18,12 +28,14 @@ __all__ = [
     "ALIGN_BYTES",
     "AUTO",
     "CALLER",
+    "FRESH",
     "ITEM_BYTES",
     "KERNELS",
     "Bar",
     "BarKind",
     "Channel",
     "Configuration",
+    "Fresh",
     "Graph",
     "Inputs",
     "Job",

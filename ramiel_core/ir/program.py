@@ -111,12 +111,21 @@ class Program:
         return tuple(c for c in self.channels if worker in c.receivers)
 
 
+class Fresh:
+    """In place of a buffer: memory that whoever computes the value allocates, and gives away."""
+
+
+FRESH = Fresh()
+
+
 class Recipe(ABC):
     """A weight that a worker prepares for itself, after the fork.
 
     Packed weights belong to a thread count, and the sessions of kernel libraries have threads of
     their own, which a fork would lose.
     """
+
+    by_torch = True  # whether torch computes what the program calls it for, if it calls it
 
     @abstractmethod
     def build(self, threads: int) -> Any:

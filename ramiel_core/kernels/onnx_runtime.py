@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Recipe, TensorSpec
-from ramiel_core.kernels.bound import BoundSession, give_back_memory
+from ramiel_core.kernels.bound import UNBOUND, BoundSession, give_back_memory
 from ramiel_core.kernels.segment import Segment
 from ramiel_core.kernels.to_onnx import to_onnx
 
@@ -65,6 +65,8 @@ class _Recipe(Recipe):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 
+    by_torch = False
+
     def build(self, threads: int) -> Any:
         """A session with a pool of its own, of `threads` threads."""
         try:
@@ -104,6 +106,10 @@ class _Session(BoundSession):
         self._known = {given.name for given in session.get_inputs()}
         # The session's own wrapper looks at every argument anew; this is what it ends in.
         self._compute = session._sess.run_with_iobinding  # noqa: SLF001
+        self._allocate = session._sess.run  # noqa: SLF001
+        self._fed = [UNBOUND] * len(inputs)  # addresses of the arrays that are fed now
+        self._feed: dict[str, Any] = {}
+        self._names = [given.name for given in session.get_outputs()]
         self._bound = self._binding._iobinding  # noqa: SLF001
 
     def _bind_input(self, k: int, tensor: torch.Tensor) -> None:
@@ -115,6 +121,17 @@ class _Session(BoundSession):
 
     def _run(self) -> None:
         self._compute(self._bound, None)
+
+    def _run_afresh(self, tensors: Sequence[torch.Tensor]) -> Iterable[Any]:
+        fed, feed = self._fed, self._feed
+        for k, tensor in enumerate(tensors):
+            address = tensor.data_ptr()
+            if address != fed[k] or not tensor.is_contiguous():
+                fed[k] = address if tensor.is_contiguous() else UNBOUND
+                if f"i{k}" in self._known:
+                    feed[f"i{k}"] = tensor.detach().contiguous().numpy()
+        made: list[Any] = self._allocate(self._names, feed, None)
+        return made
 
 
 def _place(tensor: torch.Tensor) -> tuple[Any, ...]:

@@ -39,6 +39,8 @@ class _Recipe(Recipe):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 
+    by_torch = False
+
     def build(self, threads: int) -> Any:
         """One inference request, computed at `threads` threads on the worker's own cores."""
         try:

@@ -80,6 +80,7 @@ class Function:
         made = self.run(*(tensor.contiguous() for tensor in tensors))  # as it was compiled for
         if self.single:
             return out.copy_(made[0]) if isinstance(out, torch.Tensor) else made[0]
-        if out is None:
+        if not isinstance(out, tuple):
             return made
-        return tuple(m if o is None else o.copy_(m) for o, m in zip(out, made, strict=True))
+        placed = zip(out, made, strict=True)
+        return tuple(o.copy_(m) if isinstance(o, torch.Tensor) else m for o, m in placed)

@@ -50,6 +50,22 @@ def plain(program: Program) -> tuple[Callable[..., None], Callable[..., Any]]:
     return scope["cluster_0"], scope["result"]
 
 
+def calls_only_weights(program: Program) -> bool:
+    """Whether all that the first cluster computes is computed by what it finds in `w`."""
+    made = (s for s in _function(ast.parse(program.source), 0).body if _computes(s))
+    return all(
+        isinstance(s, ast.Assign)
+        and isinstance(s.value, ast.Call)
+        and isinstance(s.value.func, ast.Subscript)
+        for s in made
+    )
+
+
+def _computes(statement: ast.stmt) -> bool:
+    described = _describe(statement)
+    return described is not None and described.kind == "compute"
+
+
 def result_of(program: Program) -> Callable[..., Any]:
     """The program's `result` function: the model's own output structure."""
     found: Callable[..., Any] = _compiled(ast.parse(program.source), program, {})["result"]

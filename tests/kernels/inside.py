@@ -22,6 +22,7 @@ from ramiel_core.model.trace import trace
 from ramiel_core.plan.planner import sequential_plan
 from ramiel_core.run.bench import largest_difference
 from ramiel_core.run.forked import Team
+from ramiel_core.run.local import Local
 from tests.graphs import any_order_plan, dealt_plan
 from tests.run.modules import make
 
@@ -37,6 +38,29 @@ def zoo_output(family: str, name: str, workers: int, threads: int) -> str:
     """The same for a model of the registry."""
     parcel = pipeline.parcel_of(pipeline.traced(name, device="cpu"))
     return _compared(parcel, family, f"{workers} dealt", threads)
+
+
+def local_outputs_of(family: str, names: list[str]) -> dict[str, str]:
+    """The same in the caller's own process, where a session allocates what it returns."""
+    return {name: _local_outcome(family, name) for name in names}
+
+
+def _local_outcome(family: str, name: str) -> str:
+    kernels = importlib.import_module(f"ramiel_core.kernels.{family}")
+    module, inputs = make(name)
+    try:
+        parcel = pipeline.parcel_of(trace(module, tuple(t.clone() for t in inputs), name))
+        plan = sequential_plan(parcel.graph)
+        graph, planned, weights = segment(parcel.graph, plan, parcel.weights, kernels.recipe)
+        run = Local(pipeline.program_of(graph, planned), weights)
+        first = run(*parcel.inputs)
+        run(*map(_other, parcel.inputs))  # which must not write over what is compared now
+        said = _difference(first, parcel.reference, kernels.TOLERANCE)
+        again = run(*(tensor.clone() for tensor in parcel.inputs))
+        said = said or _difference(again, parcel.reference, kernels.TOLERANCE)
+    except Exception as error:  # noqa: BLE001 - the test shows it
+        return f"{type(error).__name__}: {error}"
+    return said or "equal"
 
 
 def without(library: str) -> str:
