@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,14 @@ def row(record: dict[str, Any]) -> tuple[str, ...]:
         f"{record['predicted_ms']:.1f}",
     )
     if "parallel_ms" not in record:
-        return (*cells, "", "", "", "")
+        return (*cells, "", "", "", "", "")
     low, high = record["speedup_ci"]
+    wide = [run["times_ms"] for run in record["runs"] if run["label"] == "threads"]
     return (
         *cells,
         f"{record['parallel_ms']:.1f}",
         f"{record['sequential_ms']:.1f}",
+        f"{statistics.median(wide[0]):.1f}" if wide else "",
         f"**{record['speedup']:.2f}** ({low:.2f}–{high:.2f})",
         "yes" if record["equal"] else "NO",
     )
@@ -60,8 +63,8 @@ def row(record: dict[str, Any]) -> tuple[str, ...]:
 
 def table(records: Sequence[dict[str, Any]]) -> Iterator[str]:
     """All models, with the host they belong to and the cost model behind each prediction."""
-    titles = ("model", "operators", "clusters", "T1/T∞", "workers")
-    titles += ("predicted ms", "measured ms", "one worker ms", "speedup (95 %)", "equal")
+    titles = ("model", "operators", "clusters", "T1/T∞", "workers", "predicted ms", "measured ms")
+    titles += ("one worker ms", "cores as threads ms", "speedup (95 %)", "equal")
     yield f"| {' | '.join(titles)} |"
     yield f"|{' --- |' * len(titles)}"
     for record in records:

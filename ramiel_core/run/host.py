@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ramiel_core.run import huge_pages
+
 # Where Linux distributions install libraries, and the allocators that beat glibc's, best first.
 LIBRARY_FOLDERS = tuple(
     map(Path, ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"))
@@ -37,26 +39,13 @@ def allocator_environment(
     return {"LD_PRELOAD": str(library), **keep}
 
 
-def huge_pages_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What makes glibc ask the kernel for pages of 2 MB, beside what the user has set.
-
-    Weights and values then miss the cache of page addresses less often: 1-3 % of eager and oneDNN's
-    models here, 1-2 % of ONNX Runtime's and OpenVINO's, and 8 % of OpenVINO's MobileNet. A kernel
-    that is told never to use them, and a libc other than glibc, ignore it.
-    """
-    own = environment.get("GLIBC_TUNABLES", "")
-    if "glibc.malloc.hugetlb" in own:
-        return {}
-    return {"GLIBC_TUNABLES": ":".join(filter(None, (own, "glibc.malloc.hugetlb=1")))}
-
-
 # glibc returns freed memory to the kernel eagerly; operators that allocate it again pay one page
 # fault for each 4 KB. Kept pages are worth 2-9 % here, and both sides of a benchmark get them.
 LAUNCHER_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TOP_PAD_": str(64 << 20),
-    **huge_pages_environment(),
+    **huge_pages.environment(),
     # OpenMP's threads otherwise spin for milliseconds after a parallel operator, on a core that
     # another worker may need by then: GoogLeNet's moldable plan 43 ms instead of 37 on two cores.
     # This is some 20 µs, more than Python needs to get to the next operator.

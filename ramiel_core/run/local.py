@@ -11,7 +11,7 @@ import torch
 
 from ramiel_core.errors import RunError
 from ramiel_core.ir import FRESH, Fresh, Program, Recipe, Signature
-from ramiel_core.run import weave
+from ramiel_core.run import huge_pages, weave
 
 
 class Local:
@@ -52,6 +52,7 @@ class Local:
             name: weight.build(threads) if isinstance(weight, Recipe) else weight
             for name, weight in weights.items()
         }
+        huge_pages.ask_here()
         self._signature = signature
         self._names = tuple(name for name, _ in program.inputs)
         self._buffers = {c.value: c.outputs for c in program.channels if not c.is_tuple}

@@ -44,8 +44,9 @@ def test_a_benchmark_fills_the_whole_line():
         "model": "m", "operators": 9, "clusters_linear": 3, "clusters_merged": 2,
         "parallelism": 1.5, "workers": 2, "predicted_ms": 10.04, "parallel_ms": 10.2,
         "sequential_ms": 15.0, "speedup": 1.47, "speedup_ci": [1.4, 1.5], "equal": True,
+        "runs": [{"label": "threads", "times_ms": [12.0, 11.0, 13.0]}],
     }  # fmt: skip
 
     assert zoo.row(record) == (
-        "m", "9", "3 → 2", "1.50", "2", "10.0", "10.2", "15.0", "**1.47** (1.40–1.50)", "yes",
+        "m", "9", "3 → 2", "1.50", "2", "10.0", "10.2", "15.0", "12.0", "**1.47** (1.40–1.50)", "yes",
     )  # fmt: skip

@@ -35,14 +35,5 @@ def test_what_the_user_preloads_stays_alone(tmp_path: Path):
     assert host.allocator_environment([tmp_path], {"LD_PRELOAD": "/own.so"}) == {}
 
 
-def test_huge_pages_are_asked_for_beside_what_the_user_has_set():
-    huge = "glibc.malloc.hugetlb=1"
-
-    assert host.huge_pages_environment({}) == {"GLIBC_TUNABLES": huge}
-    others = {"GLIBC_TUNABLES": "glibc.malloc.check=1"}
-    assert host.huge_pages_environment(others) == {"GLIBC_TUNABLES": f"glibc.malloc.check=1:{huge}"}
-    assert host.huge_pages_environment({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=0"}) == {}
-
-
 def test_the_record_says_which_allocator_was_used():
     assert host.facts()["allocator"].startswith(("glibc", "jemalloc", "tcmalloc"))
