@@ -19,7 +19,7 @@ import torch
 from torch import fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ramiel_core.errors import ModelError
+from ramiel_core.errors import ModelError, RamielError
 from ramiel_core.graph.effects import Watch, may_return_its_argument
 from ramiel_core.graph.render import (
     Renderer,
@@ -53,11 +53,23 @@ def extract(traced: TracedModel) -> Graph:
     Raises
     ------
     ModelError
-        Where the model writes into a slice of a tensor, which has no single producer.
+        Where the model cannot be run on its example inputs, or writes into a slice of a tensor,
+        which has no single producer.
     """
     recorder = _Recorder(traced.module)
-    with torch.no_grad():
-        recorder.record(*traced.inputs)
+    try:
+        with torch.no_grad():
+            recorder.record(*traced.inputs)
+    except RamielError:
+        raise
+    except Exception as cause:
+        at = next(node for node in traced.module.graph.nodes if node not in recorder.seen)
+        said = (str(cause).strip().splitlines() or [type(cause).__name__])[0].rstrip(".")
+        given = ", ".join(str(TensorSpec.of(tensor)) for tensor in traced.inputs)
+        raise ModelError(
+            f"{traced.name} cannot be run on its example inputs ({given}): {at.name!r} stopped "
+            f"with: {said}. Give inputs of the shapes and types that the model expects."
+        ) from cause
     return _Builder(traced, recorder).build()
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import io
 import logging
 import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,7 @@ def exported(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep torch's logs of a failed export to itself; the error says what matters of them.
+    """Keep what torch logs and prints of a failed export to itself; the error says what matters.
 
     And no thread of tqdm's, which torch's passes start where it is installed: a launcher traces
     and forks afterwards, which a process with two threads must not.
@@ -192,7 +193,8 @@ def _quiet() -> Iterator[None]:
     log.setLevel(logging.CRITICAL)
     bar.monitor_interval = 0
     try:
-        yield
+        with redirect_stderr(io.StringIO()):  # it prints the graph as far as it went
+            yield
     finally:
         log.setLevel(level)
         bar.monitor_interval = interval

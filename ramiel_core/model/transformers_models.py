@@ -82,7 +82,9 @@ def _configuration(library: Any, config: str) -> Any:
 def _examples(label: str, module: Any, generator: torch.Generator) -> dict[str, torch.Tensor]:
     config, read = module.config, module.main_input_name
     if read == "input_ids" and hasattr(config, "vocab_size"):
-        most = min(TOKENS, getattr(config, "max_position_embeddings", None) or TOKENS)
+        # RoBERTa's begin behind that of the padding; XLNet's have no limit, which it calls -1.
+        positions = getattr(config, "max_position_embeddings", None) or -1
+        most = min(TOKENS, positions // 2) if positions > 1 else TOKENS
         ids = torch.randint(config.vocab_size, (1, most), generator=generator)
         both = getattr(config, "is_encoder_decoder", False)
         names = (read, "decoder_input_ids") if both else (read,)

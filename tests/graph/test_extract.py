@@ -127,6 +127,15 @@ def test_a_model_that_calls_nothing_is_refused():
         extract(trace(Nothing().eval(), (torch.ones(1),), "nothing"))
 
 
+def test_inputs_that_do_not_fit_are_refused_with_the_operator_that_stopped():
+    with pytest.raises(
+        ModelError,
+        match=r"linear cannot be run on its example inputs \(float32\[1×3\]\): 'linear' stopped "
+        r"with: .*1x3 and 4x4\)\. Give inputs of the shapes and types that the model expects\.",
+    ):
+        pipeline.graph_of(nn.Linear(4, 4).eval(), (torch.randn(1, 3),))
+
+
 def test_the_reference_is_what_the_model_returns_for_the_inputs_that_were_given():
     """Even for a model that writes over its input, which keeps the caller's values."""
     module, inputs = make("overwritten_input")

@@ -163,7 +163,7 @@ class AutoModel:
 
 @pytest.fixture
 def transformers(monkeypatch):
-    """The real one is not among our requirements."""
+    """One of our own, in place of the real one, which takes seconds to load."""
     library = types.SimpleNamespace(
         CONFIG_MAPPING=KINDS, AutoConfig=AutoConfig, AutoModel=AutoModel
     )
@@ -175,7 +175,7 @@ def test_transformers_models_are_built_from_a_type_or_a_configuration(transforme
     path.write_text('{"model_type": "bert", "vocab_size": 5, "dtype": "bfloat16"}')
 
     module, inputs = zoo.build("hf:bert")
-    assert inputs["input_ids"].shape == (1, 16)
+    assert inputs["input_ids"].shape == (1, 8)
     assert module.config.use_cache is False
     for name in (f"hf:{path}", f"hf:{tmp_path}/"):
         module, inputs = zoo.build(name)
@@ -192,19 +192,6 @@ def test_an_encoder_and_decoder_reads_two_texts(transformers, tmp_path):
 
     _, inputs = zoo.build(f"hf:{path}")
     assert set(inputs) == {"input_ids", "decoder_input_ids"}
-
-
-def test_the_real_transformers_builds_a_small_bert(tmp_path):
-    pytest.importorskip("transformers")
-    sizes = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
-    config = {"model_type": "bert", "num_hidden_layers": 1, "torch_dtype": "bfloat16", **sizes}
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(config))
-
-    graph = pipeline.graph_of(f"hf:{path}", cost="unit")
-    assert graph.inputs[0][1].dtype == "int64"
-    assert "bfloat16" not in {spec.dtype for n in graph.nodes for spec in n.outputs if spec}
-    assert len(graph) > 10
 
 
 def test_transformers_refuses_in_a_sentence(transformers, tmp_path, monkeypatch):

@@ -40,7 +40,7 @@ class BranchOnValue(nn.Module):
         return x - 1
 
 
-def test_a_model_that_neither_can_trace_is_told_the_line_and_what_to_try():
+def test_a_model_that_neither_can_trace_is_told_the_line_and_what_to_try(capfd):
     with pytest.raises(ModelError) as error:
         trace(BranchOnValue().eval(), (torch.ones(3),), "moody")
     said = str(error.value)
@@ -50,6 +50,7 @@ def test_a_model_that_neither_can_trace_is_told_the_line_and_what_to_try():
     assert "torch.export stopped at test_trace.py:" in said
     assert "decide them before the model, or trace the part of it that has none" in said
     assert "\n" not in said
+    assert capfd.readouterr().err == ""  # torch.export prints the graph as far as it went
 
 
 def test_a_model_whose_code_raises_is_told_where():
