@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from ramiel_core.errors import PlanError
 from ramiel_core.ir import Graph, OpNode, Plan
 from ramiel_core.plan.distance import distance_to_end
-from ramiel_core.plan.simulate import Tables, simulate
+from ramiel_core.plan.simulate import simulate
+from ramiel_core.plan.tables import Tables
 
 LEAST_GAIN = 1e-4
 """Share of the makespan that a step has to save, so that rounding is no reason to clone."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ramiel_core.ir import Graph
 from ramiel_core.plan.deal import Clusters
 from ramiel_core.plan.distance import distance_to_end
-from ramiel_core.plan.simulate import Tables, simulate
+from ramiel_core.plan.simulate import simulate
+from ramiel_core.plan.tables import Tables
 
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model

@@ -20,7 +20,8 @@ from ramiel_core.plan.linear import linear_clusters, linear_clusters_anew
 from ramiel_core.plan.merge import Merging
 from ramiel_core.plan.refine import refine
 from ramiel_core.plan.sarkar import edge_zeroing
-from ramiel_core.plan.simulate import Tables, simulate
+from ramiel_core.plan.simulate import simulate
+from ramiel_core.plan.tables import Tables
 
 PAYS = 1.01
 """Least predicted speedup for which a plan is kept: below it, waking the other workers and the

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from ramiel_core.errors import PlanError
 from ramiel_core.ir import Graph, Timeline
 from ramiel_core.plan.distance import distance_to_end
-from ramiel_core.plan.simulate import Tables, simulate
+from ramiel_core.plan.simulate import simulate
+from ramiel_core.plan.tables import Tables
 from tests.graphs import any_order_plan, graphs, shape
 
 
