@@ -10,7 +10,8 @@ from types import MappingProxyType
 
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan.distance import critical_path, distance_to_end
-from ramiel_core.plan.planner import PAYS, ended, fixpoint_of, revalued
+from ramiel_core.plan.ended import PAYS, ended, fixpoint_of
+from ramiel_core.plan.planner import revalued
 from ramiel_core.plan.refine import Placement, refine
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.plan.tables import Tables
