@@ -87,10 +87,7 @@ def moldable_plan(
     placed = _mixture(sections, beside, switch_ms)
     mixture = replace(facts, clusters=placed.clusters(tables))
     names = {tables.names[v] for v in placed.wide}
-    awaits: dict[str, tuple[str, ...]] = {}
-    for before, after in placed.awaits:
-        name = tables.names[after]
-        awaits[name] = (*awaits.get(name, ()), tables.names[before])
+    awaits = _awaits(tables, placed)
     order = [tables.names[v] for v in placed.order] if awaits else list(narrow.index)
     graph, mixed = _molded(narrow, wide, order, mixture, names, switch_ms, awaits)
     if mixed.makespan_ms * PAYS <= min(task_parallel.makespan_ms, wide.t1_ms):
@@ -100,6 +97,15 @@ def moldable_plan(
         one_worker = replace(facts, clusters=(tuple(order),), moves=0)
         return _molded(narrow, wide, order, one_worker, order)
     return narrow, task_parallel
+
+
+def _awaits(tables: Tables, placed: Molded) -> dict[str, tuple[str, ...]]:
+    """Operators that must be over before others that do not read them, by those others."""
+    found: dict[str, tuple[str, ...]] = {}
+    for before, after in placed.awaits:
+        name = tables.names[after]
+        found[name] = (*found.get(name, ()), tables.names[before])
+    return found
 
 
 def _molded(
