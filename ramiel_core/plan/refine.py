@@ -76,6 +76,12 @@ def refine(
     -------
     Refined
         Never longer than the start, where nobody slows others down.
+
+    References
+    ----------
+    .. [1] P. J. M. van Laarhoven, E. H. L. Aarts, J. K. Lenstra, "Job shop scheduling by simulated
+       annealing", Operations Research 40 (1992), doi:10.1287/opre.40.1.113 (sections, blocks and
+       moves are ours).
     """
     count = len(tables.names)
     start_ms = tables.makespan_ms(worker_of, workers)

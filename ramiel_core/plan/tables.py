@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -91,7 +90,8 @@ class Tables:
 
     def path_ms(self) -> float:
         """Longest path with free sends: no placement is shorter."""
-        return max(map(operator.add, self.cost_ms, self.onward_ms), default=0.0)
+        both = zip(self.cost_ms, self.onward_ms, strict=True)
+        return max((own + onward for own, onward in both), default=0.0)
 
     def makespan_ms(
         self,
