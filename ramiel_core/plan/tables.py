@@ -106,25 +106,24 @@ class Tables:
         takes longer than `most_ms` may be told as infinity, as soon as that is certain.
         """
         cost_ms, send_ms, signal_ms = self.cost_ms, self.send_ms, self.signal_ms
-        producers, consumers = self.producers, self.consumers
-        count = len(self.names)
+        consumers, count = self.consumers, len(self.names)
         onward_ms = self.onward_ms if most_ms < math.inf else [0.0] * count
         certain_ms = most_ms * (1 + ROUNDING)
         free_ms = [0.0] * workers
-        seen_ms = [0.0] * count
+        ready_ms = [0.0] * count  # when all that comes from other workers is there
         for v in range(count) if order is None else order:
             worker = worker_of[v]
-            now = free_ms[worker]
-            for p in producers[v]:
-                if seen_ms[p] > now and worker_of[p] != worker:
-                    now = seen_ms[p]
-            now += cost_ms[v]
-            if now + onward_ms[v] > certain_ms:
+            begun_ms = free_ms[worker]
+            if ready_ms[v] > begun_ms:
+                begun_ms = ready_ms[v]
+            free = ended_ms = begun_ms + cost_ms[v]
+            if ended_ms + onward_ms[v] > certain_ms:
                 return math.inf
             for r in consumers[v]:
                 if worker_of[r] != worker:
-                    seen_ms[v] = now + send_ms[v]
-                    now = seen_ms[v] - signal_ms
-                    break
-            free_ms[worker] = now
+                    seen_ms = ended_ms + send_ms[v]
+                    free = seen_ms - signal_ms
+                    if seen_ms > ready_ms[r]:
+                        ready_ms[r] = seen_ms
+            free_ms[worker] = free
         return max(free_ms, default=0.0)
