@@ -12,7 +12,7 @@ from pages.common.gantt_component import gantt_view
 from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Graph, Plan, Report
-from ramiel_core.plan.planner import PAYS
+from ramiel_core.plan.ended import PAYS
 from ramiel_core.report.critical import labelled
 from ramiel_core.report.summarize import report_from
 from ramiel_core.run import host

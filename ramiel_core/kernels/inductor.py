@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,15 +17,11 @@ from torch import nn
 from ramiel_core.cache import cache_dir
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Recipe
-from ramiel_core.kernels.bound import give_back_memory
 from ramiel_core.kernels.segment import Segment
-from ramiel_core.kernels.statements import Function, Statements, examples_of
+from ramiel_core.kernels.statements import Compiled
 
 TOLERANCE = 1e-4
 """Of the largest value: batch norm is folded into weights, and sums run in another order."""
-
-Compiled = Callable[..., Any]
-_compiling = threading.Lock()  # its settings are those of the whole process
 
 
 def recipe(segment: Segment, weights: Mapping[str, Any]) -> Recipe:
@@ -39,7 +33,7 @@ def recipe(segment: Segment, weights: Mapping[str, Any]) -> Recipe:
         Where this host has no C++ compiler.
     """
     require_compiler()
-    return _Recipe(segment, Statements(segment, weights).eval())
+    return _Compiled.of(segment, weights)
 
 
 def require_compiler() -> None:
@@ -58,7 +52,7 @@ def require_compiler() -> None:
         )
 
 
-def compiled(module: nn.Module, *, fixed: bool = False) -> Compiled:
+def compiled(module: nn.Module, *, fixed: bool = False) -> Callable[..., Any]:
     """`module` as torch.compile makes it, with frozen weights; compiles at its first call.
 
     Parameters
@@ -86,27 +80,18 @@ def compiled(module: nn.Module, *, fixed: bool = False) -> Compiled:
         options["guard_filter_fn"] = torch.compiler.skip_all_guards_unsafe
     # Compiled code belongs to a code object, which all segments share: without isolation, and
     # with nothing looked at, the second segment would run the first one's.
-    result: Compiled = torch.compile(  # type: ignore[call-overload]  # which forget the isolation
+    result: Callable[..., Any] = torch.compile(  # type: ignore[call-overload]  # which forget the isolation
         module, fullgraph=fixed, dynamic=False, options=options, isolate_recompiles=True
     )
     return result
 
 
-@dataclass(frozen=True)
-class _Recipe(Recipe):
-    segment: Segment
-    module: nn.Module
-
-    def build(self, threads: int) -> Any:  # noqa: ARG002 - torch's own setting decides
-        """The function, compiled for the threads that are set now."""
+class _Compiled(Compiled):
+    def compiled(self, examples: tuple[torch.Tensor, ...]) -> Callable[..., Any]:
         function = compiled(self.module, fixed=True)
-        try:
-            with _compiling, torch.no_grad():
-                function(*examples_of(self.segment))
-        except Exception as cause:
-            said = str(cause).strip().partition("\n")[0].rstrip(".")
-            raise RamielError(
-                f"inductor cannot compile this model ({said}); use --kernels fused or eager."
-            ) from cause
-        give_back_memory()
-        return Function(function, single=len(self.segment.outputs) == 1)
+        function(*examples)
+        return function
+
+    def refusal(self, said: str) -> str:
+        why = said.partition("\n")[0].rstrip(".")
+        return f"inductor cannot compile this model ({why}); use --kernels fused or eager."

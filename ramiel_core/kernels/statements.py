@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +12,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from ramiel_core.kernels.bound import Out
+from ramiel_core.errors import RamielError
+from ramiel_core.ir import Recipe
+from ramiel_core.kernels.bound import Out, give_back_memory
 from ramiel_core.kernels.segment import Segment
+
+_compiling = threading.Lock()  # a library's settings are those of the whole process
 
 
 class Statements(nn.Module):
@@ -84,3 +90,42 @@ class Function:
             return made
         placed = zip(out, made, strict=True)
         return tuple(o.copy_(m) if isinstance(o, torch.Tensor) else m for o, m in placed)
+
+
+@dataclass(frozen=True)
+class Compiled(Recipe):
+    """`Statements` that a library compiles in the worker which runs them."""
+
+    segment: Segment
+    module: nn.Module
+
+    @classmethod
+    def of(cls, segment: Segment, weights: Mapping[str, Any]) -> Compiled:
+        """What becomes of a segment whose calls find `weights` in `w`."""
+        return cls(segment, Statements(segment, weights).eval())
+
+    @abstractmethod
+    def compiled(self, examples: tuple[torch.Tensor, ...]) -> Callable[..., Any]:
+        """The module as the library makes it, after it has run on `examples`."""
+
+    @abstractmethod
+    def refusal(self, said: str) -> str:
+        """A sentence that says what to do where the library refuses and has `said` why."""
+
+    def build(self, threads: int) -> Any:  # noqa: ARG002 - torch's own setting decides
+        """The function, compiled for the threads that are set now.
+
+        Raises
+        ------
+        RamielError
+            Where the library cannot compile the segment.
+        """
+        try:
+            with _compiling, torch.no_grad():
+                function = self.compiled(examples_of(self.segment))
+        except RamielError:
+            raise
+        except Exception as cause:
+            raise RamielError(self.refusal(str(cause).strip())) from cause
+        give_back_memory()
+        return Function(function, single=len(self.segment.outputs) == 1)

@@ -36,13 +36,15 @@ def _bare_graph(
 
 
 @lru_cache(maxsize=32)
-def _stamped_graph(name: str, stamp: tuple[int, int] | None, rewrites: Rewrites) -> Graph:
+def _kept_graph(name: str, stamp: tuple[int, int] | None, rewrites: Rewrites) -> Graph:
     del stamp  # a file that was written anew is another model
     return _bare_graph(name, None, rewrites)
 
 
-def _named_graph(name: str, rewrites: Rewrites = REWRITES) -> Graph:
-    return _stamped_graph(name, files.stamp(name), rewrites)
+@lru_cache(maxsize=32)
+def _kept_weighed(name: str, stamp: tuple[int, int] | None, rewrites: Rewrites, cost: str) -> Graph:
+    """Under costs that no measurement changes: what a graph derives from itself is kept, too."""
+    return weigh(_kept_graph(name, stamp, rewrites), cost)
 
 
 def graph_of(
@@ -75,11 +77,13 @@ def graph_of(
     GraphError
         For an unknown cost model, or costs that were never measured on this host.
     """
-    if isinstance(model, str):
-        bare = _named_graph(resolve(model), rewrites)
-    else:
-        bare = _bare_graph(model, inputs, rewrites)
-    return weigh(bare, cost, threads)
+    if not isinstance(model, str):
+        return weigh(_bare_graph(model, inputs, rewrites), cost, threads)
+    name = resolve(model)
+    kept = name, files.stamp(name), rewrites
+    if cost == "measured":
+        return weigh(_kept_graph(*kept), cost, threads)
+    return _kept_weighed(*kept, cost)
 
 
 def weigh(graph: Graph, cost: str, threads: int = 1) -> Graph:

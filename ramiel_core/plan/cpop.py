@@ -6,7 +6,7 @@ import heapq
 
 from ramiel_core.ir import Graph
 from ramiel_core.plan.distance import critical_path, distance_to_end
-from ramiel_core.plan.simulate import Tables
+from ramiel_core.plan.tables import Tables
 from ramiel_core.plan.timetable import Timetable
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ramiel_core.ir import Graph, Plan
-from ramiel_core.plan.clone import reading
 from ramiel_core.plan.planner import sequential_plan
+from ramiel_core.plan.renamed import reading
 
 MOST = 4  # copies: each holds the model's values, and rarely do more workers compute at once
 

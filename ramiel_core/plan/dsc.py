@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ramiel_core.ir import Graph
 from ramiel_core.plan.distance import distance_to_end
-from ramiel_core.plan.simulate import Tables
+from ramiel_core.plan.tables import Tables
 
 
 def dominant_sequence_clusters(graph: Graph) -> tuple[tuple[str, ...], ...]:

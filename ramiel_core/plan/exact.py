@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
 
 from ramiel_core.ir import Graph
+from ramiel_core.plan.cp_sat import search
 from ramiel_core.plan.deal import Clusters
 from ramiel_core.plan.distance import distance_to_end
-from ramiel_core.plan.simulate import Tables, simulate
-
-if TYPE_CHECKING:
-    from ortools.sat.python import cp_model
+from ramiel_core.plan.simulate import simulate
+from ramiel_core.plan.tables import Tables
 
 MOST_OPERATORS = 80
 """Of a section. SqueezeNet has 66 in all; beyond, the solver hardly improves on its start."""
@@ -23,7 +20,6 @@ EFFORT = 2.0
 plan, however fast it is. One unit took 5 to 12 s on a busy 2.5 GHz core; of random graphs, all of
 20 operators were proved within 2.5 s, half of those of 30 within 8 units."""
 
-TICKS = 2**20  # of the starting makespan, at most: the grid of times
 OPTIMAL = 1e-3  # nearer to the proved bound than this is called optimal: the grid is that fine
 
 
@@ -154,123 +150,10 @@ def _solved(graph: Graph, workers: int, start: Clusters, effort: float) -> Exact
     bound_ms = _least_ms(graph, workers)
     if start_ms <= bound_ms:
         return Exact(given, start_ms, start_ms)
-    from ortools.sat.python import cp_model  # two seconds, which only this planner pays
-
-    ticks = 2.0 ** math.floor(math.log2(TICKS / start_ms))  # a ms; so quarters stay whole
-    problem = _Problem(graph, workers, ticks, start_ms)
-    problem.hint(given)
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.random_seed = 0
-    solver.parameters.max_deterministic_time = effort
-    status = solver.solve(problem.model)
-    proved_ms = max(bound_ms, solver.best_objective_bound / ticks)
-    if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        clusters = problem.clusters(solver)
+    clusters, proved_ms = search(graph, workers, given, start_ms, effort)
+    proved_ms = max(bound_ms, proved_ms)
+    if clusters is not None:
         makespan_ms = simulate(graph, clusters).makespan_ms
         if makespan_ms < start_ms:
             return Exact(clusters, makespan_ms, min(proved_ms, makespan_ms))
     return Exact(given, start_ms, min(proved_ms, start_ms))
-
-
-class _Problem:
-    """The model: all durations rounded down to ticks, so that its bound holds for the graph."""
-
-    def __init__(self, graph: Graph, workers: int, ticks: float, start_ms: float) -> None:
-        from ortools.sat.python import cp_model
-
-        self.graph, self.workers, self.ticks = graph, workers, ticks
-        self.model = cp_model.CpModel()
-        self.horizon = math.floor(start_ms * ticks)
-        self.start = {n.name: self.model.new_int_var(0, self.horizon, "") for n in graph.nodes}
-        self.on = {n.name: self._workers_of(i) for i, n in enumerate(graph.nodes)}
-        self.sent = {n.name: self.model.new_bool_var("") for n in graph.nodes}
-        self.ends = {n.name: self.model.new_int_var(0, self.horizon, "") for n in graph.nodes}
-        self._edges()
-        self._workers()
-        self._makespan()
-
-    def _whole(self, ms: float) -> int:
-        return math.floor(ms * self.ticks)
-
-    def _workers_of(self, position: int) -> list[cp_model.IntVar]:
-        """On which worker: they are alike, so the first operator is on 0, the next on 0 or 1."""
-        on = [self.model.new_bool_var("") for _ in range(min(self.workers, position + 1))]
-        self.model.add_exactly_one(on)
-        return on
-
-    def _edges(self) -> None:
-        """A reader starts after its inputs; elsewhere, after they have been sent."""
-        model, graph = self.model, self.graph
-        for p, r in graph.edges:
-            together = model.new_bool_var("")
-            for w, here in enumerate(self.on[r]):
-                if w < len(self.on[p]):
-                    there = self.on[p][w]
-                    model.add_bool_or(~there, ~here, together)
-                    model.add_bool_or(~together, ~there, here)
-                else:
-                    model.add_implication(here, ~together)
-            model.add_implication(~together, self.sent[p])
-            ready = self.start[p] + self._whole(graph[p].cost_ms)
-            model.add(self.start[r] >= ready + self._whole(graph[p].send_ms) * ~together)
-            model.add(self.start[r] >= self.ends[p]).only_enforce_if(together)
-
-    def _workers(self) -> None:
-        """A worker does one thing at a time: computing, and copying what is sent."""
-        model, graph = self.model, self.graph
-        busy: list[list[Any]] = [[] for _ in range(self.workers)]
-        for node in graph.nodes:
-            copy = max(0, self._whole(node.send_ms - graph.signal_ms))
-            length = self._whole(node.cost_ms) + copy * self.sent[node.name]
-            for w, here in enumerate(self.on[node.name]):
-                span = (self.start[node.name], length, self.ends[node.name])
-                busy[w].append(model.new_optional_interval_var(*span, here, ""))
-            model.add(self.ends[node.name] == self.start[node.name] + length)
-        for intervals in busy:
-            model.add_no_overlap(intervals)
-
-    def _makespan(self) -> None:
-        """Least end of the last; with what is known of it: load, and paths before and after."""
-        model, graph = self.model, self.graph
-        makespan = model.new_int_var(0, self.horizon, "")
-        onward_ms = distance_to_end(graph, free_sends=True)
-        for node in graph.nodes:
-            model.add(makespan >= self.ends[node.name])
-            onward = self._whole(onward_ms[node.name]) - len(graph)  # each may be rounded down
-            if onward > 0:
-                model.add(makespan >= self.start[node.name] + onward)
-        for w in range(self.workers):
-            load = [
-                self._whole(node.cost_ms) * self.on[node.name][w]
-                for node in graph.nodes
-                if w < len(self.on[node.name])
-            ]
-            model.add(makespan >= sum(load))
-        model.minimize(makespan)
-
-    def hint(self, clusters: Sequence[Sequence[str]]) -> None:
-        """Begin the search at a known plan."""
-        bars = simulate(self.graph, clusters).bars
-        number: dict[int, int] = {}  # workers by their first operator, as `_workers_of` wants it
-        worker_of = {name: i for i, names in enumerate(clusters) for name in names}
-        for node in self.graph.nodes:
-            mine = number.setdefault(worker_of[node.name], len(number))
-            for w, here in enumerate(self.on[node.name]):
-                self.model.add_hint(here, w == mine)
-        for bar in bars:
-            if bar.kind == "compute":
-                self.model.add_hint(self.start[bar.name], self._whole(bar.start_ms))
-
-    def clusters(self, solver: cp_model.CpSolver) -> Clusters:
-        """What the solver found, by start; ties as the model's own code."""
-        index = self.graph.index
-        begin, end = (
-            {name: solver.value(at) for name, at in times.items()}
-            for times in (self.start, self.ends)
-        )
-        by_worker: dict[int, list[str]] = {}
-        for name in sorted(index, key=lambda n: (begin[n], end[n], index[n])):
-            worker = next(w for w, here in enumerate(self.on[name]) if solver.value(here))
-            by_worker.setdefault(worker, []).append(name)
-        return tuple(tuple(names) for names in by_worker.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ramiel_core.ir import Graph
 from ramiel_core.plan.distance import distance_to_end
-from ramiel_core.plan.simulate import Tables
+from ramiel_core.plan.tables import Tables
 from ramiel_core.plan.timetable import Timetable
 
 

@@ -42,7 +42,7 @@ def linear_clusters(graph: Graph, distance: dict[str, float]) -> tuple[tuple[str
     >>> linear_clusters(graph, distance_to_end(graph))
     (('a', 'b', 'd'), ('c',))
     """
-    heads = sorted(graph.index, key=lambda name: (-distance[name], graph.index[name]))
+    heads = sorted(graph.index, key=lambda name: -distance[name])  # of equals the earlier first
     assigned: set[str] = set()
     chains = []
     for head in heads:

@@ -10,10 +10,12 @@ from types import MappingProxyType
 
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan.distance import critical_path, distance_to_end
-from ramiel_core.plan.planner import PAYS, ended, fixpoint_of, revalued
+from ramiel_core.plan.ended import PAYS, ended, fixpoint_of
+from ramiel_core.plan.planner import revalued
 from ramiel_core.plan.refine import Placement, refine
-from ramiel_core.plan.simulate import Tables, simulate
-from ramiel_core.plan.turns import in_turns
+from ramiel_core.plan.simulate import simulate
+from ramiel_core.plan.tables import Tables
+from ramiel_core.plan.turns import Molded, Section, in_turns
 
 NOBODY: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 TURN_VISITS = 150_000  # operators visited by all tries of turns together, at some 3 µs each
@@ -85,10 +87,7 @@ def moldable_plan(
     placed = _mixture(sections, beside, switch_ms)
     mixture = replace(facts, clusters=placed.clusters(tables))
     names = {tables.names[v] for v in placed.wide}
-    awaits: dict[str, tuple[str, ...]] = {}
-    for before, after in placed.awaits:
-        name = tables.names[after]
-        awaits[name] = (*awaits.get(name, ()), tables.names[before])
+    awaits = _awaits(tables, placed)
     order = [tables.names[v] for v in placed.order] if awaits else list(narrow.index)
     graph, mixed = _molded(narrow, wide, order, mixture, names, switch_ms, awaits)
     if mixed.makespan_ms * PAYS <= min(task_parallel.makespan_ms, wide.t1_ms):
@@ -98,6 +97,15 @@ def moldable_plan(
         one_worker = replace(facts, clusters=(tuple(order),), moves=0)
         return _molded(narrow, wide, order, one_worker, order)
     return narrow, task_parallel
+
+
+def _awaits(tables: Tables, placed: Molded) -> dict[str, tuple[str, ...]]:
+    """Operators that must be over before others that do not read them, by those others."""
+    found: dict[str, tuple[str, ...]] = {}
+    for before, after in placed.awaits:
+        name = tables.names[after]
+        found[name] = (*found.get(name, ()), tables.names[before])
+    return found
 
 
 def _molded(
@@ -142,17 +150,13 @@ class _Section:
     narrow_ms: float  # on one worker, with the threads of a worker
     wide_ms: float  # on one worker, with all threads
     beside_ms: float  # as clusters side by side
-    turns: Placement | None = None  # numbered from the last operator of the section before
+    turns_ms: float = math.inf  # in turns, where that could be shorter
+    turns: Molded | None = None  # numbered from the last operator of the section before
 
     @property
     def not_wide_ms(self) -> float:
         """The shortest of the other ways."""
         return min(self.narrow_ms, self.beside_ms, self.turns_ms)
-
-    @property
-    def turns_ms(self) -> float:
-        """In turns; for ever, where there is nobody to take turns with."""
-        return self.turns.makespan_ms if self.turns else math.inf
 
 
 def _sections(
@@ -172,23 +176,25 @@ def _sections(
     place = {v: at for at, v in enumerate(beside.order)}
     workers, tries = 1 + max(beside.worker_of), TURN_VISITS // len(tables.names)
 
-    def turns(span: range) -> Placement:
-        first, whole = span.start - 1, slice(span.start - 1, span.stop)
-        part = tables.part(first, span.stop - 1).molded([0.0, *crowded_ms[span.start : span.stop]])
-        order = [0, *(v - first for v in sorted(span, key=place.__getitem__))]
-        homes = list(beside.worker_of[whole])
-        return in_turns(part, order, homes, workers, wide_ms[whole], switch_ms, tries)
-
-    return [
-        _Section(
+    def timed(span: range) -> _Section:
+        section = _Section(
             span,
             sum(narrow[tables.names[v]].cost_ms for v in span),
             sum(wide_ms[v] for v in span),
             done_ms[span.stop] - done_ms[span.start],
-            turns(span) if len(span) > 1 else None,
         )
-        for span in spans
-    ]
+        if len(span) == 1:
+            return section
+        first, whole = span.start - 1, slice(span.start - 1, span.stop)
+        part = tables.part(first, span.stop - 1).molded([0.0, *crowded_ms[span.start : span.stop]])
+        problem = Section(part, workers, wide_ms[whole], switch_ms)
+        if section.not_wide_ms <= problem.bound_ms():
+            return section
+        order = [0, *(v - first for v in sorted(span, key=place.__getitem__))]
+        turns, turns_ms = in_turns(problem, order, beside.worker_of[whole], tries)
+        return replace(section, turns_ms=turns_ms, turns=turns)
+
+    return [timed(span) for span in spans]
 
 
 def _widths(sections: Sequence[_Section], switch_ms: float) -> list[bool]:
@@ -214,7 +220,7 @@ def _widths(sections: Sequence[_Section], switch_ms: float) -> list[bool]:
     return widths[::-1]
 
 
-def _mixture(sections: Sequence[_Section], beside: Placement, switch_ms: float) -> Placement:
+def _mixture(sections: Sequence[_Section], beside: Placement, switch_ms: float) -> Molded:
     """Each section the way that is shortest."""
     homes: list[int] = []
     order: list[int] = []
@@ -230,7 +236,7 @@ def _mixture(sections: Sequence[_Section], beside: Placement, switch_ms: float) 
             order += span
             wide.update(span if is_wide else ())
             continue
-        if turns and turns.makespan_ms < section.beside_ms:
+        if turns and section.turns_ms < section.beside_ms:
             placed = turns.worker_of[1:]
             order += [first + v for v in turns.order[1:]]
             wide.update(first + v for v in turns.wide)
@@ -241,4 +247,4 @@ def _mixture(sections: Sequence[_Section], beside: Placement, switch_ms: float) 
         before = beside.worker_of[first]
         swap = {before: home, home: before}
         homes += [swap.get(worker, worker) for worker in placed]
-    return Placement(order, homes, 0.0, beside.moves, frozenset(wide), tuple(awaits))
+    return Molded(order, homes, frozenset(wide), tuple(awaits))

@@ -12,20 +12,17 @@ from ramiel_core.errors import PlanError
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan.cpop import cpop
 from ramiel_core.plan.deal import deal, in_order
-from ramiel_core.plan.distance import critical_path, distance_to_end
+from ramiel_core.plan.distance import distance_to_end
 from ramiel_core.plan.dsc import dominant_sequence_clusters
+from ramiel_core.plan.ended import ended, fixpoint_of
 from ramiel_core.plan.exact import MOST_OPERATORS, exact, largest_section
 from ramiel_core.plan.heft import heft
 from ramiel_core.plan.linear import linear_clusters, linear_clusters_anew
 from ramiel_core.plan.merge import Merging
 from ramiel_core.plan.refine import refine
 from ramiel_core.plan.sarkar import edge_zeroing
-from ramiel_core.plan.simulate import Tables, simulate
-
-PAYS = 1.01
-"""Least predicted speedup for which a plan is kept: below it, waking the other workers and the
-noise of any host outweigh the gain."""
-
+from ramiel_core.plan.simulate import simulate
+from ramiel_core.plan.tables import Tables
 
 DEFAULT = "ramiel"
 
@@ -106,48 +103,6 @@ def known_planner(planner: str) -> str:
     near = get_close_matches(planner, PLANNERS, n=1)
     meant = f"Did you mean {near[0]}? " if near else ""
     raise PlanError(f"there is no planner {planner!r}. {meant}Choose {', '.join(PLANNERS)}.")
-
-
-def fixpoint_of(graph: Graph, *, record: bool = False) -> Merging:
-    """The chains of a graph, merged to the natural fixpoint: what every plan tells about it."""
-    distance = distance_to_end(graph)
-    merging = Merging(graph, distance, linear_clusters(graph, distance), record)
-    merging.to_fixpoint()
-    return merging
-
-
-def ended(plan: Plan, graph: Graph, natural: Merging) -> Plan:
-    """What all planners share: facts about the graph, and sequential where parallel loses.
-
-    Parameters
-    ----------
-    plan : Plan
-        With clusters and whatever is the planner's own.
-    graph : Graph
-        Weighed.
-    natural : Merging
-        From `fixpoint_of`.
-    """
-    clusters, rejected_ms = plan.clusters, None
-    makespan_ms = simulate(graph, clusters).makespan_ms  # planners know nothing of contention
-    if len(clusters) > 1 and makespan_ms * PAYS > graph.t1_ms:
-        rejected_ms = makespan_ms
-    if rejected_ms is not None or len(clusters) == 1:
-        clusters = (tuple(node.name for node in graph.nodes),)
-        makespan_ms = graph.t1_ms
-    free = distance_to_end(graph, free_sends=True)
-    return replace(
-        plan,
-        clusters=clusters,
-        makespan_ms=makespan_ms,
-        rejected_makespan_ms=rejected_ms,
-        linear=tuple(natural.linear),
-        fixpoint=natural.fixpoint,
-        critical_path=critical_path(graph, dict(natural.distance)),
-        t1_ms=graph.t1_ms,
-        tinf_ms=max(free.values(), default=0.0),
-        tinf_send_ms=max(natural.distance.values(), default=0.0),
-    )
 
 
 def _merged(graph: Graph, workers: int | None, *, refined: bool) -> Plan:

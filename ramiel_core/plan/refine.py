@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from ramiel_core.plan.simulate import Tables
+from ramiel_core.plan.anneal import anneal
+from ramiel_core.plan.tables import Tables
 
-VISITS = 1_600_000  # operators visited by all tries together; a visit takes about 0.5 µs
-HOT, COLD = 0.01, 0.0002  # what may be lost in a try, of a section's time: at first, at last
-WIDENS = 0.4  # of the tries, where that is asked for: make a block wide, or no longer
-TRIES_A_BLOCK = 20  # with fewer, there is no time to recover from a loss: none is allowed
-MOST_TRIES_A_BLOCK = 400  # more do not pay in small sections
-CLOSE = 1e-3  # a section this near to a bound that none can beat is not worked on any more
+VISITS = 1_600_000  # operators visited by all tries together; a visit takes about 0.3 µs
 SENDS_WORTH = 3  # an operator that costs so many sends starts a block of its own
+
+State = tuple[list[int], list[int]]
+"""A run order of numbered operators, and the worker of each. Neither is ever changed in place."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Run order and workers of numbered operators, and how many improvements led there."""
+    """Run order and workers of numbered operators."""
 
     order: list[int]
     worker_of: list[int]
-    makespan_ms: float
-    moves: int = 0
-    wide: frozenset[int] = frozenset()  # operators that run with all threads, nobody beside them
-    awaits: tuple[tuple[int, int], ...] = ()  # pairs; the second begins when the first is over
 
     def clusters(self, tables: Tables) -> tuple[tuple[str, ...], ...]:
         """Names by worker, in run order, the one with the earliest operator first."""
@@ -37,8 +31,12 @@ class Placement:
         return tuple(tuple(names) for names in by_worker.values())
 
 
-Predict = Callable[[list[int], list[int], frozenset[int]], Placement]
-"""An order, the worker of each operator and the wide ones -> what that would be."""
+@dataclass(frozen=True)
+class Refined(Placement):
+    """A placement, what is predicted of it, and how many improvements led there."""
+
+    makespan_ms: float
+    moves: int = 0
 
 
 def refine(
@@ -46,7 +44,7 @@ def refine(
     worker_of: Sequence[int],
     workers: int,
     visits: int = VISITS,
-) -> Placement:
+) -> Refined:
     """Move blocks between workers, and within the run order, while the prediction gets shorter.
 
     Merging only ever joins, so a chain that an early pass put in the busier cluster stays there,
@@ -76,152 +74,157 @@ def refine(
 
     Returns
     -------
-    Placement
+    Refined
         Never longer than the start, where nobody slows others down.
+
+    References
+    ----------
+    .. [1] P. J. M. van Laarhoven, E. H. L. Aarts, J. K. Lenstra, "Job shop scheduling by simulated
+       annealing", Operations Research 40 (1992), doi:10.1287/opre.40.1.113 (sections, blocks and
+       moves are ours).
     """
     count = len(tables.names)
-    start = Placement(list(range(count)), list(worker_of), tables.makespan_ms(worker_of, workers))
+    start_ms = tables.makespan_ms(worker_of, workers)
+    start = Refined(list(range(count)), list(worker_of), start_ms)
+    if workers < 2:
+        return start
     draw = random.Random(0)  # noqa: S311 - the same plan every time, not a secret
     order: list[int] = list(range(min(1, count)))
     homes = list(worker_of)
     moves = 0
     for first, last in tables.sections():
-        part = tables.part(first, last)
-        found = _beside(part, worker_of[first : last + 1], workers, visits // count, draw)
+        part, placed = tables.part(first, last), list(worker_of[first : last + 1])
+        found_order, found_homes, improvements = _improved(
+            part, placed, workers, visits // count, draw
+        )
         # Workers are alike: two change names where the section before ended on another one.
         swap = {worker_of[first]: homes[first], homes[first]: worker_of[first]}
-        homes[first : last + 1] = [swap.get(worker, worker) for worker in found.worker_of]
-        order += [first + v for v in found.order[1:]]
-        moves += found.moves
-    found = Placement(order, homes, tables.makespan_ms(homes, workers, order), moves)
-    return min(start, found, key=lambda placement: placement.makespan_ms)
+        homes[first : last + 1] = [swap.get(worker, worker) for worker in found_homes]
+        order += [first + v for v in found_order[1:]]
+        moves += improvements
+    found_ms = tables.makespan_ms(homes, workers, order)
+    return Refined(order, homes, found_ms, moves) if found_ms < start_ms else start
 
 
-def _blocks(tables: Tables) -> list[list[int]]:
-    """Stretches that stay together, without the first operator, which stays where it is."""
-    blocks: list[list[int]] = []
-    block_of: dict[int, int] = {}
-    for v in range(1, len(tables.names)):
-        before = tables.producers[v]
-        if (
-            len(before) == 1
-            and before[0] in block_of
-            and len(tables.consumers[before[0]]) == 1
-            and tables.cost_ms[v] <= SENDS_WORTH * tables.send_ms[before[0]]
-        ):
-            block_of[v] = block_of[before[0]]
-            blocks[block_of[v]].append(v)
-        else:
-            block_of[v] = len(blocks)
-            blocks.append([v])
-    return blocks
+def _improved(
+    tables: Tables, worker_of: list[int], workers: int, tries: int, draw: random.Random
+) -> tuple[list[int], list[int], int]:
+    """Order and workers of one section, refined; and by how many improvements."""
+    blocks = Blocks(tables, workers, draw)
 
+    def predict(state: State, most_ms: float) -> float:
+        order, homes = state
+        return tables.makespan_ms(homes, workers, order, most_ms)
 
-def _beside(
-    tables: Tables, worker_of: Sequence[int], workers: int, tries: int, draw: random.Random
-) -> Placement:
-    """One section refined, nothing of it wide."""
-
-    def predict(order: list[int], homes: list[int], _: frozenset[int]) -> Placement:
-        return Placement(order, homes, tables.makespan_ms(homes, workers, order))
-
-    start = predict(list(range(len(worker_of))), list(worker_of), frozenset())
+    start_ms = tables.makespan_ms(worker_of, workers)
     bound_ms = max(sum(tables.cost_ms) / workers, tables.path_ms())
-    return anneal(tables, start, workers, tries, draw, predict, bound_ms)
+    start: State = list(range(len(worker_of))), worker_of
+    (order, homes), _, improvements = anneal(
+        start, start_ms, blocks.moved, predict, len(blocks), tries, draw, bound_ms
+    )
+    return order, homes, improvements
 
 
-def anneal(
-    tables: Tables,
-    start: Placement,
-    workers: int,
-    tries: int,
-    draw: random.Random,
-    predict: Predict,
-    bound_ms: float,
-    *,
-    widens: bool = False,
-) -> Placement:
-    """Refine one section; its last operator stays last.
+@dataclass(frozen=True)
+class _Block:
+    """Operators that stay together, and those between which they can run."""
+
+    members: tuple[int, ...]
+    own: frozenset[int]
+    before: tuple[int, ...]  # what they read from elsewhere, and what begins the section
+    after: tuple[int, ...]  # who reads them elsewhere, and what ends the section
+
+
+class Blocks:
+    """Stretches of a section that stay together while it is refined, and ways to move them.
+
+    The first operator of the section is in none, and stays where it is; the last one stays last.
 
     Parameters
     ----------
     tables : Tables
         The section.
-    start : Placement
-        Predicted as all others are.
-    workers, tries : int
-        `tries` at most; fewer in small sections, and when the bound is reached.
+    workers : int
+        They are numbered from 0.
     draw : random.Random
-        Decides what is tried.
-    predict : callable
-        Of an order, the workers and the wide operators.
-    bound_ms : float
-        That no placement can beat.
-    widens : bool
-        Whether to try other operators as the wide ones, too.
+        Decides which block goes where.
     """
-    now = best = start
-    blocks, moves = _blocks(tables), start.moves
-    if len(blocks) < 2 or workers < 2:
-        return best
-    tries = min(tries, MOST_TRIES_A_BLOCK * len(blocks))
-    hot = tries >= TRIES_A_BLOCK * len(blocks)
-    for done in range(tries):
-        if best.makespan_ms <= bound_ms * (1 + CLOSE):
-            break
-        if widens and draw.random() < WIDENS:
-            block = blocks[int(draw.random() * len(blocks))]
-            tried = predict(now.order, now.worker_of, now.wide ^ frozenset(block))
+
+    def __init__(self, tables: Tables, workers: int, draw: random.Random) -> None:
+        self._last = len(tables.names) - 1
+        self._blocks = [self._bounded(tables, members) for members in _stretches(tables)]
+        self._workers = workers
+        self._draw = draw
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def any_members(self) -> tuple[int, ...]:
+        """The operators of one block or another."""
+        return self._any().members
+
+    def moved(self, state: State) -> State | None:
+        """Another order and other workers: one block or two elsewhere, or one at another time.
+
+        None where all of it stays as it is.
+        """
+        draw = self._draw.random
+        before, homes = state
+        order, kind, block = before, draw(), self._any()
+        if kind < 0.7:
+            homes = self._put(homes, block, int(draw() * self._workers))
+        if kind < 0.3:
+            homes = self._put(homes, self._any(), int(draw() * self._workers))
+        if kind > 0.5:
+            order = self._at_another_time(order, block)
+        if order == before and homes == state[1]:
+            return None
+        return order, homes
+
+    def _any(self) -> _Block:
+        return self._blocks[int(self._draw.random() * len(self._blocks))]
+
+    def _put(self, homes: list[int], block: _Block, worker: int) -> list[int]:
+        homes = homes.copy()
+        for v in block.members:
+            homes[v] = worker
+        return homes
+
+    def _at_another_time(self, order: list[int], block: _Block) -> list[int]:
+        """The order with a block at another place between its producers and its readers."""
+        if block.members[-1] == self._last:
+            return order
+        rest = [v for v in order if v not in block.own]
+        low = max(map(rest.index, block.before)) + 1
+        high = min(map(rest.index, block.after))
+        if high < low:  # cannot be for a chain in one piece; harmless if it were
+            return order
+        place = low + int(self._draw.random() * (high - low + 1))
+        rest[place:place] = block.members
+        return rest
+
+    def _bounded(self, tables: Tables, members: Sequence[int]) -> _Block:
+        own = frozenset(members)
+        before = {p for v in members for p in tables.producers[v]} - own | {0}
+        after = {r for v in members for r in tables.consumers[v]} - own | {self._last}
+        return _Block(tuple(members), own, tuple(before), tuple(after))
+
+
+def _stretches(tables: Tables) -> list[list[int]]:
+    """Chains that are not worth cutting, each operator in one, without the first operator."""
+    stretches: list[list[int]] = []
+    number: dict[int, int] = {}
+    for v in range(1, len(tables.names)):
+        before = tables.producers[v]
+        if (
+            len(before) == 1
+            and before[0] in number
+            and len(tables.consumers[before[0]]) == 1
+            and tables.cost_ms[v] <= SENDS_WORTH * tables.send_ms[before[0]]
+        ):
+            number[v] = number[before[0]]
+            stretches[number[v]].append(v)
         else:
-            tried = predict(*_moved(tables, now, blocks, workers, draw), now.wide)
-        loss_ms = tried.makespan_ms - now.makespan_ms
-        allowed_ms = now.makespan_ms * HOT * (COLD / HOT) ** (done / tries)
-        if loss_ms <= 0 or (hot and draw.random() < math.exp(-loss_ms / allowed_ms)):
-            now = tried
-            if tried.makespan_ms < best.makespan_ms * (1 - 1e-6):
-                moves += 1
-                best = replace(tried, moves=moves)
-    return best
-
-
-def _moved(
-    tables: Tables,
-    now: Placement,
-    blocks: Sequence[Sequence[int]],
-    workers: int,
-    draw: random.Random,
-) -> tuple[list[int], list[int]]:
-    """Another order and other workers: one block or two elsewhere, or one at another time."""
-    homes, order, kind = list(now.worker_of), now.order, draw.random()
-    block = blocks[int(draw.random() * len(blocks))]
-    if kind < 0.7:
-        _put(homes, block, int(draw.random() * workers))
-    if kind < 0.3:
-        other = blocks[int(draw.random() * len(blocks))]
-        _put(homes, other, int(draw.random() * workers))
-    if kind > 0.5:
-        order = _elsewhere(tables, order, block, draw)
-    return order, homes
-
-
-def _put(homes: list[int], block: Sequence[int], worker: int) -> None:
-    for v in block:
-        homes[v] = worker
-
-
-def _elsewhere(
-    tables: Tables, order: list[int], block: Sequence[int], draw: random.Random
-) -> list[int]:
-    """The order with `block` at another place between its producers and its readers."""
-    if block[-1] == len(order) - 1:
-        return order
-    moved = set(block)
-    rest = [v for v in order if v not in moved]
-    before = {p for v in block for p in tables.producers[v]} - moved | {0}
-    after = {r for v in block for r in tables.consumers[v]} - moved | {len(order) - 1}
-    low = next(i for i in range(len(rest) - 1, -1, -1) if rest[i] in before) + 1
-    high = next(i for i, v in enumerate(rest) if v in after)
-    if high < low:  # cannot be for a chain in one piece; harmless if it were
-        return order
-    place = low + int(draw.random() * (high - low + 1))
-    return rest[:place] + list(block) + rest[place:]
+            number[v] = len(stretches)
+            stretches.append([v])
+    return stretches

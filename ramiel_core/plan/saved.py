@@ -10,11 +10,11 @@ from pathlib import Path
 from ramiel_core.cache import cache_dir
 from ramiel_core.errors import PlanError
 from ramiel_core.ir import Graph, Plan
+from ramiel_core.plan.deal import Clusters
 
 FORMAT = "ramiel plan 1"
 MOST_BYTES = 20_000_000
 KEPT = 200  # plans that an address finds again, the latest used
-Clusters = tuple[tuple[str, ...], ...]
 
 
 def to_json(graph: Graph, plan: Plan) -> str:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ramiel_core.errors import PlanError
 from ramiel_core.ir import Bar, Graph, OpNode, Timeline
@@ -150,102 +150,3 @@ class _Simulation:
     def slower(self, node: OpNode) -> float:
         """How many times as long as alone an operator takes now."""
         return 1.0 + node.crowding * self.crowded
-
-
-@dataclass(frozen=True)
-class Tables:
-    """A graph as numbered lists, for the many predictions that choosing a merge takes.
-
-    Operators are numbered by decreasing distance to end, ties by topological order: the order
-    in which every cluster runs. It is a topological order of the whole graph, so one sweep
-    through it meets every value before its readers, whatever the clusters.
-    """
-
-    names: tuple[str, ...]
-    cost_ms: tuple[float, ...]
-    send_ms: tuple[float, ...]
-    producers: tuple[tuple[int, ...], ...]
-    consumers: tuple[tuple[int, ...], ...]
-    signal_ms: float
-
-    @classmethod
-    def of(cls, graph: Graph, distance: dict[str, float]) -> Tables:
-        """Number the operators of `graph`."""
-        names = tuple(sorted(graph.index, key=lambda n: (-distance[n], graph.index[n])))
-        rank = {name: i for i, name in enumerate(names)}
-        return cls(
-            names=names,
-            cost_ms=tuple(graph[n].cost_ms for n in names),
-            send_ms=tuple(graph[n].send_ms for n in names),
-            producers=tuple(tuple(rank[p] for p in graph.producers[n]) for n in names),
-            consumers=tuple(tuple(rank[r] for r in graph.consumers[n]) for n in names),
-            signal_ms=graph.signal_ms,
-        )
-
-    def sections(self) -> Iterator[tuple[int, int]]:
-        """First and last operator of each: no other value than the first's is read from before."""
-        first, reach = 0, max(self.consumers[0], default=0) if self.names else 0
-        for v in range(1, len(self.names)):
-            if reach <= v or v == len(self.names) - 1:
-                yield first, v
-                first = v
-            reach = max(reach, *self.consumers[v], v)
-
-    def part(self, first: int, last: int) -> Tables:
-        """Operators `first` to `last` alone, where the value of `first` comes for nothing."""
-        span = range(first, last + 1)
-        return Tables(
-            names=self.names[first : last + 1],
-            cost_ms=(0.0 if first else self.cost_ms[0], *self.cost_ms[first + 1 : last + 1]),
-            send_ms=self.send_ms[first : last + 1],
-            producers=tuple(
-                tuple(p - first for p in self.producers[v] if p >= first) for v in span
-            ),
-            consumers=tuple(tuple(r - first for r in self.consumers[v] if r <= last) for v in span),
-            signal_ms=self.signal_ms,
-        )
-
-    def molded(self, cost_ms: Sequence[float], awaits: Collection[tuple[int, int]] = ()) -> Tables:
-        """The same with other costs, where of each pair the second awaits the first."""
-        producers, consumers = list(self.producers), list(self.consumers)
-        for before, after in awaits:
-            producers[after] = (*producers[after], before)
-            consumers[before] = (*consumers[before], after)
-        return replace(
-            self,
-            cost_ms=tuple(cost_ms),
-            producers=tuple(producers),
-            consumers=tuple(consumers),
-        )
-
-    def path_ms(self) -> float:
-        """Longest path with free sends: no placement is shorter."""
-        left_ms: list[float] = [0.0] * len(self.names)
-        for v in range(len(self.names) - 1, -1, -1):
-            onward = max((left_ms[r] for r in self.consumers[v]), default=0.0)
-            left_ms[v] = self.cost_ms[v] + onward
-        return max(left_ms, default=0.0)
-
-    def makespan_ms(
-        self, worker_of: Sequence[int], workers: int, order: Sequence[int] | None = None
-    ) -> float:
-        """What `simulate` predicts, without bars and contention; `worker_of` by number.
-
-        Workers run in the order of the numbers, or in `order`, which has to be topological.
-        """
-        free_ms = [0.0] * workers
-        seen_ms = [0.0] * len(self.names)
-        for v in range(len(worker_of)) if order is None else order:
-            worker = worker_of[v]
-            now = free_ms[worker]
-            for p in self.producers[v]:
-                if worker_of[p] != worker and seen_ms[p] > now:
-                    now = seen_ms[p]
-            now += self.cost_ms[v]
-            for r in self.consumers[v]:
-                if worker_of[r] != worker:
-                    seen_ms[v] = now + self.send_ms[v]
-                    now = seen_ms[v] - self.signal_ms
-                    break
-            free_ms[worker] = now
-        return max(free_ms, default=0.0)

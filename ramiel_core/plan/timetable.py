@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 
-from ramiel_core.plan.simulate import Tables
+from ramiel_core.plan.tables import Tables
 
 
 class Timetable:

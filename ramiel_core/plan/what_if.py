@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from ramiel_core.ir import Graph, Plan, Point
 from ramiel_core.plan.by_hand import placed
+from ramiel_core.plan.deal import Clusters
 from ramiel_core.plan.distance import distance_to_end
-from ramiel_core.plan.linear import linear_clusters
+from ramiel_core.plan.ended import fixpoint_of
 from ramiel_core.plan.merge import Merging
 from ramiel_core.plan.refine import refine
+from ramiel_core.plan.simulate import simulate
 
 # Operators visited, a fraction of what the planner `ramiel` takes: 431 operators are then planned
 # in about 0.1 s, whatever their graph.
@@ -36,8 +38,9 @@ def quick_plan(graph: Graph, workers: int) -> Plan:
         Unlike `make_plan`'s, not replaced by a sequential one where that is faster, so that it
         can be seen why.
     """
-    *_, plan = _plans(graph, (workers,))
-    return plan
+    merging = fixpoint_of(graph, visits=VISITS_TO_CHOOSE)
+    (clusters,) = _clusters(merging, (workers,))
+    return replace(placed(graph, clusters), planner="ramiel", linear=tuple(merging.linear))
 
 
 def speedup_curve(graph: Graph, counts: Sequence[int] = COUNTS) -> tuple[Point, ...]:
@@ -62,12 +65,15 @@ def speedup_curve(graph: Graph, counts: Sequence[int] = COUNTS) -> tuple[Point, 
     """
     t1_ms = graph.t1_ms
     tinf_ms = max(distance_to_end(graph, free_sends=True).values(), default=0.0)
+    falling = tuple(reversed(counts))
+    merging = fixpoint_of(graph, visits=VISITS_TO_CHOOSE)
+    planned = dict(zip(falling, _clusters(merging, falling), strict=True))
+    took_ms = {c: simulate(graph, c).makespan_ms for c in {*planned.values()}}
     points: list[Point] = []
     best = (1.0, 1)
-    plans = dict(zip(reversed(counts), _plans(graph, tuple(reversed(counts))), strict=True))
     for workers in counts:
-        plan = plans[workers]
-        best = max(best, (t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0, plan.workers))
+        makespan_ms, used = took_ms[planned[workers]], len(planned[workers])
+        best = max(best, (t1_ms / makespan_ms if makespan_ms else 1.0, used))
         most, least = bounds(t1_ms, tinf_ms, workers)
         points.append(Point(workers, best[1], best[0], most, least))
     return tuple(points)
@@ -85,18 +91,13 @@ def bounds(t1_ms: float, tinf_ms: float, workers: int) -> tuple[float, float]:
     return min(float(workers), t1_ms / tinf_ms), t1_ms / greedy_ms
 
 
-def _plans(graph: Graph, counts: Sequence[int]) -> Iterator[Plan]:
-    """Plans for falling worker counts: each goes on merging where the one before ended."""
-    distance = distance_to_end(graph)
-    chains = linear_clusters(graph, distance)
-    merging = Merging(graph, distance, chains, record=False, visits=VISITS_TO_CHOOSE)
-    merging.to_fixpoint()
-    known: dict[int, Plan] = {}
+def _clusters(merging: Merging, counts: Sequence[int]) -> Iterator[Clusters]:
+    """In run order, for falling worker counts: each goes on merging where the one before ended."""
+    known: dict[int, Clusters] = {}
     for workers in counts:
         merging.to_workers(workers)
         left = len(merging.members)
         if left not in known:
             found = refine(merging.tables, merging.worker_of(), left, visits=VISITS_TO_REFINE)
-            plan = placed(graph, found.clusters(merging.tables))
-            known[left] = replace(plan, planner="ramiel", linear=tuple(chains))
+            known[left] = found.clusters(merging.tables)
         yield known[left]

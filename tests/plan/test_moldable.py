@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from ramiel_core.check import check_plan, check_program
 from ramiel_core.ir import Graph, OpNode
+from ramiel_core.plan.ended import PAYS
 from ramiel_core.plan.moldable import moldable_plan
-from ramiel_core.plan.planner import PAYS, make_plan
+from ramiel_core.plan.planner import make_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.program.emit import emit
 from tests.graphs import SHAPES, graphs, large_graph, scaled, shape

@@ -14,7 +14,8 @@ from ramiel_core.check import check_plan
 from ramiel_core.errors import PlanError
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan.distance import critical_path, distance_to_end
-from ramiel_core.plan.planner import PAYS, make_plan, sequential_plan
+from ramiel_core.plan.ended import PAYS
+from ramiel_core.plan.planner import make_plan, sequential_plan
 from ramiel_core.plan.simulate import simulate
 from tests.graphs import SHAPES, graphs, large_graph, shape
 

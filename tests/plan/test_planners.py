@@ -22,7 +22,8 @@ from ramiel_core.plan.heft import heft
 from ramiel_core.plan.linear import linear_clusters, linear_clusters_anew
 from ramiel_core.plan.planner import PLANNERS, make_plan
 from ramiel_core.plan.sarkar import edge_zeroing
-from ramiel_core.plan.simulate import Tables, simulate
+from ramiel_core.plan.simulate import simulate
+from ramiel_core.plan.tables import Tables
 from tests.graphs import SHAPES, graphs, large_graph, shape
 from tests.plan.test_planner import assert_plan_is_right
 

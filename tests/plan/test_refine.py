@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from ramiel_core.ir import Graph
 from ramiel_core.plan.distance import distance_to_end
 from ramiel_core.plan.refine import refine
-from ramiel_core.plan.simulate import Tables, simulate
+from ramiel_core.plan.simulate import simulate
+from ramiel_core.plan.tables import Tables
 from tests.graphs import graphs
 
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from ramiel_core.check import check_plan, check_program
 from ramiel_core.ir import Graph
+from ramiel_core.plan import moldable
 from ramiel_core.plan.moldable import moldable_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.program.emit import emit
-from tests.graphs import computing, graphs, scaled
+from tests.graphs import computing, graphs, scaled, shape
 
 MODULE = "stem:1 heavy:10<stem b:3<stem c:3<stem d:1<heavy,b,c"
 
@@ -82,3 +83,16 @@ def test_nobody_computes_beside_a_wide_operator(graph: Graph, workers: int, fact
                 or other.end_ms <= alone.start_ms + 1e-9
                 or other.start_ms >= alone.end_ms - 1e-9
             )
+
+
+def test_turns_are_not_searched_where_they_cannot_be_shorter(monkeypatch):
+    """Threads gain nothing, and side by side the fork takes its longest path."""
+
+    def in_turns(*_: object) -> None:
+        pytest.fail("this section was searched")
+
+    graph = shape("diamond")
+    monkeypatch.setattr(moldable, "in_turns", in_turns)
+    _, plan = moldable_plan(graph, scaled(graph, {}, 1.0), 2, 1, 2)
+
+    assert plan.makespan_ms == 7
