@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,9 +32,17 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """One browser for a file of tests: to start it takes some seconds of a processor."""
+    with browser() as found:
+        yield found
+
+
 @pytest.fixture
-def page(address: str) -> Iterator[object]:
-    """A window; at its end no script failed and no request went to anybody else."""
+def page(address: str, chromium: Any) -> Iterator[object]:
+    """A window that shares nothing; at its end no script failed, and nobody else was asked."""
+    assert chromium.is_connected(), "the browser ended during an earlier test of this file"
     wrong: list[str] = []
 
     def heard(message) -> None:
@@ -44,14 +53,15 @@ def page(address: str) -> Iterator[object]:
         if not request.url.startswith((f"{address}/", "blob:", "data:")):
             wrong.append(f"request: {request.url}")
 
-    with browser() as chromium:
-        context = chromium.new_context(base_url=address, viewport={"width": 1400, "height": 1000})
-        context.set_default_timeout(PATIENCE_MS)
-        context.on("request", asked)
-        context.on("console", heard)
-        context.on("weberror", lambda error: wrong.append(f"script: {error.error}"))
-        shown = context.new_page()
+    context = chromium.new_context(base_url=address, viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(PATIENCE_MS)
+    context.on("request", asked)
+    context.on("console", heard)
+    context.on("weberror", lambda error: wrong.append(f"script: {error.error}"))
+    shown = context.new_page()
+    try:
         yield shown
         print(f"At the end the page said:\n{shown.inner_text('body')}")
+    finally:
         context.close()
     assert wrong == []
