@@ -26,9 +26,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the app keeps its caches and its log."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="session")
+def address(server_folder: Path) -> Iterator[str]:
     """The app on a free port, with caches of its own."""
-    with served(ROOT / "app.py", tmp_path_factory.mktemp("server")) as url:
+    with served(ROOT / "app.py", server_folder) as url:
         yield url
 
 
