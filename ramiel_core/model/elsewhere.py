@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils import _pytree as pytree
-from torchvision import models
 
 from ramiel_core.errors import ModelError
 from ramiel_core.ir import Inputs
@@ -30,14 +29,27 @@ VIDEO_SIZES = {"mvit_v1_b": 224, "mvit_v2_s": 224, "s3d": 224}
 UNTRACEABLE = "swin3d"  # writes over a list of sizes, which torch.fx records as one for all calls
 
 
+def torchvision_models() -> Any:
+    """The registry of torchvision, imported when a name is looked up in it.
+
+    That takes as long as importing torch, since torchvision imports torch's compiler. Whoever
+    opens a file or a module of one's own does not pay for it, nor does a launcher that runs one.
+    """
+    from torchvision import models
+
+    return models
+
+
 @cache
 def torchvisions() -> tuple[str, ...]:
     """Segmentation and video models of torchvision."""
+    models = torchvision_models()
     return (*models.list_models(module=models.segmentation), *_video())
 
 
 @cache
 def _video() -> tuple[str, ...]:
+    models = torchvision_models()
     known = models.list_models(module=models.video)
     return tuple(name for name in known if not name.startswith(UNTRACEABLE))
 
@@ -107,6 +119,7 @@ def _of_images(name: str) -> tuple[nn.Module, tuple[int, ...]]:
 
         built: Any = timm.create_model(name.removeprefix(TIMM), pretrained=False)
         return built, (1, *built.pretrained_cfg["input_size"])
+    models = torchvision_models()
     if name in _video():
         side = VIDEO_SIZES.get(name, VIDEO_SIDE)
         return models.get_model(name, weights=None), (1, 3, FRAMES, side, side)
