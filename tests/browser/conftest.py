@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from ramiel_core import pipeline
 from tests.chromium import MISSING, ROOT, WHY_SKIPPED, browser, served
+from tests.onnx_files import sound
 
 # Opened by a deep link, Streamlit's own script asks below the page's address first, is told that
 # there is no such thing, and asks again where it is.
@@ -71,3 +73,11 @@ def page(address: str, chromium: Any) -> Iterator[object]:
     finally:
         context.close()
     assert wrong == []
+
+
+@pytest.fixture
+def uploaded(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A model of four operators, as if uploaded before: it is measured in no time."""
+    with monkeypatch.context() as there:
+        there.setenv("RAMIEL_CACHE_DIR", str(server_folder / "cache"))
+        return pipeline.keep("four.onnx", memoryview(sound()))

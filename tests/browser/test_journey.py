@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from ramiel_core import pipeline
 from tests.chromium import metric, ready, settled
 from tests.onnx_files import BAD, sound
 
@@ -134,14 +133,6 @@ def test_a_cancelled_benchmark_says_so_and_leaves_nothing_running(page):
     page.get_by_text("The benchmark was cancelled").wait_for()
     page.reload()
     page.get_by_text("The benchmark was cancelled").wait_for()
-
-
-@pytest.fixture
-def uploaded(server_folder, monkeypatch) -> str:
-    """A model of four operators, as if uploaded before: it is measured in no time."""
-    with monkeypatch.context() as there:
-        there.setenv("RAMIEL_CACHE_DIR", str(server_folder / "cache"))
-        return pipeline.keep("four.onnx", memoryview(sound()))
 
 
 def test_tuning_ends_with_a_leaderboard_whose_winner_can_be_benchmarked(page, uploaded):
