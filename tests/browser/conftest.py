@@ -41,16 +41,18 @@ def address(server_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """One browser for a file of tests: to start it takes some seconds of a processor."""
-    with browser() as found:
-        yield found
+def windows(address: str) -> Iterator[Any]:
+    """A browser for a file of tests: to start one takes seconds of a processor, and its scripts."""
+    with browser() as chromium:
+        context = chromium.new_context(base_url=address, viewport={"width": 1400, "height": 1000})
+        context.set_default_timeout(PATIENCE_MS)
+        yield context
+        context.close()
 
 
 @pytest.fixture
-def page(address: str, chromium: Any) -> Iterator[object]:
-    """A window that shares nothing; at its end no script failed, and nobody else was asked."""
-    assert chromium.is_connected(), "the browser ended during an earlier test of this file"
+def page(address: str, windows: Any) -> Iterator[object]:
+    """A new window; at its end no script failed and no request went to anybody else."""
     wrong: list[str] = []
 
     def heard(message) -> None:
@@ -61,17 +63,21 @@ def page(address: str, chromium: Any) -> Iterator[object]:
         if not request.url.startswith((f"{address}/", "blob:", "data:")):
             wrong.append(f"request: {request.url}")
 
-    context = chromium.new_context(base_url=address, viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(PATIENCE_MS)
-    context.on("request", asked)
-    context.on("console", heard)
-    context.on("weberror", lambda error: wrong.append(f"script: {error.error}"))
-    shown = context.new_page()
+    def failed(error) -> None:
+        wrong.append(f"script: {error.error}")
+
+    listeners = {"request": asked, "console": heard, "weberror": failed}
+    for event, listener in listeners.items():
+        windows.on(event, listener)
+    shown = windows.new_page()
     try:
         yield shown
         print(f"At the end the page said:\n{shown.inner_text('body')}")
     finally:
-        context.close()
+        for event, listener in listeners.items():
+            windows.remove_listener(event, listener)
+        for window in windows.pages:
+            window.close()
     assert wrong == []
 
 
