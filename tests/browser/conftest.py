@@ -82,8 +82,13 @@ def page(address: str, windows: Any) -> Iterator[object]:
 
 
 @pytest.fixture
-def uploaded(server_folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A model of four operators, as if uploaded before: it is measured in no time."""
+def uploaded(
+    server_folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """A model of four operators, as if uploaded before: it is measured in no time.
+
+    Under the name of the test, so that none finds what another has measured or tuned.
+    """
     with monkeypatch.context() as there:
         there.setenv("RAMIEL_CACHE_DIR", str(server_folder / "cache"))
-        return pipeline.keep("four.onnx", memoryview(sound()))
+        return pipeline.keep(f"{request.node.name}.onnx", memoryview(sound()))
