@@ -84,7 +84,7 @@ def resolve(name: str) -> str | None:
         near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else "See timm.list_models()."
         raise ModelError(f"timm has no model called {wanted!r}. {hint}")
-    return name if name in torchvisions() or runs_code(name) else None
+    return name if runs_code(name) or name in torchvisions() else None
 
 
 @cache
