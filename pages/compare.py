@@ -199,7 +199,7 @@ def moves(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) -> N
         st.dataframe(rows, hide_index=True)
 
 
-def measurements(graph: Graph, one: Side, other: Side) -> None:
+def measurements(one: Side, other: Side) -> None:
     """Show what was measured of both, or offer to measure."""
     st.subheader("Measured on this host")
     followed = live.named("bench")
@@ -211,7 +211,7 @@ def measurements(graph: Graph, one: Side, other: Side) -> None:
                 icon=":material/timer:",
                 disabled=busy,
                 on_click=_start,
-                args=(graph, side.plan),
+                args=(side.plan,),
                 help=f"{REPEATS} rounds of eager kernels, this very plan and sequential in turns.",
             )
     if followed is not None and busy:
@@ -260,21 +260,21 @@ def _difference(one: Report, other: Report) -> None:
         )
 
 
-def _start(graph: Graph, plan: Plan) -> None:
-    loading = state.choice().loading
-    job = Job(graph.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan), **loading)
+def _start(plan: Plan) -> None:
+    chosen = state.choice()
+    job = Job(chosen.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan), **chosen.loading)
     state.put(state.JOB, client.start(job))
 
 
 def main() -> None:
     """Draw the page."""
-    graph, _ = frame.opened(
+    graph, chosen = frame.opened(
         "Compare",
         "Two plans of the same graph: by different planners, for different numbers of workers, or "
         "by hand. What moved, what that is predicted to change, and what was measured.",
     )
     columns = st.columns(2)
-    reports = [report_from(record) for _, record in jobs.reports(graph.model)]
+    reports = [report_from(record) for _, record in jobs.reports(chosen.model)]
     try:
         sides = []
         for column, parameter in zip(columns, LETTER, strict=True):
@@ -290,7 +290,7 @@ def main() -> None:
     timelines(graph, one, other, elsewhere)
     if elsewhere:
         moves(graph, one, other, elsewhere)
-    measurements(graph, one, other)
+    measurements(one, other)
 
 
 main()

@@ -299,7 +299,7 @@ def loads(graph: Graph, plan: Plan) -> None:
     st.dataframe(rows, hide_index=True, column_config={"busy": busy})
 
 
-def run(graph: Graph, plan: Plan) -> None:
+def run(plan: Plan) -> None:
     """Run this very plan, and show how it went."""
     followed = live.named("bench")
     busy = followed is not None and followed.busy
@@ -308,7 +308,7 @@ def run(graph: Graph, plan: Plan) -> None:
         icon=":material/play_arrow:",
         disabled=busy,
         on_click=_start,
-        args=(graph, plan),
+        args=(plan,),
         help=f"{REPEATS} rounds of eager kernels, sequential and as planned here, in turns, in "
         "processes of their own.",
     )
@@ -320,9 +320,9 @@ def run(graph: Graph, plan: Plan) -> None:
         _outcome(followed)
 
 
-def _start(graph: Graph, plan: Plan) -> None:
-    loading = state.choice().loading
-    job = Job(graph.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan), **loading)
+def _start(plan: Plan) -> None:
+    chosen = state.choice()
+    job = Job(chosen.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan), **chosen.loading)
     state.put(state.JOB, client.start(job))
 
 
@@ -375,7 +375,7 @@ def main() -> None:
     with right:
         numbers(graph, plan, planned, elsewhere)
         workers(graph, plan, planned, natural.linear, elsewhere)
-        run(graph, plan)
+        run(plan)
         if elsewhere or plan.workers != planned.workers:
             beside(graph, plan, planned, elsewhere)
         loads(graph, plan)

@@ -187,7 +187,7 @@ def main() -> None:
         of_graph(graph, plan),
     )
     show("The plan", f"{said.capitalize()}; {costs}.", graph.model, of_plan(graph, plan))
-    record = state.last_record(graph.model)
+    record = state.last_record(chosen.model)
     if record is None:
         st.subheader("A benchmark")
         cards.note("No benchmark of this model is kept on this host; the page Benchmark runs one.")

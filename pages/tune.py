@@ -53,21 +53,21 @@ def remember(followed: live.Followed | None) -> None:
     st.session_state.setdefault("tune-budget", asked)
 
 
-def outcome(last: jobs.Event) -> None:
-    """Show what a tuning ended with."""
+def outcome(last: jobs.Event, model: str) -> None:
+    """Show what a tuning of a model ended with."""
     if last["kind"] == "error":
         cards.note(last["message"], "error")
     elif last["kind"] == "cancelled":
         cards.note("The tuning was cancelled; nothing of it is left running.")
     else:
-        show(last["record"])
+        show(last["record"], model)
 
 
-def show(found: dict[str, Any]) -> None:
-    """Show what a tuner found, the winner first."""
+def show(found: dict[str, Any], model: str) -> None:
+    """Show what a tuner found for a model, the winner first."""
     cards.verdict(tuned.verdict(found), good=True)
     cards.sub(tuned.why(found))
-    _onward(found)
+    _onward(found, model)
     rows = found["standings"]
     st.subheader("Leaderboard")
     cards.sub(
@@ -93,9 +93,9 @@ def show(found: dict[str, Any]) -> None:
     _surroundings(found)
 
 
-def _onward(found: dict[str, Any]) -> None:
+def _onward(found: dict[str, Any], model: str) -> None:
     """Offer the winner to the Benchmark page, and everything as JSON."""
-    asked = {state.MODEL: found["model"]} | {
+    asked = {state.MODEL: model} | {
         name: str(found["winner"][name]) for name in state.CONFIGURATION
     }
     cost = st.query_params.get(state.COST)
@@ -156,7 +156,7 @@ def known(model: str) -> None:
         f"Found on {_when(found['found_at'])} within {found['budget_s']:g} s, for this model on "
         f"{found['host']['processor']}, {cards.plural(int(found['host']['cores']), 'core')}."
     )
-    show(found)
+    show(found, model)
 
 
 def main() -> None:
@@ -175,7 +175,7 @@ def main() -> None:
         live.follow(followed.job_id)
     else:
         live.of_another_model(followed, chosen.model)
-        outcome(followed.said[-1])
+        outcome(followed.said[-1], followed.job.model)
         if followed.said[-1]["kind"] != "tuned":
             known(chosen.model)
 

@@ -160,7 +160,7 @@ def answer(graph: Graph, address: Mapping[str, str], drawn: Prediction) -> None:
     except RamielError:
         st.rerun()  # the page says what is wrong
     usual = state.what_if(graph, now.assumed.workers, {})
-    record = state.last_record(graph.model)
+    record = state.last_record(state.choice().model)
     measured = report_from(record) if record else None
     left, right = st.columns([4, 11])
     with right:

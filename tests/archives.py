@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import nn
@@ -30,8 +32,17 @@ IMAGE = torch.ones(1, 3, 8, 8)
 
 def exported(path: Path) -> Path:
     """An archive of torch.export, with its example inputs."""
-    torch.export.save(torch.export.export(Small().eval(), (IMAGE,)), path)
+    path.write_bytes(_exported())
     return path
+
+
+@cache
+def _exported() -> bytes:
+    """Once a process: exporting takes seconds."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "small.pt2")
+        torch.export.save(torch.export.export(Small().eval(), (IMAGE,)), path)
+        return path.read_bytes()
 
 
 def scripted(path: Path) -> Path:
@@ -55,11 +66,10 @@ class _Running:
 def running(path: Path, code: str) -> Path:
     """A sound archive that executes an expression of Python's as it is loaded."""
     inputs = "((__import__('torch').ones(1, 3, 8, 8),), {})"
-    packed, whole = io.BytesIO(), exported(path.with_suffix(".whole"))
+    packed = io.BytesIO()
     torch.save(_Running(f"(({code}), {inputs})[1]"), packed)
-    with zipfile.ZipFile(whole) as read, zipfile.ZipFile(path, "w") as written:
+    with zipfile.ZipFile(io.BytesIO(_exported())) as read, zipfile.ZipFile(path, "w") as written:
         for name in read.namelist():
             is_inputs = "sample_inputs/" in name
             written.writestr(name, packed.getvalue() if is_inputs else read.read(name))
-    whole.unlink()
     return path

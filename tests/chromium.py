@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -23,16 +24,29 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 MISSING = not CHROMIUM.exists() and not os.environ.get("CI")  # one is promised there
 WHY_SKIPPED = f"there is no {CHROMIUM}"
 PATIENCE_S = 60
+_drivers: set[psutil.Process] = set()  # of the browsers that are open
 
 
 @contextmanager
 def browser() -> Iterator[Any]:
     """Chromium, driven by playwright."""
     sync_api = pytest.importorskip("playwright.sync_api")
+    me = psutil.Process()
+    before = set(me.children())
     with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield found
-        found.close()
+        driver = set(me.children()) - before
+        _drivers.update(driver)
+        try:
+            found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+            yield found
+            found.close()
+        finally:
+            _drivers.difference_update(driver)
+
+
+def drivers() -> set[int]:
+    """Ids of the processes that the browsers which are open now descend from."""
+    return {driver.pid for driver in _drivers}
 
 
 @contextmanager

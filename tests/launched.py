@@ -1,4 +1,4 @@
-"""A module that is worth two workers, and what a launcher makes of it in a process of the caller's.
+"""What a launcher makes of a benchmark, in a process of the caller's.
 
 To be called by `tests.run.fresh`: a launcher of its own would import torch for every setting.
 """
@@ -20,6 +20,7 @@ from ramiel_core.cache import cache_dir
 from ramiel_core.ir import Job
 from ramiel_core.model.onnx.file import OnnxFile
 from ramiel_core.run import jobs
+from tests.run.modules import make
 
 
 class Branches(nn.Module):
@@ -42,18 +43,36 @@ INPUTS = (torch.randn(1, 3, 64, 64),)
 
 def last_word(settings: dict[str, Any]) -> dict[str, Any]:
     """The last event of a benchmark of `Branches` with these settings."""
+    return _launched(Job("branches", **settings), Branches().eval(), INPUTS)[-1]
+
+
+def last_word_of(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """The same of one of `tests.run.modules`."""
+    return _launched(Job(name, **settings), *make(name))[-1]
+
+
+def all_words_of(name: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every event of a benchmark of a model of the registry."""
+    return _launched(Job(name, **settings))
+
+
+def _launched(
+    job: Job, module: nn.Module | None = None, inputs: tuple[torch.Tensor, ...] | None = None
+) -> list[dict[str, Any]]:
+    """What a launcher says of a job, done here."""
     folder = cache_dir() / "job"
     folder.mkdir()
 
-    def start(job: Job, model: bytes) -> str:
+    def start(job: Job, model: bytes | None = None) -> str:
         (folder / "job.json").write_text(json.dumps(asdict(job)))
-        (folder / jobs.MODEL_FILE).write_bytes(model)
+        if model is not None:
+            (folder / jobs.MODEL_FILE).write_bytes(model)
         return ""
 
     with mock.patch.object(jobs, "start", start):
-        client.start(Job("branches", **settings), Branches().eval(), INPUTS)
+        client.start(job, module, inputs)
     launcher.launch(folder)
-    return json.loads((folder / "events.jsonl").read_text().splitlines()[-1])
+    return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
 
 
 def benchmark_of_file(path: str) -> tuple[list[str], list[int]]:

@@ -12,8 +12,16 @@ from ramiel_core import client, pipeline
 from ramiel_core.errors import PlanError, RamielError
 from ramiel_core.ir import Job
 from ramiel_core.report.summarize import report_from
+from ramiel_core.run import jobs
 from tests.graphs import dealt_plan
-from tests.launched import INPUTS, Branches, benchmark_of_file, last_word
+from tests.launched import (
+    INPUTS,
+    Branches,
+    all_words_of,
+    benchmark_of_file,
+    last_word,
+    last_word_of,
+)
 from tests.onnx_files import filled
 from tests.run import fresh
 
@@ -49,13 +57,13 @@ def test_every_setting_runs_and_every_output_agrees(settings: dict[str, str]):
     assert {key: record["job"][key] for key in settings} == settings
 
 
-def test_a_planner_that_cannot_take_the_model_says_so_before_anything_is_measured():
-    told = []
-    job_id = client.start(Job("densenet121", planner="exact", workers=2))
-    with pytest.raises(PlanError, match="sections of at most 80 operators, not 170"):
-        told.extend(client.finish(job_id))
-
+def test_a_planner_that_cannot_take_the_model_says_so_before_anything_is_measured(monkeypatch):
+    told = fresh.call(all_words_of, "densenet121", {"planner": "exact", "workers": 2})
     assert [event["text"] for event in told if event["kind"] == "stage"] == ["Building densenet121"]
+
+    monkeypatch.setattr(jobs, "follow", lambda _: iter(told))
+    with pytest.raises(PlanError, match="sections of at most 80 operators, not 170"):
+        list(client.finish("whoever asked"))
 
 
 def test_a_plan_by_hand_runs_as_it_is():
@@ -63,11 +71,17 @@ def test_a_plan_by_hand_runs_as_it_is():
     graph = pipeline.graph_of(Branches().eval(), INPUTS)
     plan = dealt_plan(graph, 2)
 
-    record = ramiel_core.bench(Branches().eval(), INPUTS, repeats=2, plan=str(plan))
+    record = fresh.call(last_word, {"repeats": 2, "plan": str(plan)})["record"]
 
     assert record["equal"]
     assert (record["plan"]["planner"], record["workers"]) == ("by hand", 2)
     assert report_from(record).plan.clusters == plan.clusters
+
+
+@pytest.mark.parametrize("name", ["types", "branch_on_shape"])
+def test_a_module_is_benchmarked_whatever_it_returns_and_whoever_traced_it(name: str):
+    """Booleans, integers and half precision; and the tracer that torch.fx leaves a model to."""
+    assert fresh.call(last_word_of, name, {"repeats": 2, "workers": 2})["record"]["equal"]
 
 
 def test_an_illegal_plan_by_hand_says_why_before_workers_start():
@@ -83,7 +97,7 @@ def test_a_tuned_model_is_remembered_and_loaded(tmp_path, monkeypatch):
     """`auto` and `load` take what the tuner found, without tuning again."""
     monkeypatch.setenv("RAMIEL_CACHE_DIR", str(tmp_path))
     module = Branches().eval()
-    job = Job("branches", task="tune", budget_s=2.0)
+    job = Job("branches", task="tune", budget_s=0.5)
     *_, last = client.finish(client.start(job, module, INPUTS))
     found = last["record"]
     labels = {row["label"] for row in found["standings"]}

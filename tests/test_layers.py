@@ -171,6 +171,14 @@ def test_onnx_is_read_by_its_import_only(name: str):
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_torchvision_is_imported_only_when_it_is_asked_for(name: str):
+    """Importing it takes as long as importing torch, which launchers of other models save."""
+    at_once = (n for n in ast.parse(FILES[name].read_text()).body if isinstance(n, ast.ImportFrom))
+
+    assert not [n for n in at_once if str(n.module).split(".")[0] == "torchvision"]
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_each_kernel_library_is_used_in_one_file_only(name: str):
     homes = {
         "onnxruntime": "kernels/onnx_runtime.py",

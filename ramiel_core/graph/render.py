@@ -268,6 +268,8 @@ class Renderer:
         if name.startswith("torch.nn.functional."):
             return "F." + name.removeprefix("torch.nn.functional.")
         if name.startswith("torch."):
+            if name.startswith("torch.ops.torchvision."):  # where only its own import puts them
+                self.imports.add("import torchvision")
             return name
         if is_imported(target):
             # Not `import module`: a package may have a function of its submodule's name.

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils import _pytree as pytree
-from torchvision import models
 
 from ramiel_core.errors import ModelError
 from ramiel_core.ir import Inputs
 from ramiel_core.model import transformers_models
+from ramiel_core.model.without_compiler import without_compiler
 
 TIMM, HUGGING_FACE = "timm:", "hf:"
 PREFIXES = (TIMM, HUGGING_FACE)
@@ -30,14 +30,28 @@ VIDEO_SIZES = {"mvit_v1_b": 224, "mvit_v2_s": 224, "s3d": 224}
 UNTRACEABLE = "swin3d"  # writes over a list of sizes, which torch.fx records as one for all calls
 
 
+def torchvision_models() -> Any:
+    """The registry of torchvision, imported when a name is looked up in it.
+
+    Whoever opens a file or a module of one's own never imports it, nor does a launcher that runs
+    one.
+    """
+    with without_compiler():
+        from torchvision import models
+
+    return models
+
+
 @cache
 def torchvisions() -> tuple[str, ...]:
     """Segmentation and video models of torchvision."""
+    models = torchvision_models()
     return (*models.list_models(module=models.segmentation), *_video())
 
 
 @cache
 def _video() -> tuple[str, ...]:
+    models = torchvision_models()
     known = models.list_models(module=models.video)
     return tuple(name for name in known if not name.startswith(UNTRACEABLE))
 
@@ -72,7 +86,7 @@ def resolve(name: str) -> str | None:
         near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(near)}?" if near else "See timm.list_models()."
         raise ModelError(f"timm has no model called {wanted!r}. {hint}")
-    return name if name in torchvisions() or runs_code(name) else None
+    return name if runs_code(name) or name in torchvisions() else None
 
 
 @cache
@@ -107,6 +121,7 @@ def _of_images(name: str) -> tuple[nn.Module, tuple[int, ...]]:
 
         built: Any = timm.create_model(name.removeprefix(TIMM), pretrained=False)
         return built, (1, *built.pretrained_cfg["input_size"])
+    models = torchvision_models()
     if name in _video():
         side = VIDEO_SIZES.get(name, VIDEO_SIDE)
         return models.get_model(name, weights=None), (1, 3, FRAMES, side, side)

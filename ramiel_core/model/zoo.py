@@ -15,7 +15,6 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
-from torchvision import models
 
 from ramiel_core.errors import ModelError
 from ramiel_core.ir import Inputs
@@ -54,6 +53,7 @@ ALIASES = {  # what people type
 @cache
 def names() -> tuple[str, ...]:
     """Every classification model in torchvision's registry."""
+    models = elsewhere.torchvision_models()
     return tuple(models.list_models(module=models))
 
 
@@ -114,6 +114,23 @@ class SkipRandom(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+class WeightsOnMeta(TorchFunctionMode):
+    """Makes weights that have shapes only; other tensors stay: RegNet computes its widths by them.
+
+    Layers get their weights from `torch.empty`, whatever draws numbers into them later.
+    """
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        where = {"device": "meta"} if func is torch.empty else {}
+        return func(*args, **{**(kwargs or {}), **where})
+
+
 def build(name: str, device: str = "cpu") -> tuple[nn.Module, Inputs]:
     """A model in eval mode and example inputs of its own size.
 
@@ -140,15 +157,7 @@ def build(name: str, device: str = "cpu") -> tuple[nn.Module, Inputs]:
         return elsewhere.call(name)
     if name not in names():
         return _from_elsewhere(name, device)
-    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torchvision's own notes on initialisation
-        if device == "meta":
-            module = _without_numbers(name, options)
-        else:
-            with SkipRandom():
-                module = models.get_model(name, weights=None, **options)
-            draw_weights(module)
+    module = _of_registry(name, device)
     side = getattr(module, "image_size", None) or _crop_size(name)
     generator = torch.Generator().manual_seed(SEED)
     example = torch.randn(1, 3, side, side, generator=generator)
@@ -167,21 +176,22 @@ def _from_elsewhere(name: str, device: str) -> tuple[nn.Module, Inputs]:
     return module.eval(), moved
 
 
-def _without_numbers(name: str, options: dict[str, bool]) -> nn.Module:
-    """Build a model whose weights have shapes only."""
+def _of_registry(name: str, device: str) -> nn.Module:
+    """A classification model of torchvision's; on meta, or with weights drawn as `draw_weights`."""
+    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     module: nn.Module
-    try:
-        with torch.device("meta"):
-            module = models.get_model(name, weights=None, **options)
-    except NotImplementedError:  # RegNet computes its widths with tensors, which meta lacks
-        with SkipRandom():
-            module = models.get_model(name, weights=None, **options).to("meta")
+    with warnings.catch_warnings(), WeightsOnMeta() if device == "meta" else SkipRandom():
+        warnings.simplefilter("ignore")  # torchvision's own notes on initialisation
+        module = elsewhere.torchvision_models().get_model(name, weights=None, **options)
+    if device == "meta":
+        return module.to("meta")  # buffers, and the small weights that begin as zeros or ones
+    draw_weights(module)
     return module
 
 
 def _crop_size(name: str) -> int:
     """Side of the image that the model was published with (the smallest, where there are two)."""
-    published = models.get_model_weights(name)
+    published = elsewhere.torchvision_models().get_model_weights(name)
     return min(int(weights.transforms().crop_size[0]) for weights in published)
 
 

@@ -111,6 +111,7 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions that decide speed."""
     names = ("torch", "torchvision", "numpy")

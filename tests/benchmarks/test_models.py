@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import copy
+from functools import cache
+from typing import Any
 
 import pytest
-import torch
 
 from benchmarks import models
 from ramiel_core.model import zoo
-from ramiel_core.run.bench import largest_difference
-from tests.run import fresh, inside
+from tests.run import fresh, whole_models
 
 SIDES = {"pnasnet5large": 99}  # of the image; the others' own are small enough
 LEFT_OUT = {"inception_v4", "nasnetalarge"}  # 25 and 40 s; built as Inception-v3 and PNASNet are
@@ -21,6 +20,12 @@ OTHERS = [
 ]
 
 
+@cache
+def outputs(name: str) -> dict[str, Any]:
+    """All that is asked of a model, which takes longer to build than to run."""
+    return fresh.call(whole_models.benchmark_output, name, SIDES.get(name, 0))
+
+
 def test_there_are_thirteen_and_torchvisions_are_of_the_registry():
     assert len(set(models.NAMES)) == 13
     assert set(models.TORCHVISION) <= set(zoo.names())
@@ -29,7 +34,7 @@ def test_there_are_thirteen_and_torchvisions_are_of_the_registry():
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_two_workers_and_one_return_the_models_own_bits(name: str):
-    found = fresh.call(inside.benchmark_output, name, SIDES.get(name, 0))
+    found = outputs(name)
 
     assert found["finite"]
     assert 0.01 < found["spread"] < 100
@@ -41,10 +46,5 @@ def test_two_workers_and_one_return_the_models_own_bits(name: str):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_rounding_is_not_amplified_so_that_peers_can_be_checked_against_eager(name: str):
-    module, inputs = inside.resized(models.build(name), SIDES.get(name, 0))
-    exact = copy.deepcopy(module).double()
-    with torch.no_grad():
-        found = module(*inputs)
-        wide = exact(*(t.double() if t.is_floating_point() else t for t in inputs))
-
-    assert largest_difference(found, wide) < 1e-5
+    """Float32's last bit, drawn anew after every layer, is still about the last bit at the end."""
+    assert 0 < outputs(name)["rounding"] < 1e-5

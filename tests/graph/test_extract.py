@@ -239,3 +239,19 @@ def test_a_reshape_that_copied_is_taken_for_a_view_since_other_strides_would_mak
     assert not graph["reshape"].is_view
     assert graph["reshape"].aliases == ("transpose",)
     assert graph["mul"].aliases == ()
+
+
+class Regions(nn.Module):
+    def forward(self, x, boxes):
+        return torch.ops.torchvision.roi_align(x, boxes, 1.0, 2, 2, 2, False).relu()
+
+
+def test_operators_of_torchvision_are_called_by_a_program_that_imports_it():
+    """Or no launcher would know them, which imports torchvision for models of its registry only."""
+    pytest.importorskip("torchvision")
+    boxes = torch.tensor([[0.0, 1.0, 1.0, 4.0, 4.0]])
+    graph = pipeline.graph_of(Regions().eval(), (torch.ones(1, 3, 8, 8), boxes))
+    program = pipeline.program_of(graph, pipeline.plan_of(graph, 1))
+
+    assert "torch.ops.torchvision.roi_align(x, boxes, " in program.source
+    assert "\nimport torchvision\n" in program.source

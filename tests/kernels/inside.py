@@ -15,7 +15,7 @@ from torch.utils import _pytree as pytree
 from ramiel_core import pipeline
 from ramiel_core.check import check_plan
 from ramiel_core.errors import RamielError
-from ramiel_core.ir import Parcel
+from ramiel_core.ir import Graph, Parcel, Plan
 from ramiel_core.kernels import inductor
 from ramiel_core.kernels.segment import segment
 from ramiel_core.model.trace import trace
@@ -37,7 +37,7 @@ def outputs_of(family: str, names: list[str], plans: list[str]) -> dict[str, dic
 def zoo_output(family: str, name: str, workers: int, threads: int) -> str:
     """The same for a model of the registry."""
     parcel = pipeline.parcel_of(pipeline.traced(name, device="cpu"))
-    return _compared(parcel, family, f"{workers} dealt", threads)
+    return _compared(parcel, family, f"{workers} planned", threads)
 
 
 def local_outputs_of(family: str, names: list[str]) -> dict[str, str]:
@@ -126,16 +126,20 @@ def _outcome(family: str, name: str, plan: str) -> str:
         return f"{type(error).__name__}: {error}"
 
 
+def _planned(graph: Graph, plan: str) -> Plan:
+    """So many workers, and how they share the operators: "3 any order"."""
+    count, _, how = plan.partition(" ")
+    if how == "planned":
+        return pipeline.plan_of(graph, int(count))
+    if how == "any order":
+        return any_order_plan(graph, int(count), seed=5)
+    return dealt_plan(graph, int(count))
+
+
 def _compared(parcel: Parcel, family: str, plan: str, threads: int = 1) -> str:
     kernels = importlib.import_module(f"ramiel_core.kernels.{family}")
     graph = pipeline.weigh(parcel.graph, "flops")
-    count, _, order = plan.partition(" ")
-    planned = (
-        any_order_plan(graph, int(count), seed=5)
-        if order == "any order"
-        else dealt_plan(graph, int(count))
-    )
-    rewritten = segment(graph, planned, parcel.weights, kernels.recipe)
+    rewritten = segment(graph, _planned(graph, plan), parcel.weights, kernels.recipe)
     check_plan(*rewritten[:2])
     program = pipeline.program_of(*rewritten[:2])
     with Team(program, rewritten[2], parcel.inputs, threads=threads, limit_s=60.0) as team:

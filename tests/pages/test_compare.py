@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ramiel_core import pipeline
+from ramiel_core import client, pipeline
 from ramiel_core.plan import saved
 from ramiel_core.report.summarize import difference_of_medians
+from tests.onnx_files import sound
 
 from .recorded import benchmark
-from .screen import metrics, texts
+from .screen import button, metrics, texts
 
 PAGE = "pages/compare.py"
 SMALL = {"model": "squeezenet1_0"}
@@ -61,6 +62,22 @@ def test_measured_medians_differ_by_so_much_within_an_interval(visit, tmp_path):
     assert metrics(app)["A, measured"] == metrics(app)["B, measured"] == "8.10 ms"
     assert metrics(app)["B − A, medians"] == "+0.000 ms"
     assert "cannot be told apart" in texts(app)
+
+
+def test_benchmarks_of_an_upload_are_found_by_its_name(visit, tmp_path, monkeypatch):
+    """A graph has the name that people see, by which no job can be found or started."""
+    model = pipeline.keep("small.onnx", memoryview(sound()))
+    graph = pipeline.graph_of(model)
+    benchmark(tmp_path, graph=graph, model=model)
+    started = []
+    monkeypatch.setattr(client, "start", lambda job: started.append(job.model) or "0" * 16)
+
+    assert metrics(visit(PAGE, model=model, a="ramiel:2", b="ramiel:2"))["A, measured"] == "8.10 ms"
+    assert metrics(visit("pages/what_if.py", model=model))["Last measured"] == "8.10 ms"
+    assert "No benchmark of this model" not in texts(visit("pages/export.py", model=model))
+    button(visit("pages/edit.py", model=model, workers="2"), "Run this plan").click().run()
+    button(visit(PAGE, model=model, b="heft:3"), "Measure B").click().run()
+    assert started == [model, model]
 
 
 def test_an_interval_of_a_difference_holds_it_and_is_the_same_every_time():

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs
+
 import pytest
 
 from ramiel_core import pipeline
 from ramiel_core.report import tuned
 from ramiel_core.run import host, jobs
+from tests.onnx_files import sound
 from tests.tunings import ROWS, tuning
 
 from .recorded import ended_job
 from .screen import button, texts
 
 
-def ended_tuning(folder, *events):
-    return ended_job(folder, *events, task="tune", budget_s=20.0)
+def ended_tuning(folder, *events, **settings):
+    return ended_job(folder, *events, task="tune", budget_s=20.0, **settings)
 
 
 def leaderboard(app):
@@ -58,6 +61,16 @@ def test_the_winner_can_be_benchmarked(visit, tmp_path):
     assert there.selectbox(key="bench-kernels").value == "fused"
     assert there.selectbox(key="bench-planner").value == "moldable"
     assert there.selectbox(key="bench-workers").value == 2
+
+
+def test_the_winner_of_an_uploaded_model_is_benchmarked_by_the_name_of_the_upload(visit, tmp_path):
+    """Its record has the name that people see, which an address cannot find it by."""
+    model = pipeline.keep("four.onnx", memoryview(sound()))
+    event = {"kind": "tuned", "record": tuning(model="four.onnx")}
+    app = visit("pages/tune.py", model=model, job=ended_tuning(tmp_path, event, model=model))
+
+    links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
+    assert parse_qs(links["Benchmark this configuration"])["model"] == [model]
 
 
 def test_what_was_found_before_is_shown_at_once(visit):

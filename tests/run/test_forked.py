@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from ramiel_core.run import host
-from tests.run import fresh, inside
+from tests.run import fresh, inside, lives
 from tests.run.modules import MODULES
 
 GROWTH_BYTES = 8 << 20
@@ -28,7 +28,7 @@ def outcomes() -> dict[str, dict[str, str]]:
 @cache
 def crashes() -> dict[str, dict]:
     """Every crash, in one process."""
-    return fresh.call(inside.crashes, list(CRASHES))
+    return fresh.call(lives.crashes, list(CRASHES))
 
 
 @pytest.mark.parametrize("setting", inside.SETTINGS)
@@ -48,7 +48,7 @@ def both(function: Callable[..., dict], *args: object) -> dict[str, dict]:
 @cache
 def killed() -> list[dict]:
     """Each of two idle workers killed in turn."""
-    return fresh.call_each(inside.killed_from_outside, [(0,), (1,)])
+    return fresh.call_each(lives.killed_from_outside, [(0,), (1,)])
 
 
 CRASHES = {
@@ -105,7 +105,7 @@ def test_a_worker_killed_while_idle_is_named_and_the_next_inference_works(victim
 
 @pytest.mark.parametrize("signals", ["fast", "queue"])
 def test_a_thousand_inferences_leave_memory_flat_and_nothing_in_shared_memory(signals: str):
-    found = both(inside.many_inferences, 1000)[signals]
+    found = both(lives.many_inferences, 1000)[signals]
     before, after = found["before"], found["after"]
 
     assert after["workers_bytes"] - before["workers_bytes"] < GROWTH_BYTES
@@ -117,18 +117,18 @@ def test_a_thousand_inferences_leave_memory_flat_and_nothing_in_shared_memory(si
 @pytest.mark.parametrize("signals", ["fast", "queue"])
 def test_idle_workers_use_no_processor_time(signals: str):
     """The kernel counts in steps of 10 ms: one step may fall into the second."""
-    assert both(inside.idle_seconds)[signals]["idle_s"] <= 0.01
+    assert both(lives.idle_seconds)[signals]["idle_s"] <= 0.01
 
 
 def test_teams_leave_no_process_and_no_open_file():
-    found = fresh.call(inside.many_teams, 8)
+    found = fresh.call(lives.many_teams, 8)
 
     assert found["children"] == []
     assert found["files"][-1] == found["files"][1]
 
 
 def test_a_killed_launcher_takes_its_workers_with_it():
-    process = fresh.popen(inside.wait_to_be_killed)
+    process = fresh.popen(lives.wait_to_be_killed)
     try:
         assert process.stdout is not None
         pids = [int(word) for word in process.stdout.readline().split()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.run import fresh, inside
+from tests.run import fresh, whole_models
 
 # By the side of the input; 0 is the model's own.
 MODELS = {
@@ -29,7 +29,7 @@ MODELS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_two_workers_and_one_return_the_models_own_bits(name: str):
-    found = fresh.call(inside.zoo_output, name, MODELS[name])
+    found = fresh.call(whole_models.zoo_output, name, MODELS[name])
 
     assert found["finite"]
     assert found["spread"] > 0.01, "a constant output would be equal whatever went wrong"

@@ -28,7 +28,7 @@ def _zoo_graph(name: str) -> Graph:
     return extract(trace(module, inputs, name))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def zoo_graph() -> Callable[[str], Graph]:
     """Operator graph of a torchvision model, by name."""
     return _zoo_graph

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from functools import cache
 from html.parser import HTMLParser
 
 import pygraphviz
@@ -11,7 +12,7 @@ import pytest
 from ramiel_core.errors import GraphError
 from ramiel_core.ir import Graph
 from ramiel_core.view import dag, palette
-from ramiel_core.view.layout import lay_out
+from ramiel_core.view.layout import Layout, lay_out
 
 Zoo = Callable[[str], Graph]
 
@@ -31,8 +32,14 @@ class Tags(HTMLParser):
         self.tags.append(tag)
 
 
+@cache
+def places() -> Layout:
+    """Of the diamond, by a Graphviz process that takes longer to start than to lay it out."""
+    return lay_out(DIAMOND)
+
+
 def diamond() -> dag.Network:
-    return dag.network(DIAMOND, CLUSTERS, CRITICAL, lay_out(DIAMOND))
+    return dag.network(DIAMOND, CLUSTERS, CRITICAL, places())
 
 
 def test_fill_is_the_cluster_and_border_the_critical_path():
@@ -75,12 +82,12 @@ def test_the_title_names_cost_model_shape_and_cluster(zoo_graph: Zoo):
 def test_positions_are_fixed_and_nothing_moves():
     drawing = diamond()
 
-    assert {n["id"]: (n["x"], n["y"]) for n in drawing.nodes} == lay_out(DIAMOND).positions
+    assert {n["id"]: (n["x"], n["y"]) for n in drawing.nodes} == places().positions
     assert drawing.options["physics"] == {"enabled": False}
 
 
 def test_an_operator_in_no_cluster_is_grey_and_says_so():
-    drawing = dag.network(DIAMOND, {}, (), lay_out(DIAMOND))
+    drawing = dag.network(DIAMOND, {}, (), places())
 
     assert drawing.nodes[0]["label"] == "a\nop · no cluster"
 

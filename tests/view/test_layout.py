@@ -4,6 +4,7 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,15 @@ from ramiel_core.view import dot_process
 from ramiel_core.view.layout import BOX_HEIGHT, BOX_WIDTH, Layout, lay_out
 
 Zoo = Callable[[str], Graph]
+LaidOut = Callable[[str], Layout]
 
 MODELS = ("squeezenet1_0", "googlenet", "resnet50", "densenet121", "inception_v3")
+
+
+@pytest.fixture(scope="module")
+def laid_out(zoo_graph: Zoo) -> LaidOut:
+    """The layout of a model, by name."""
+    return cache(lambda model: lay_out(zoo_graph(model)))
 
 
 def overlapping(layout: Layout) -> list[tuple[str, str]]:
@@ -28,9 +36,11 @@ def overlapping(layout: Layout) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_every_operator_has_a_place_of_its_own_and_every_edge_a_route(model: str, zoo_graph: Zoo):
+def test_every_operator_has_a_place_of_its_own_and_every_edge_a_route(
+    model: str, zoo_graph: Zoo, laid_out: LaidOut
+):
     graph = zoo_graph(model)
-    layout = lay_out(graph)
+    layout = laid_out(model)
 
     assert set(layout.positions) == set(graph.index)
     assert overlapping(layout) == []
@@ -39,15 +49,15 @@ def test_every_operator_has_a_place_of_its_own_and_every_edge_a_route(model: str
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_long_graph_is_folded_into_the_shape_of_a_window(model: str, zoo_graph: Zoo):
-    layout = lay_out(zoo_graph(model))
+def test_a_long_graph_is_folded_into_the_shape_of_a_window(model: str, laid_out: LaidOut):
+    layout = laid_out(model)
 
     assert 1.1 < layout.width / layout.height < 2.2
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_nothing_stands_outside_the_drawing(model: str, zoo_graph: Zoo):
-    layout = lay_out(zoo_graph(model))
+def test_nothing_stands_outside_the_drawing(model: str, laid_out: LaidOut):
+    layout = laid_out(model)
 
     for x, y in layout.positions.values():
         assert BOX_WIDTH / 2 - 0.1 <= x <= layout.width - BOX_WIDTH / 2 + 0.1
@@ -61,9 +71,8 @@ def test_within_a_column_consumers_stand_below_producers():
     assert y["a"] < y["b"] == y["c"] < y["d"]
 
 
-def test_densenet_is_laid_out_on_its_reduction_and_keeps_the_other_edges_as_arcs(zoo_graph: Zoo):
-    graph = zoo_graph("densenet121")
-    layout = lay_out(graph)
+def test_densenet_is_laid_out_on_its_reduction_and_keeps_the_other_edges_as_arcs(laid_out: LaidOut):
+    layout = laid_out("densenet121")
 
     assert layout.engine == "Graphviz dot on the transitive reduction"
     assert len(layout.dropped_edges) == 535
