@@ -64,6 +64,12 @@ class Player {
     this.report();
   }
 
+  close() {
+    clearTimeout(this.timer);
+    clearTimeout(this.resting);
+    cancelAnimationFrame(this.pulsing);
+  }
+
   playing(on) {
     const button = this.view.find(".play");
     button.setAttribute("aria-label", on ? "Pause" : "Play");
@@ -96,7 +102,7 @@ class Player {
   follow() {
     const first = this.view.scene.boxes.find((box) => this.glow(box));
     if (first && this.view.network.getScale() >= NUMBERS_ONLY) {
-      this.view.move({ position: { x: first.x, y: first.y } }, 250);
+      this.view.camera.move({ position: { x: first.x, y: first.y } }, 250);
     }
   }
 

@@ -6,18 +6,6 @@ const CAPTION = 30; // px, above each timeline
 const LEGIBLE = 44; // px that a bar is wide before its name is written on it
 const DOES = { compute: "computes", copy: "copies it out", wait: "waits for it", dispatch: "is on its way to it" };
 
-export default function ({ parentElement, data, setStateValue }) {
-  const root = parentElement.querySelector(".gantt");
-  root.wanted = data;
-  Promise.all(data.shown.map(({ key }) => get(key))).then((timelines) => {
-    if (root.wanted !== data) return; // a newer one came meanwhile
-    root.view ??= new GanttView(root);
-    root.view.tell = unlessLeaving(setStateValue);
-    root.view.show(data, timelines);
-  });
-  return () => { root.wanted = null; root.view?.close(); };
-}
-
 class GanttView extends TimeSheet {
   constructor(root) {
     super(root);
@@ -161,3 +149,5 @@ class GanttView extends TimeSheet {
     this.showTip(event, name, says);
   }
 }
+
+export default shownBy(GanttView, ".gantt", ({ shown }) => shown.map(({ key }) => key));

@@ -29,7 +29,6 @@ class TimeSheet {
 
   close() {
     this.resized.disconnect();
-    delete this.root.view;
   }
 
   // ---- drawing

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.common import shelf
+from pages.common import agreed, shelf
 from pages.common.components import SHARED, component
 from ramiel_core.view.scene import Part
 
 FILES = ("code/code.html", ("code/code.css",), (*SHARED, "code/code.js"))
+SELECTED = "selected"
 
 
 def code_view(
@@ -40,7 +41,11 @@ def code_view(
         shelf.send(listing, f"{key}-listing")
         component("ramiel_code", *FILES)(
             key=key,
-            data={"listing": listing.key, "height": height, "selected": selected},
-            default={"selected": selected},
-            on_selected_change=lambda: on_select(st.session_state[key]["selected"]),
+            data={
+                "listing": listing.key,
+                "height": height,
+                "selected": agreed.sent(key, SELECTED, selected),
+            },
+            default={SELECTED: None},
+            on_selected_change=lambda: on_select(agreed.told(key, SELECTED)),
         )

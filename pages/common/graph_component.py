@@ -13,19 +13,18 @@ from pages.common import agreed, shelf
 from pages.common.components import SHARED, component
 from ramiel_core.view.scene import Part, Scene
 
+PARTS = (
+    *("query", "scene", "camera", "drawing", "colours", "choice", "groups"),
+    *("search", "minimap", "tip", "keys", "player", "link"),
+)
 FILES = (
     "graph/graph.html",
     ("shared/controls.css", "graph/graph.css"),
-    (
-        *SHARED,
-        "shared/element.js",
-        "shared/agreed.js",
-        *(f"graph/{name}.js" for name in ("query", "scene", "keys", "player", "link", "graph")),
-    ),
+    (*SHARED, *(f"graph/{name}.js" for name in (*PARTS, "graph"))),
 )
 STATES = ("selected", "expanded", "viewport", "colour", "frame")
 CHOSEN, EXPANDED, VIEWPORT, COLOUR, FRAME = STATES
-AGREED = (CHOSEN, FRAME)  # that both sides change
+AGREED = (CHOSEN, EXPANDED, FRAME)  # that both sides change
 
 
 def graph_view(
@@ -87,13 +86,13 @@ def graph_view(
                 "paint": scene.paint,
                 "height": height,
                 "selected": agreed.sent(key, CHOSEN, selected),
-                "expanded": expanded(key),
+                "expanded": agreed.sent(key, EXPANDED, expanded(key)),
                 "colour": colour,
                 "frame": agreed.sent(key, FRAME, frame),
                 "link": link,
                 "viewport": st.session_state[opening],
             },
-            default={CHOSEN: None, EXPANDED: [], VIEWPORT: None, COLOUR: colour, FRAME: None},
+            default={CHOSEN: None, EXPANDED: None, VIEWPORT: None, COLOUR: colour, FRAME: None},
             # A state exists only with a callback.
             **{
                 f"on_{name}_change": partial(_told, key, name, link, on.get(name))
@@ -104,7 +103,8 @@ def graph_view(
 
 def expanded(key: str) -> list[str]:
     """Groups that the user has expanded in the view with this key."""
-    return list(agreed.last(key, EXPANDED) or [])
+    known = agreed.last(key, EXPANDED)
+    return list(known["value"]) if known else []
 
 
 def _told(key: str, name: str, link: str | None, listener: Callable[[Any], None] | None) -> None:

@@ -13,7 +13,7 @@ from ramiel_core.view.scene import Part
 FILES = (
     "lanes/lanes.html",
     ("shared/controls.css", "lanes/sheet.css", "lanes/lanes.css"),
-    (*SHARED, "shared/element.js", "shared/agreed.js", "lanes/sheet.js", "lanes/lanes.js"),
+    (*SHARED, *(f"lanes/{name}.js" for name in ("sheet", "carry", "pointer", "steps", "lanes"))),
 )
 CHOSEN, DEED = "chosen", "deed"
 UNDO = "undo"  # a deed; any other is a move

@@ -31,7 +31,7 @@ def title(page, text: str) -> None:
 
 
 def graph_drawn(page) -> None:
-    page.wait_for_function(f"{GRAPH}?.opened")
+    page.wait_for_function(f"{GRAPH}?.camera.opened")
     settled(page)
 
 
@@ -82,11 +82,11 @@ def test_from_choosing_a_model_to_the_verdict(page):
     page.get_by_text("float32[1×").first.wait_for()
     page.get_by_role("button", name="conv1_bn").click()  # its reader
     page.locator(".rv-name", has_text="conv1_bn").wait_for()
-    page.wait_for_function(f"{GRAPH}.selected === 'conv1_bn'")
+    page.wait_for_function(f"{GRAPH}.choice.selected === 'conv1_bn'")
 
     follow_link(page, "Merging")
     page.get_by_text("Clustering: 28 of 28 chains").wait_for()
-    page.wait_for_function(f"{GRAPH}.selected === 'conv1_bn'")  # chosen on the other page
+    page.wait_for_function(f"{GRAPH}.choice.selected === 'conv1_bn'")  # chosen on the other page
     page.get_by_role("button", name="Step on").click()
     page.get_by_text("one worker can do both in turn").wait_for()
     page.wait_for_url("**step=1*")

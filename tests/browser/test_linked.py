@@ -45,7 +45,7 @@ def click_bar(page, number: int) -> None:
 def test_a_link_clicked_right_after_the_graph_is_followed(page, address):
     """Under load, a stopped server here, the graph rests before the other page can answer."""
     page.goto(f"/graph?{ADDRESS}")
-    page.wait_for_function(f"{VIEW}?.opened")
+    page.wait_for_function(f"{VIEW}?.camera.opened")
     settled(page)
     link = page.get_by_test_id("stSidebar").get_by_role("link", name="Export")
     place = link.bounding_box()

@@ -125,12 +125,12 @@ def test_a_bar_dropped_on_another_lane_moves_there_and_undo_brings_it_back(page)
 
 def test_escape_while_dragging_leaves_the_plan_as_it_was(page):
     drag(page, "b", 1, drop=False)
-    assert page.evaluate(f"{VIEW}.held.lane") == 1
+    assert page.evaluate(f"{VIEW}.carry.held.lane") == 1
 
     page.keyboard.press("Escape")
     page.mouse.up()
 
-    assert page.evaluate(f"{VIEW}.held") is None
+    assert page.evaluate(f"{VIEW}.carry.held") is None
     assert not page.evaluate(f"{VIEW}.awaits")
     assert said(page) == "Put back."
 
@@ -182,7 +182,7 @@ def test_the_keyboard_picks_up_carries_and_drops_and_says_so(page):
     page.locator(".scroll").press("ArrowDown")
     assert said(page) == ("Carrying 1 operator, over a new worker. Space drops, Escape puts back.")
     page.locator(".scroll").press("Escape")
-    assert page.evaluate(f"{VIEW}.held") is None
+    assert page.evaluate(f"{VIEW}.carry.held") is None
     for key in ("c", " ", "ArrowDown", " "):
         page.locator(".scroll").press(key)
 
