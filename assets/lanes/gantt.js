@@ -14,7 +14,7 @@ class GanttView extends TimeSheet {
     this.chosen = new Agreed((told) => this.tell("selected", told));
     this.scroll.onclick = ({ target }) => this.click(this.bars[target.number]?.name ?? null);
     this.scroll.onpointermove = (event) => this.hover(event);
-    root.onkeydown = (event) => this.key(event, this.zoomKeys());
+    this.walk = new Walk(this);
   }
 
   show(data, timelines) {
@@ -35,6 +35,7 @@ class GanttView extends TimeSheet {
     this.lay(latest, data.unit, workers > MANY ? LOW_ROW : ROW, data.colours);
     this.drawAxis(); // before the bars: it asks for a width, which would lay all of them out twice
     this.bars = [];
+    this.walk.begin();
     for (const old of this.tracks.querySelectorAll(".end")) old.remove();
     const rows = [];
     let top = 0;
@@ -48,7 +49,8 @@ class GanttView extends TimeSheet {
     for (const bar of this.elements.splice(this.bars.length)) bar.remove();
     this.drawLegend();
     this.scroll.setAttribute("aria-label", timelines.map(({ workers: count, makespan }, i) =>
-      `${data.shown[i].label}: ${this.amount(makespan)}, ${many(count, "worker")}`).join("; "));
+      `${data.shown[i].label}: ${this.amount(makespan)}, ${many(count, "worker")}`).join("; ")
+      + ". Arrow keys go from operator to operator, Enter selects.");
   }
 
   caption(label, { makespan }) {
@@ -134,19 +136,25 @@ class GanttView extends TimeSheet {
 
   reveal() {
     const bar = this.bars.find(({ name, kind }) => name === this.chosen.value && kind === "compute");
-    if (!bar) return;
-    this.revealTime(bar.start, bar.end);
-    this.revealRow(bar.top);
+    if (bar) this.revealBar(bar);
+  }
+
+  revealBar({ start, end, top }) {
+    this.revealTime(start, end);
+    this.revealRow(top);
   }
 
   hover(event) {
     const bar = this.bars[event?.target.number];
-    if (!bar) return this.hideTip();
-    const { name, kind, worker, start, end, strong } = bar;
+    if (bar) this.showTip(event, bar.name, this.about(bar));
+    else this.hideTip();
+  }
+
+  about({ kind, worker, start, end, strong }) {
     const says = [[`worker ${worker}`, DOES[kind]], ["takes", this.amount(end - start)],
       ["from", this.amount(start)], ["to", this.amount(end)]];
     if (strong) says.push(["", this.data.because]);
-    this.showTip(event, name, says);
+    return says;
   }
 }
 

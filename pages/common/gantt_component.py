@@ -14,7 +14,7 @@ from ramiel_core.view import gantt
 FILES = (
     "lanes/gantt.html",
     ("shared/controls.css", "lanes/sheet.css", "lanes/gantt.css"),
-    (*SHARED, "lanes/sheet.js", "lanes/gantt.js"),
+    (*SHARED, "lanes/sheet.js", "lanes/walk.js", "lanes/gantt.js"),
 )
 SELECTED = "selected"
 
