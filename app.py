@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.common import cards, frame, own_weights, state, upload
+from pages.common import address, cards, frame, kept, own_weights, upload
 from ramiel_core import pipeline
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.model import zoo
@@ -194,7 +194,11 @@ def onward() -> None:
     for column, (page, label, icon, text) in zip(st.columns(len(NEXT)), NEXT, strict=True):
         with column.container(border=True, height="stretch"):
             st.page_link(
-                page, label=f"**{label}**", icon=icon, width="stretch", query_params=state.carried()
+                page,
+                label=f"**{label}**",
+                icon=icon,
+                width="stretch",
+                query_params=address.carried(),
             )
             cards.sub(text)
 
@@ -211,7 +215,7 @@ def main() -> None:
     upload.offer(chosen.model)
     own_weights.offer(chosen)
     with st.spinner("Planning…"):
-        plan, said = state.plan_of(graph), state.outlook(graph)
+        plan, said = kept.plan_of(graph), kept.outlook(graph)
     cards.verdict(said, good=False)
     numbers(graph, plan)
     onward()

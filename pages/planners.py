@@ -7,7 +7,7 @@ from typing import TypedDict
 
 import streamlit as st
 
-from pages.common import cards, frame, state
+from pages.common import cards, frame, kept
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan.exact import largest_section
 from ramiel_core.plan.planner import PLANNERS
@@ -146,7 +146,7 @@ def main() -> None:
         "There are many ways to decide which worker runs what. Here each one plans the same graph "
         "for the same number of workers, and all are predicted by the same simulation.",
     )
-    natural = state.plan_of(graph)
+    natural = kept.plan_of(graph)
     with st.columns([1, 2])[0]:
         frame.workers_picker(natural, chosen, "Workers")
     workers = chosen.workers or natural.fixpoint
@@ -157,7 +157,7 @@ def main() -> None:
         if planner.refuses(graph):
             rows.append(untried(graph, name))
             continue
-        plan, seconds = state.timed_plan(graph, workers, name)
+        plan, seconds = kept.timed_plan(graph, workers, name)
         plans[name] = plan
         rows.append(row(graph, name, plan, seconds, bound_ms))
     verdict(plans, bound_ms, graph)

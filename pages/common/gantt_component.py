@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 
 import streamlit as st
 
-from pages.common import agreed, shelf, state
+from pages.common import address, agreed, shelf
 from pages.common.components import SHARED, component
 from ramiel_core.ir import Bar, Timeline
 from ramiel_core.view import gantt
@@ -26,7 +26,7 @@ def gantt_view(
     unit: str = "ms",
     outlined: Mapping[str, Collection[Bar]] | None = None,
     because: str = "",
-    on_select: Callable[[str | None], None] = state.select,
+    on_select: Callable[[str | None], None] = address.select,
 ) -> None:
     """Show timelines below each other on one axis, one row for each worker.
 
@@ -59,7 +59,7 @@ def gantt_view(
                 "unit": unit,
                 "because": because,
                 "colours": gantt.COLOURS,
-                "selected": agreed.sent(key, SELECTED, state.operator()),
+                "selected": agreed.sent(key, SELECTED, address.operator()),
             },
             default={SELECTED: None},
             on_selected_change=lambda: on_select(agreed.told(key, SELECTED)),
