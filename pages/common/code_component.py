@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -37,6 +38,7 @@ def code_view(
     on_select : Callable
         Told the operator of a line that was clicked, before the page runs again; none lets go.
     """
+    agreed.catch_up(key, {SELECTED: on_select})
     with st.container(gap=None):
         shelf.send(listing, f"{key}-listing")
         component("ramiel_code", *FILES)(
@@ -47,5 +49,5 @@ def code_view(
                 "selected": agreed.sent(key, SELECTED, selected),
             },
             default={SELECTED: None},
-            on_selected_change=lambda: on_select(agreed.told(key, SELECTED)),
+            on_selected_change=partial(agreed.act, key, SELECTED, on_select),
         )

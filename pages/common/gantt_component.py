@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 import streamlit as st
 
@@ -49,6 +50,7 @@ def gantt_view(
         label: gantt.bars(timeline, (outlined or {}).get(label, ()))
         for label, timeline in shown.items()
     }
+    agreed.catch_up(key, {SELECTED: on_select})
     with st.container(gap=None):
         for i, part in enumerate(parts.values()):
             shelf.send(part, f"{key}-{i}")
@@ -62,5 +64,5 @@ def gantt_view(
                 "selected": agreed.sent(key, SELECTED, address.operator()),
             },
             default={SELECTED: None},
-            on_selected_change=lambda: on_select(agreed.told(key, SELECTED)),
+            on_selected_change=partial(agreed.act, key, SELECTED, on_select),
         )
