@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
-from pages.common import address, cards, choice, frame, kept
+from pages.common import address, cards, choice, frame, kept, table
+from pages.common.table import Column
 from ramiel_core import pipeline
 from ramiel_core.ir import Graph, Plan, Rewrites
 
@@ -96,42 +98,35 @@ def cost_model(chosen: choice.Choice) -> str:
     return "flops"
 
 
-def table(rows: list[Stage]) -> None:
-    """Show all stages, one a line."""
-    unit = rows[0].graph.unit
-    number = st.column_config.NumberColumn
-    found = [(row, pipeline.summary(row.graph, row.plan)) for row in rows]
-    st.dataframe(
-        [
-            {
-                "stage": row.title,
-                "operators": facts["operators"],
-                "clones": len(facts["cloned"]),
-                "clusters": f"{facts['clusters_linear']} → {facts['clusters_merged']}",
-                "t1": facts["t1_ms"],
-                "tinf": facts["tinf_ms"],
-                "parallelism": facts["parallelism"],
-                "predicted": facts["predicted_ms"],
-                "workers": facts["workers"],
-            }
-            for row, facts in found
-        ],
-        hide_index=True,
-        height="content",
-        column_config={
-            "stage": "Stage",
-            "operators": number("Operators"),
-            "clones": number("Clones"),
-            "clusters": st.column_config.TextColumn("Chains → clusters"),
-            "t1": number(f"T1, {unit}", format="%.3f", help="All the work, one worker."),
-            "tinf": number(f"T∞, {unit}", format="%.3f", help="The critical path."),
-            "parallelism": number("T1 / T∞", format="%.3f×"),
-            "predicted": number(
-                f"Predicted, {unit}", format="%.3f", help="One inference on these workers."
-            ),
-            "workers": number("Workers", help="That have work to do."),
-        },
-    )
+def columns(unit: str) -> dict[str, Column]:
+    """The columns of the table of stages, times in this unit."""
+    return {
+        "stage": Column("Stage"),
+        "operators": Column("Operators", "", ",d"),
+        "clones": Column("Clones", "Operators that another worker repeats.", ",d"),
+        "clusters": Column("Chains → clusters"),
+        "t1": Column(f"T1, {unit}", "All the work, one worker.", ",.3f"),
+        "tinf": Column(f"T∞, {unit}", "The critical path.", ",.3f"),
+        "parallelism": Column("T1 / T∞", "", ".3f", "×"),
+        "predicted": Column(f"Predicted, {unit}", "One inference on these workers.", ",.3f"),
+        "workers": Column("Workers", "That have work to do.", "d"),
+    }
+
+
+def line(stage: Stage) -> dict[str, Any]:
+    """What the table says of one stage."""
+    facts = pipeline.summary(stage.graph, stage.plan)
+    return {
+        "stage": stage.title,
+        "operators": facts["operators"],
+        "clones": len(facts["cloned"]),
+        "clusters": f"{facts['clusters_linear']} → {facts['clusters_merged']}",
+        "t1": facts["t1_ms"],
+        "tinf": facts["tinf_ms"],
+        "parallelism": facts["parallelism"],
+        "predicted": facts["predicted_ms"],
+        "workers": facts["workers"],
+    }
 
 
 def verdict(rows: list[Stage]) -> None:
@@ -249,7 +244,7 @@ def main() -> None:
         frame.workers_picker(kept.plan_of(graph), chosen, "Workers")
     rows = stages(chosen, cost_model(chosen))
     verdict(rows)
-    table(rows)
+    table.show(columns(rows[0].graph.unit), [line(row) for row in rows], "Stages")
     cards.sub(cards.COST_HELP[rows[0].graph.cost_model])
     before = rows[0].graph
     removed(

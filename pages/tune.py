@@ -74,7 +74,7 @@ def show(found: dict[str, Any]) -> None:
         f"{cards.plural(len(rows), 'configuration')}, timed in turns. One worker with every "
         f"thread count and each kernel family alone are always among them."
     )
-    leaderboard.table(rows, key="standings", over=True)
+    leaderboard.show(rows, over=True)
     named = [{**row, "label": tuned.in_words(row["configuration"])} for row in rows]
     left, right = st.columns(2)
     with left:

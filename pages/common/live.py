@@ -106,7 +106,7 @@ def follow(job_id: str) -> None:
         if planned:
             _plan(planned)
         elif standings:
-            leaderboard.table(standings["rows"], key="standings-now")
+            leaderboard.show(standings["rows"])
         _latest([event["last_ms"] for event in said if event["kind"] == "progress"])
         st.button(
             "Cancel",

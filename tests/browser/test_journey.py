@@ -146,7 +146,7 @@ def test_tuning_ends_with_a_leaderboard_whose_winner_can_be_benchmarked(page):
     page.wait_for_url("**job=*")
 
     page.get_by_role("button", name="Cancel").wait_for()
-    page.get_by_test_id("stDataFrame").wait_for(timeout=TUNING_MS)  # the race is on
+    page.get_by_role("region", name="Leaderboard").wait_for(timeout=TUNING_MS)  # the race is on
     page.reload()  # F5 while it runs
     page.locator(".rv-verdict", has_text="squeezenet1_0 runs fastest here with").wait_for(
         timeout=TUNING_MS
