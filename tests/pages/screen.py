@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 
 def texts(app):
@@ -15,7 +15,7 @@ def texts(app):
 def tables(app):
     """Rows of our own tables, each by the headings of its columns."""
     bodies = [e.proto.body for e in app.get("html") if "<table>" in e.proto.body]
-    return [_rows(ElementTree.fromstring(body)) for body in bodies]
+    return [_rows(ET.fromstring(body)) for body in bodies]
 
 
 def _rows(table):
