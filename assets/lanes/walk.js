@@ -1,5 +1,7 @@
 // The keyboard on a Gantt chart: from operator to operator, which it says, and selects.
 
+const PAN = 120; // px, one press of a key
+
 class Walk {
   constructor(view) {
     this.view = view;
@@ -16,9 +18,14 @@ class Walk {
     return {
       ArrowLeft: () => this.along(-1), ArrowRight: () => this.along(1),
       ArrowUp: () => this.across(-1), ArrowDown: () => this.across(1),
+      w: () => this.view.in(), s: () => this.view.out(), a: () => this.pan(-1), d: () => this.pan(1), // as in Perfetto
       Enter: () => this.at !== null && this.view.click(this.view.bars[this.at].name),
       ...this.view.zoomKeys(),
     };
+  }
+
+  pan(step) {
+    this.view.scroll.scrollLeft += step * PAN;
   }
 
   // Places of the bars of a row that compute, in the order of time.
