@@ -312,6 +312,33 @@ def test_the_query_language(page):
         assert str(said[text]).startswith(sentence), text
 
 
+SHARED = "\n".join(
+    (ROOT / f"assets/shared/{name}.js").read_text() for name in ("shelf", "leaving", "shown")
+)
+OVERTAKEN = """() => {
+    const said = [];
+    class View {
+        show({ name }) { said.push(name); }
+        close() { said.push("closed"); }
+    }
+    const parentElement = document.createElement("div");
+    parentElement.append(document.createElement("section"));
+    const draw = shownBy(View, "section", ({ name }) => [name]);
+    const run = (name) => draw({ parentElement, data: { name }, setStateValue() {} });
+    const [endOlder, endNewer] = [run("older"), run("newer")];
+    endOlder(); // so late where the script was loaded in between
+    put("older", 1);
+    put("newer", 1);
+    return new Promise((done) => setTimeout(() => { endNewer(); done(said); }));
+}"""
+
+
+def test_the_end_of_a_run_does_not_close_what_a_newer_one_shows(page):
+    page.add_script_tag(content=SHARED)
+
+    assert page.evaluate(OVERTAKEN) == ["newer", "closed"]
+
+
 def test_the_player_goes_through_clustering_and_merging_without_python(visit):
     page = visit("?play")
     plan = make_plan(Graph.parse(SHAPES["inception"]))
