@@ -110,8 +110,13 @@ def _pins(text: str, graph: Graph) -> dict[str, int]:
     return found
 
 
-def _put_pairs(name: str, pairs: Mapping[str, float]) -> None:
-    address.put(name, ",".join(f"{key}:{value:g}" for key, value in pairs.items()) or None)
+def _put_pair(name: str, key: str, value: float | None) -> None:
+    """Write one pair among those that the address has now; None takes it away."""
+    pairs = dict(_pairs(address.get(name, "")))
+    pairs.pop(key, None)
+    if value is not None:
+        pairs[key] = f"{value:g}"
+    address.put(name, ",".join(f"{key}:{value}" for key, value in pairs.items()) or None)
 
 
 def forget() -> None:
@@ -237,8 +242,8 @@ def _scales(graph: Graph, assumed: Assumed) -> None:
     st.session_state[key] = value
 
     def changed() -> None:
-        scale = {**assumed.scale, kind: st.session_state[key]}
-        _put_pairs(address.SCALE, {k: f for k, f in scale.items() if f != 1.0})
+        factor = st.session_state[key]
+        _put_pair(address.SCALE, kind, None if factor == 1.0 else factor)
 
     st.select_slider(
         "Its cost, times",
@@ -274,7 +279,7 @@ def _pinned(graph: Graph, assumed: Assumed, used: int) -> None:
 
     def pin() -> None:  # a click may come before the page has met the last choice
         name, worker = st.session_state["what-if-operator"], st.session_state["what-if-worker"]
-        _put_pairs(address.PIN, {**assumed.pins, name: worker})
+        _put_pair(address.PIN, name, worker)
 
     st.button(
         "Pin",
@@ -292,7 +297,8 @@ def _unpin(assumed: Assumed) -> None:
     st.session_state[key] = list(assumed.pins)
 
     def changed() -> None:
-        _put_pairs(address.PIN, {n: assumed.pins[n] for n in st.session_state[key]})
+        for name in set(assumed.pins).difference(st.session_state[key]):
+            _put_pair(address.PIN, name, None)
 
     arguments: dict[str, Any] = {"key": key, "on_change": changed}
     st.multiselect(
