@@ -123,6 +123,10 @@ def choose_model(model: str | None) -> None:
         for name in (address.COST, *address.REWRITES, *address.CONFIGURATION)
         if name in asked
     }
+    try:
+        choice.read()
+    except RamielError:  # whatever of it is wrong, the new model shall be shown
+        stays = {}
     if stays.get(address.COST) == "measured" and not _is_measured(model):
         del stays[address.COST]
     address.go({address.MODEL: model, **stays})

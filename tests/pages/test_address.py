@@ -7,6 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from pages.common import address
 
+from .screen import texts
+
 SMALL = {"model": "squeezenet1_0"}
 
 
@@ -52,7 +54,18 @@ def test_who_goes_elsewhere_or_comes_later_is_believed(chosen, monkeypatch):
     assert chosen.query_params["operator"] == "features_0"
 
 
-def _agreeing():
+def test_a_model_chosen_where_the_address_is_wrong_is_shown(visit):
+    app = visit("pages/code.py", **SMALL, cost="nosuch", workers="none")
+    assert "There is no cost model" in texts(app)
+
+    app.selectbox(key="model-picker").select("squeezenet1_1").run()
+
+    assert app.query_params == {"model": "squeezenet1_1"}
+    assert "rv-error" not in texts(app)
+
+
+def _agreeing
+():
     import streamlit as st
 
     from pages.common import agreed
