@@ -64,8 +64,7 @@ def test_a_model_chosen_where_the_address_is_wrong_is_shown(visit):
     assert "rv-error" not in texts(app)
 
 
-def _agreeing
-():
+def _agreeing():
     import streamlit as st
 
     from pages.common import agreed
