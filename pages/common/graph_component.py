@@ -15,7 +15,7 @@ from ramiel_core.view.scene import Part, Scene
 
 PARTS = (
     *("query", "scene", "camera", "drawing", "colours", "choice", "groups"),
-    *("search", "minimap", "tip", "keys", "player", "link"),
+    *("search", "minimap", "tip", "keys", "player", "story", "charts", "link"),
 )
 FILES = (
     "graph/graph.html",
