@@ -196,7 +196,8 @@ def moves(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) -> N
             }
             for name in elsewhere
         ]
-        st.dataframe(rows, hide_index=True)
+        titles = {name: cards.sentence(name) for name in rows[0]}
+        st.dataframe(rows, hide_index=True, column_config=titles)
 
 
 def measurements(graph: Graph, one: Side, other: Side) -> None:

@@ -294,9 +294,15 @@ def loads(graph: Graph, plan: Plan) -> None:
             }
         )
     busy = st.column_config.ProgressColumn(
-        format="%.0f %%", min_value=0, max_value=100, help="Share of the time in which it computes."
+        "Busy",
+        format="%.0f %%",
+        min_value=0,
+        max_value=100,
+        help="Share of the time in which it computes.",
     )
-    st.dataframe(rows, hide_index=True, column_config={"busy": busy})
+    titles = {"worker": "Worker", "operators": "Operators", "work": "Work"}
+    ends = {"first": "First operator", "last": "Last operator"}
+    st.dataframe(rows, hide_index=True, column_config=titles | ends | {"busy": busy})
 
 
 def run(graph: Graph, plan: Plan) -> None:
@@ -360,7 +366,7 @@ def main() -> None:
     known = PLANNERS.get(chosen.planner or DEFAULT)
     planner = DEFAULT if known is None or known.refuses(graph) else chosen.planner or DEFAULT
     planned, _ = kept.timed_plan(graph, chosen.workers or natural.fixpoint, planner)
-    left, right = st.columns([4, 11])
+    left, right = st.columns([5, 11])
     with left:
         frame.workers_picker(natural, chosen, "The planner’s workers")
     with right:

@@ -63,6 +63,7 @@ def all_steps(plan: Plan, unit: str) -> None:
         st.dataframe(
             rows,
             hide_index=True,
+            column_config={name: cards.sentence(name) for name in rows[0]},
             key="merge-table",
             on_select=_go_to_row,
             selection_mode="single-row",

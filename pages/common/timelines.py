@@ -80,12 +80,14 @@ def _some(names: list[str]) -> str:
 
 
 COLUMNS = {
-    "predicted, ms": st.column_config.NumberColumn(format="%.3f"),
+    "operator": "Operator",
+    "critical in": "Critical in",
+    "predicted, ms": st.column_config.NumberColumn("Predicted, ms", format="%.3f"),
     "measured, ms": st.column_config.NumberColumn(
-        format="%.3f", help="In the one inference that was traced."
+        "Measured, ms", format="%.3f", help="In the one inference that was traced."
     ),
     "more, ms": st.column_config.NumberColumn(
-        format="%+.3f", help="By how much it took longer than predicted."
+        "More, ms", format="%+.3f", help="By how much it took longer than predicted."
     ),
 }
 
