@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.common import address
+from pages.common import address, cards
 
 PLAIN = {"displayModeBar": False}
 TABLE_HEIGHT = 360  # px
@@ -79,6 +79,7 @@ def table(rows: Sequence[Mapping[str, Any]], key: str, selected: str | None) -> 
         rows,
         hide_index=True,
         height=TABLE_HEIGHT,
+        column_config={name: cards.sentence(name) for name in rows[0]},
         key=widget,
         on_select=lambda: _from_table(key, widget, names),
         selection_mode="single-row",
