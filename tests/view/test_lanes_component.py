@@ -218,7 +218,7 @@ def test_a_run_that_began_before_the_last_choice_does_not_take_it_back(page):
     page.evaluate(f"{VIEW}.choose(['b'])")
     page.evaluate(
         f"(() => {{ const v = {VIEW}, chosen = {{ value: ['d'], turn: v.choice.turn - 1 }};"
-        " v.show({ ...v.data, chosen }, v.plan); })()"
+        " v.show({ ...v.data, chosen }, [v.plan]); })()"
     )
 
     assert chosen(page) == {"b"}
