@@ -103,11 +103,11 @@ def numbers(graph: Graph, plan: Plan) -> None:
     model, costs = graph.cost_model, cards.COST_HELP[graph.cost_model]
     cards.figures(
         (
-            f"Parallelism, T1 / T∞ · {model}",
+            f"Parallelism · {model}",
             f"{found['parallelism']:.2f}×",
             (
-                "The most that any number of workers could gain, if handing values over were free. "
-                f"{costs}"
+                "T1 / T∞: the most that any number of workers could gain, if handing values over "
+                f"were free. {costs}"
             ),
         ),
         (

@@ -59,7 +59,9 @@ def _heading(column: Column) -> str:
 def _line(columns: Mapping[str, Column], row: Mapping[str, Any]) -> str:
     (name, first), *others = columns.items()
     cells = "".join(
-        f"<td{_kind(column)}>{escape(column.cell(row[key]))}</td>" for key, column in others
+        f'<td{_kind(column)} data-heading="{escape(column.title)}">'
+        f"{escape(column.cell(row[key]))}</td>"
+        for key, column in others
     )
     return f'<tr><th scope="row">{escape(first.cell(row[name]))}</th>{cells}</tr>'
 

@@ -98,7 +98,7 @@ def test_the_start_page_shows_what_planning_found(visit):
     shown = metrics(app)
     assert ">197 operators, 6.62 M parameters, 3.00 GFLOP" in texts(app)
     assert shown["Chains → clusters"] == "28 → 4"
-    assert shown["Parallelism, T1 / T∞ · flops"].endswith("×")
+    assert shown["Parallelism · flops"].endswith("×")
 
 
 def test_costs_are_always_named_and_have_a_unit(visit):
