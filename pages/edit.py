@@ -20,7 +20,7 @@ from ramiel_core.report.summarize import report_from
 from ramiel_core.view.lanes import lanes
 
 OPERATORS, CHAIN, WORKER = "operators", "chain", "worker"
-WHAT = {OPERATORS: "Operators", CHAIN: "A chain", WORKER: "A whole worker"}
+WHAT = {OPERATORS: "Operators", CHAIN: "Chain", WORKER: "Worker"}
 MOST_WORKERS = 64
 REPEATS = 20
 BEFORE = "edit-before"  # plans to which Undo goes back, the latest last
@@ -366,7 +366,7 @@ def main() -> None:
     known = PLANNERS.get(chosen.planner or DEFAULT)
     planner = DEFAULT if known is None or known.refuses(graph) else chosen.planner or DEFAULT
     planned, _ = kept.timed_plan(graph, chosen.workers or natural.fixpoint, planner)
-    left, right = st.columns([5, 11])
+    left, right = st.columns([4, 11])
     with left:
         frame.workers_picker(natural, chosen, "The planner’s workers")
     with right:

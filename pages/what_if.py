@@ -162,7 +162,7 @@ def answer(graph: Graph, around: Mapping[str, str], drawn: Prediction) -> None:
     usual = kept.what_if(graph, now.assumed.workers, {})
     record = live.last_record(graph.model)
     measured = report_from(record) if record else None
-    left, right = st.columns([5, 11])
+    left, right = st.columns([4, 11])
     with right:
         numbers(graph, now.plan, usual, measured)
         remarks(now.plan, now.assumed)
