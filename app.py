@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.common import cards, frame, own_weights, state, upload
+from pages.common import address, cards, frame, kept, own_weights, upload
 from ramiel_core import pipeline
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.model import zoo
@@ -100,40 +98,18 @@ def _choose_well_known() -> None:
 
 
 def numbers(graph: Graph, plan: Plan) -> None:
-    """Show what planning found, each number with a sentence on what it is."""
+    """Show what planning found: what can be gained first, and what the model is in a line."""
     found = pipeline.summary(graph, plan)
-    cards.figures(
-        (
-            "Operators",
-            f"{found['operators']:,}",
-            "Calls that compute something: convolutions, additions, activations and so on.",
-        ),
-        (
-            "Parameters",
-            cards.count(found["parameters"]),
-            "Weights that the operators read, in single numbers.",
-        ),
-        (
-            "Chains → clusters",
-            f"{found['clusters_linear']} → {found['clusters_merged']}",
-            (
-                "Linear clustering cuts the graph into chains; merging then puts chains together "
-                "that one worker can do in turn. What is left could run on so many workers."
-            ),
-        ),
-        (
-            "Arithmetic",
-            cards.quantity(sum(node.flops for node in graph.nodes), "FLOP"),
-            "Floating-point operations of one inference at batch size 1.",
-        ),
-    )
-    work(graph, found)
-
-
-def work(graph: Graph, found: Mapping[str, Any]) -> None:
-    """Show how much there is to do, and how much of it side by side at best."""
     model, costs = graph.cost_model, cards.COST_HELP[graph.cost_model]
     cards.figures(
+        (
+            f"Parallelism · {model}",
+            f"{found['parallelism']:.2f}×",
+            (
+                "T1 / T∞: the most that any number of workers could gain, if handing values over "
+                f"were free. {costs}"
+            ),
+        ),
         (
             f"T1, all the work · {model}",
             cards.cost(found["t1_ms"], model),
@@ -148,13 +124,18 @@ def work(graph: Graph, found: Mapping[str, Any]) -> None:
             ),
         ),
         (
-            f"Parallelism, T1 / T∞ · {model}",
-            f"{found['parallelism']:.2f}×",
+            "Chains → clusters",
+            f"{found['clusters_linear']} → {found['clusters_merged']}",
             (
-                "The most that any number of workers could gain, if handing values over were free. "
-                f"{costs}"
+                "Linear clustering cuts the graph into chains; merging then puts chains together "
+                "that one worker can do in turn. What is left could run on so many workers."
             ),
         ),
+    )
+    arithmetic = cards.quantity(sum(node.flops for node in graph.nodes), "FLOP")
+    cards.sub(
+        f"{cards.plural(found['operators'], 'operator')}, {cards.count(found['parameters'])} "
+        f"parameters, {arithmetic} for one inference at batch size 1."
     )
 
 
@@ -194,7 +175,11 @@ def onward() -> None:
     for column, (page, label, icon, text) in zip(st.columns(len(NEXT)), NEXT, strict=True):
         with column.container(border=True, height="stretch"):
             st.page_link(
-                page, label=f"**{label}**", icon=icon, width="stretch", query_params=state.carried()
+                page,
+                label=f"**{label}**",
+                icon=icon,
+                width="stretch",
+                query_params=address.carried(),
             )
             cards.sub(text)
 
@@ -211,7 +196,7 @@ def main() -> None:
     upload.offer(chosen.model)
     own_weights.offer(chosen)
     with st.spinner("Planning…"):
-        plan, said = state.plan_of(graph), state.outlook(graph)
+        plan, said = kept.plan_of(graph), kept.outlook(graph)
     cards.verdict(said, good=False)
     numbers(graph, plan)
     onward()

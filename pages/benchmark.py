@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.common import cards, frame, live, result, state
+from pages.common import address, cards, choice, frame, kept, live, result
 from pages.common.gantt_component import gantt_view
 from ramiel_core import client, outcomes, pipeline
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job
@@ -45,7 +45,7 @@ RUNTIMES_SAY = {
 }
 
 
-def asked_for(chosen: state.Choice, followed: live.Followed | None) -> Configuration:
+def asked_for(chosen: choice.Choice, followed: live.Followed | None) -> Configuration:
     """What the address asks for; where it is silent, what the job that it names ran.
 
     Workers: 0 means as many as pay.
@@ -56,7 +56,7 @@ def asked_for(chosen: state.Choice, followed: live.Followed | None) -> Configura
         chosen.planner or (DEFAULT if job.plan else job.planner),
         "threads" if (chosen.runtime or job.runtime) == "threads" else "processes",
         chosen.workers or 0,
-        chosen.threads or min(job.threads, state.MOST_THREADS),
+        chosen.threads or min(job.threads, choice.MOST_THREADS),
     )
 
 
@@ -69,7 +69,7 @@ def settings(model: str, graph: Graph, asked: Configuration, *, busy: bool) -> J
     settled = asked.kernels == AUTO  # by the tuner
     _configuration(above, asked, settled=settled)
     repeats, signals = _rounds(below[1:3], asked, below[0], settled=settled)
-    wanted = state.choice()
+    wanted = choice.read()
     clonable = asked.kernels in ("eager", "fused") and asked.planner != pipeline.MOLDABLE
     job = Job(
         model,
@@ -111,15 +111,15 @@ def _configuration(columns: list[DeltaGenerator], asked: Configuration, *, settl
         "Kernels",
         [*KERNELS, AUTO],
         help=f"What computes the operators.\n\n{told}",
-        **state.mirror(state.KERNELS, asked.kernels, "bench-kernels"),
+        **address.mirror(address.KERNELS, asked.kernels, "bench-kernels"),
     )
     columns[1].selectbox(
         "Planner",
-        state.planners(),
+        choice.planners(),
         disabled=settled,
         help="Who decides which worker runs what; the page Planners compares them. "
         f"**{pipeline.MOLDABLE}**: {MOLDABLE_SAYS}",
-        **state.mirror(state.PLANNER, asked.planner, "bench-planner"),
+        **address.mirror(address.PLANNER, asked.planner, "bench-planner"),
     )
     columns[2].segmented_control(
         "Run-time",
@@ -127,7 +127,7 @@ def _configuration(columns: list[DeltaGenerator], asked: Configuration, *, settl
         required=True,
         disabled=settled,
         help="\n\n".join(f"**{name}**: {says}." for name, says in RUNTIMES_SAY.items()),
-        **state.mirror(state.RUNTIME, asked.runtime, "bench-runtime"),
+        **address.mirror(address.RUNTIME, asked.runtime, "bench-runtime"),
     )
     most = max(2 * len(host.cores()), 8, asked.workers)
     columns[3].selectbox(
@@ -136,7 +136,7 @@ def _configuration(columns: list[DeltaGenerator], asked: Configuration, *, settl
         disabled=settled,
         format_func=lambda n: str(n) if n else "automatic: as many as pay",
         help="Processes, or threads, that run clusters side by side.",
-        **state.mirror(state.WORKERS, asked.workers, "bench-workers"),
+        **address.mirror(address.WORKERS, asked.workers, "bench-workers"),
     )
 
 
@@ -147,10 +147,10 @@ def _rounds(
     first.number_input(
         "Threads",
         1,
-        state.MOST_THREADS,
+        choice.MOST_THREADS,
         disabled=settled,
         help="Inside each operator, in each worker.",
-        **state.mirror(state.THREADS, asked.threads, "bench-threads"),
+        **address.mirror(address.THREADS, asked.threads, "bench-threads"),
     )
     repeats = columns[0].number_input(
         "Repeats",
@@ -175,7 +175,7 @@ def _rounds(
 
 
 def _start(job: Job) -> None:
-    state.put(state.JOB, client.start(job))
+    address.put(address.JOB, client.start(job))
 
 
 def _explain(job: Job) -> None:
@@ -293,11 +293,11 @@ def forecast(graph: Graph, job: Job) -> None:
         return  # the tuner's own, or costs at two thread counts: both are measured first
     st.subheader("What is predicted")
     if job.workers is None:
-        plan = state.best_plan(graph, job.threads)
+        plan = kept.best_plan(graph, job.threads)
         if job.planner != DEFAULT:
-            plan, _ = state.timed_plan(graph, plan.workers, job.planner)
+            plan, _ = kept.timed_plan(graph, plan.workers, job.planner)
     else:
-        plan, _ = state.timed_plan(graph, job.workers, job.planner)
+        plan, _ = kept.timed_plan(graph, job.workers, job.planner)
     gain = plan.t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0
     sequential = plan.workers == 1 or plan.rejected_makespan_ms is not None
     kernels = "" if job.kernels == "eager" else " Costs are those of eager kernels."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.common import cards, frame, state
+from pages.common import address, cards, frame, kept
 from pages.common.code_component import code_view
 from ramiel_core.ir import CALLER, Plan, Program
 from ramiel_core.view import listing
@@ -17,7 +17,7 @@ KEY = "program"
 def pick_part(program: Program) -> str:
     """Let the user choose a cluster's function, the whole text, or the sequential program."""
     parts = [WHOLE, *(str(i) for i in range(program.workers)), ONE_WORKER]
-    asked = st.query_params.get(state.PART, WHOLE)
+    asked = address.get(address.PART, WHOLE)
     asked = asked if asked in parts else WHOLE
     names = {WHOLE: "Whole program", ONE_WORKER: "Sequential, to compare"}
     st.pills(
@@ -26,7 +26,7 @@ def pick_part(program: Program) -> str:
         required=True,
         format_func=lambda part: names.get(part, f"cluster_{part}"),
         label_visibility="collapsed",
-        **state.mirror(state.PART, asked, "part-picker"),
+        **address.mirror(address.PART, asked, "part-picker"),
     )
     return asked
 
@@ -57,12 +57,12 @@ def main() -> None:
         "its operators, sends what others need, and deletes each value after its last use. This "
         "very text is compiled and run.",
     )
-    natural = state.plan_of(graph)
+    natural = kept.plan_of(graph)
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     with left:
         frame.workers_picker(natural, chosen)
-    _, plan = state.planned(graph, chosen.workers, clone=chosen.clone)
-    program = state.program_of(graph, chosen.workers, clone=chosen.clone)
+    _, plan = kept.planned(graph, chosen.workers, clone=chosen.clone)
+    program = kept.program_of(graph, chosen.workers, clone=chosen.clone)
     if plan.rejected_makespan_ms is not None:
         cards.note(
             f"More than one worker is predicted to be slower here ({graph.cost_model} costs), so "
@@ -70,7 +70,7 @@ def main() -> None:
         )
     part = pick_part(program)
     if part == ONE_WORKER:
-        plan, program = state.plan_of(graph, 1), state.program_of(graph, 1)
+        plan, program = kept.plan_of(graph, 1), kept.program_of(graph, 1)
     whole = part in (WHOLE, ONE_WORKER)
     text = program.source if whole else program.functions[int(part)]
     cards.sub(counts(plan, program, part))
@@ -84,9 +84,9 @@ def main() -> None:
         on_click="ignore",
         help="The text below as a file.",
     )
-    selected = state.operator()
+    selected = address.operator()
     lines = listing.listing(text, graph.index)
-    code_view(lines, key=KEY, height=HEIGHT, selected=selected, on_select=state.select)
+    code_view(lines, key=KEY, height=HEIGHT, selected=selected, on_select=address.select)
     if selected in graph.index and all(line[0] != selected for line in lines.value["lines"]):
         where = plan.worker_of()[selected]
         cards.note(f"{selected} is computed in cluster_{where}, which is not shown here.")

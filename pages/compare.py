@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import cards, frame, live, pictures, state
+from pages.common import address, cards, choice, frame, kept, live, pictures
 from pages.common.gantt_component import gantt_view
 from pages.common.graph_component import CHOSEN, graph_view
 from ramiel_core import client, pipeline
@@ -20,8 +20,8 @@ from ramiel_core.plan.planner import PLANNERS
 from ramiel_core.report.summarize import difference_of_medians, report_from
 from ramiel_core.run import jobs
 
-USUAL = {state.ONE: "ramiel:2", state.OTHER: "heft:2"}
-LETTER = {state.ONE: "A", state.OTHER: "B"}
+USUAL = {address.ONE: "ramiel:2", address.OTHER: "heft:2"}
+LETTER = {address.ONE: "A", address.OTHER: "B"}
 MOST_WORKERS = 64
 REPEATS = 20
 HEIGHT = 560  # px, of each graph
@@ -43,9 +43,9 @@ class Side:
 
 def pick(graph: Graph, parameter: str, reports: Sequence[Report]) -> Side:
     """Let the user choose a plan: a planner with a number of workers, or the plan by hand."""
-    letter, text = LETTER[parameter], st.query_params.get(parameter, USUAL[parameter])
+    letter, text = LETTER[parameter], address.get(parameter, USUAL[parameter])
     planner, _, number = text.rpartition(":")
-    by_hand = st.query_params.get(state.PLAN)
+    by_hand = address.get(address.PLAN)
     options = [name for name, known in PLANNERS.items() if not known.refuses(graph)]
     options += [BY_HAND] if by_hand else []
     known = planner in options and number.isascii() and number.isdigit()
@@ -60,7 +60,7 @@ def pick(graph: Graph, parameter: str, reports: Sequence[Report]) -> Side:
     st.session_state[keys[0]], st.session_state[keys[1]] = planner, int(number)
 
     def changed() -> None:
-        state.put(parameter, ":".join(str(st.session_state[key]) for key in keys))
+        address.put(parameter, ":".join(str(st.session_state[key]) for key in keys))
 
     left, right = st.columns(2)
     left.selectbox(
@@ -80,9 +80,9 @@ def pick(graph: Graph, parameter: str, reports: Sequence[Report]) -> Side:
         help="At most so many; a plan by hand has its own.",
     )
     if planner == BY_HAND and by_hand:
-        plan, name = state.kept_plan(graph, by_hand), BY_HAND
+        plan, name = kept.kept_plan(graph, by_hand), BY_HAND
     else:
-        plan, _ = state.timed_plan(graph, int(number), planner)
+        plan, _ = kept.timed_plan(graph, int(number), planner)
         name = f"{planner}, {cards.plural(int(number), 'worker')}"
     return Side(letter, name, plan, measured(reports, plan))
 
@@ -174,10 +174,10 @@ def graphs(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) -> 
                 pictures.picture_of(graph, clusters, elsewhere, "on another worker"),
                 key=f"compare-graph-{side.letter}",
                 height=HEIGHT,
-                selected=state.operator(),
+                selected=address.operator(),
                 colour="worker",
                 link="compare-graphs",
-                on={CHOSEN: state.select},
+                on={CHOSEN: address.select},
             )
 
 
@@ -196,7 +196,8 @@ def moves(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) -> N
             }
             for name in elsewhere
         ]
-        st.dataframe(rows, hide_index=True)
+        titles = {name: cards.sentence(name) for name in rows[0]}
+        st.dataframe(rows, hide_index=True, column_config=titles)
 
 
 def measurements(one: Side, other: Side) -> None:
@@ -261,9 +262,9 @@ def _difference(one: Report, other: Report) -> None:
 
 
 def _start(plan: Plan) -> None:
-    chosen = state.choice()
+    chosen = choice.read()
     job = Job(chosen.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan), **chosen.loading)
-    state.put(state.JOB, client.start(job))
+    address.put(address.JOB, client.start(job))
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.common import cards, frame, live, state
+from pages.common import address, cards, choice, frame, kept, live
 from pages.common.gantt_component import gantt_view
 from pages.common.lanes_component import lanes_view
 from ramiel_core import client, pipeline
@@ -20,7 +20,7 @@ from ramiel_core.report.summarize import report_from
 from ramiel_core.view.lanes import lanes
 
 OPERATORS, CHAIN, WORKER = "operators", "chain", "worker"
-WHAT = {OPERATORS: "Operators", CHAIN: "A chain", WORKER: "A whole worker"}
+WHAT = {OPERATORS: "Operators", CHAIN: "Chain", WORKER: "Worker"}
 MOST_WORKERS = 64
 REPEATS = 20
 BEFORE = "edit-before"  # plans to which Undo goes back, the latest last
@@ -30,23 +30,23 @@ Chains = tuple[tuple[str, ...], ...]
 
 def current(graph: Graph, planned: Plan) -> Plan | None:
     """The plan that the address names, or else the planner's; None, and why, where it is gone."""
-    name = st.query_params.get(state.PLAN)
+    name = address.get(address.PLAN)
     if name is None:
         return planned
     try:
-        return state.kept_plan(graph, name)
+        return kept.kept_plan(graph, name)
     except RamielError as error:
         cards.note(str(error), "error")
         return None
 
 
 def _go(name: str | None) -> None:
-    st.session_state.setdefault(BEFORE, []).append(st.query_params.get(state.PLAN))
-    state.put(state.PLAN, name)
+    st.session_state.setdefault(BEFORE, []).append(address.get(address.PLAN))
+    address.put(address.PLAN, name)
 
 
 def _undo() -> None:
-    state.put(state.PLAN, st.session_state[BEFORE].pop())
+    address.put(address.PLAN, st.session_state[BEFORE].pop())
 
 
 def _give(graph: Graph, plan: Plan, names: Sequence[str], worker: int) -> None:
@@ -68,13 +68,13 @@ def _choose(graph: Graph, names: Sequence[str]) -> None:
     known = [name for name in names if name in graph.index]
     st.session_state["edit-what"] = OPERATORS
     st.session_state["edit-operators"] = known
-    state.select(known[0] if len(known) == 1 else None)
+    address.select(known[0] if len(known) == 1 else None)
 
 
 def controls(graph: Graph, plan: Plan, chains: Chains) -> None:
     """Choose what to move and where to, and move it."""
     if "edit-operators" not in st.session_state:
-        selected = state.operator()
+        selected = address.operator()
         st.session_state["edit-operators"] = [selected] if selected in graph.index else []
     with st.container(border=True):
         what = st.segmented_control(
@@ -117,7 +117,7 @@ def controls(graph: Graph, plan: Plan, chains: Chains) -> None:
         right.button(
             "Reset",
             icon=":material/restart_alt:",
-            disabled=state.PLAN not in st.query_params,
+            disabled=address.get(address.PLAN) is None,
             on_click=_go,
             args=(None,),
             width="stretch",
@@ -294,9 +294,15 @@ def loads(graph: Graph, plan: Plan) -> None:
             }
         )
     busy = st.column_config.ProgressColumn(
-        format="%.0f %%", min_value=0, max_value=100, help="Share of the time in which it computes."
+        "Busy",
+        format="%.0f %%",
+        min_value=0,
+        max_value=100,
+        help="Share of the time in which it computes.",
     )
-    st.dataframe(rows, hide_index=True, column_config={"busy": busy})
+    titles = {"worker": "Worker", "operators": "Operators", "work": "Work"}
+    ends = {"first": "First operator", "last": "Last operator"}
+    st.dataframe(rows, hide_index=True, column_config=titles | ends | {"busy": busy})
 
 
 def run(plan: Plan) -> None:
@@ -321,9 +327,9 @@ def run(plan: Plan) -> None:
 
 
 def _start(plan: Plan) -> None:
-    chosen = state.choice()
+    chosen = choice.read()
     job = Job(chosen.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan), **chosen.loading)
-    state.put(state.JOB, client.start(job))
+    address.put(address.JOB, client.start(job))
 
 
 def _outcome(followed: live.Followed) -> None:
@@ -345,7 +351,7 @@ def _outcome(followed: live.Followed) -> None:
             "pages/benchmark.py",
             label="The whole result",
             icon=":material/arrow_forward:",
-            query_params=state.carried(),
+            query_params=address.carried(),
         )
 
 
@@ -356,10 +362,10 @@ def main() -> None:
         "Do you know better than the planner? Drag operators, chains or all that a worker does to "
         "another worker, see the prediction move, then run your plan, save it, or load it again.",
     )
-    natural = state.plan_of(graph)
+    natural = kept.plan_of(graph)
     known = PLANNERS.get(chosen.planner or DEFAULT)
     planner = DEFAULT if known is None or known.refuses(graph) else chosen.planner or DEFAULT
-    planned, _ = state.timed_plan(graph, chosen.workers or natural.fixpoint, planner)
+    planned, _ = kept.timed_plan(graph, chosen.workers or natural.fixpoint, planner)
     left, right = st.columns([4, 11])
     with left:
         frame.workers_picker(natural, chosen, "The planner’s workers")

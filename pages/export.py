@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import cards, frame, state
+from pages.common import address, cards, frame, kept, live
 from ramiel_core import outcomes, pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.graph import saved as graphs
@@ -169,12 +169,12 @@ def main() -> None:
         "Take along the graph, the plan and what a benchmark found, as files that other tools "
         "read. Nothing leaves this host but what you download.",
     )
-    natural = state.plan_of(graph)
+    natural = kept.plan_of(graph)
     with st.columns([1, 2])[0]:
         frame.workers_picker(natural, chosen, "Workers")
-    name = st.query_params.get(state.PLAN)
+    name = address.get(address.PLAN)
     try:
-        plan = state.kept_plan(graph, name) if name else state.plan_of(graph, chosen.workers)
+        plan = kept.kept_plan(graph, name) if name else kept.plan_of(graph, chosen.workers)
     except RamielError as error:
         cards.note(str(error), "error")
         return
@@ -187,7 +187,7 @@ def main() -> None:
         of_graph(graph, plan),
     )
     show("The plan", f"{said.capitalize()}; {costs}.", graph.model, of_plan(graph, plan))
-    record = state.last_record(chosen.model)
+    record = live.last_record(chosen.model)
     if record is None:
         st.subheader("A benchmark")
         cards.note("No benchmark of this model is kept on this host; the page Benchmark runs one.")
@@ -195,7 +195,7 @@ def main() -> None:
             "pages/benchmark.py",
             label="Benchmark",
             icon=":material/arrow_forward:",
-            query_params=state.carried(),
+            query_params=address.carried(),
         )
         return
     report = report_from(record)

@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from pages.common import cards, frame, linked, pictures, state
+from pages.common import address, cards, choice, frame, kept, linked, pictures
 from pages.common.graph_component import CHOSEN, COLOUR, expanded, graph_view
 from ramiel_core.ir import Graph, OpNode, Plan
 from ramiel_core.view import dag
@@ -21,14 +21,16 @@ COLLAPSE = {NOTHING: "Nothing", "chain": "Chains", "module": "Modules", "cluster
 VIEWS = {LINEAR: "Linear clusters", MERGED: "Merged", WORKERS: "For my workers"}
 HEIGHT = 700  # px
 NEIGHBOURS_SHOWN = 8
+KEY = "operator-graph"  # of the component
+COLLAPSE_ABOVE = 800  # operators; larger graphs open with their modules collapsed
 
 Clusters = dict[int, tuple[str, ...]]
 
 
-def pick_view(plan: Plan, chosen: state.Choice) -> tuple[str, int | None]:
+def pick_view(plan: Plan, chosen: choice.Choice) -> tuple[str, int | None]:
     """Let the user choose whose clusters are coloured: a view, and its worker count."""
     default = WORKERS if chosen.workers else MERGED
-    asked = st.query_params.get(state.VIEW, default)
+    asked = address.get(address.VIEW, default)
     asked = asked if asked in VIEWS else default
     counts = {LINEAR: f" ({len(plan.linear)})", MERGED: f" ({plan.fixpoint})", WORKERS: ""}
     st.segmented_control(
@@ -39,24 +41,26 @@ def pick_view(plan: Plan, chosen: state.Choice) -> tuple[str, int | None]:
         help="Linear clusters are chains of operators. Merged: chains that one worker can do "
         "in turn have been put together. For my workers: merged further, and balanced by "
         "prediction.",
-        **state.mirror(state.VIEW, asked, "view-picker"),
+        **address.mirror(address.VIEW, asked, "view-picker"),
     )
     if asked != WORKERS:
         return asked, None
     return asked, st.number_input(
         "Workers",
         1,
-        state.MOST_WORKERS,
+        choice.MOST_WORKERS,
         width=140,
         help="Processes that run side by side; usually as many as there are cores.",
-        **state.mirror(state.WORKERS, chosen.workers or min(2, plan.fixpoint), "workers-number"),
+        **address.mirror(
+            address.WORKERS, chosen.workers or min(2, plan.fixpoint), "workers-number"
+        ),
     )
 
 
 def pick_collapse(graph: Graph) -> By | None:
     """Let the user choose what is drawn as one box; large graphs open with modules collapsed."""
-    default = "module" if len(graph) > state.COLLAPSE_ABOVE else NOTHING
-    asked = st.query_params.get(state.COLLAPSE, default)
+    default = "module" if len(graph) > COLLAPSE_ABOVE else NOTHING
+    asked = address.get(address.COLLAPSE, default)
     asked = asked if asked in COLLAPSE else default
     st.segmented_control(
         "Collapse",
@@ -66,7 +70,7 @@ def pick_collapse(graph: Graph) -> By | None:
         help="Draws groups of operators as one box each. Chains: runs of operators without a "
         "branch. Modules: as the model's code nests them. Clusters: what one worker does in one "
         "go. Double click a group, or press X, to expand it where it stands.",
-        **state.mirror(state.COLLAPSE, asked, "collapse-picker"),
+        **address.mirror(address.COLLAPSE, asked, "collapse-picker"),
     )
     return next((way for way in WAYS if way == asked), None)
 
@@ -159,8 +163,8 @@ def neighbours(title: str, names: tuple[str, ...]) -> None:
                 key=f"to-{title}-{name}",
                 type="tertiary",
                 icon=f":material/{icons.get(title, 'weight')}:",
-                on_click=state.put,
-                args=(state.OPERATOR, name),
+                on_click=address.put,
+                args=(address.OPERATOR, name),
             )
     if len(names) > NEIGHBOURS_SHOWN:
         cards.sub(f"and {len(names) - NEIGHBOURS_SHOWN} more")
@@ -221,7 +225,7 @@ def cost_chart(graph: Graph, clusters: Clusters) -> None:
                 f"In the order in which one worker runs them. {cards.COST_HELP[graph.cost_model]} "
                 f"Click a bar to select its operator."
             )
-            linked.chart(costs(graph, clusters), "cost-chart", state.operator())
+            linked.chart(costs(graph, clusters), "cost-chart", address.operator())
 
 
 def all_operators(graph: Graph, plan: Plan, clusters: Clusters, scene: Scene) -> None:
@@ -231,7 +235,7 @@ def all_operators(graph: Graph, plan: Plan, clusters: Clusters, scene: Scene) ->
             cards.sub("Tick a row to select its operator on every page; click a heading to sort.")
             slack_ms = scene.facts.value["values"]["slack"]
             rows = table(graph, clusters, scene.paint["worker"], slack_ms, plan.critical_path)
-            linked.table(rows, "operator-table", state.operator())
+            linked.table(rows, "operator-table", address.operator())
 
 
 def main() -> None:
@@ -242,34 +246,34 @@ def main() -> None:
         "cluster: what one worker does. Red is the critical path, which sets the shortest "
         "possible time. Click an operator for its details; press ? for the keys.",
     )
-    plan = state.plan_of(graph)
+    plan = kept.plan_of(graph)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         view, workers = pick_view(plan, chosen)
         by = pick_collapse(graph)
     own = plan
     if view == WORKERS:
-        graph, own = state.planned(graph, workers, clone=chosen.clone)
+        graph, own = kept.planned(graph, workers, clone=chosen.clone)
     clusters, said = clusters_of(graph, plan, view, own)
     cards.sub(said)
     left, right = st.columns([11, 4])
     with left:
         asked = workers or chosen.workers
-        opened = expanded(state.GRAPH_KEY)
+        opened = expanded(KEY)
         scene = pictures.picture(graph, clusters, workers=asked, by=by, expanded=opened)
         graph_view(
             scene,
-            key=state.GRAPH_KEY,
+            key=KEY,
             height=HEIGHT,
-            selected=state.operator(),
-            colour=st.query_params.get(state.COLOUR, BY_CLUSTER),
+            selected=address.operator(),
+            colour=address.get(address.COLOUR, BY_CLUSTER),
             on={
-                CHOSEN: state.select,
-                COLOUR: lambda by: state.put(state.COLOUR, None if by == BY_CLUSTER else by),
+                CHOSEN: address.select,
+                COLOUR: lambda by: address.put(address.COLOUR, None if by == BY_CLUSTER else by),
             },
         )
         downloads(graph, plan, clusters)
     with right, st.container(border=True):
-        panel(graph, plan, clusters, scene, state.operator())
+        panel(graph, plan, clusters, scene, address.operator())
     cost_chart(graph, clusters)
     all_operators(graph, plan, clusters, scene)
 

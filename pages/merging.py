@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.common import cards, frame, pictures, state
+from pages.common import address, cards, frame, kept, pictures
 from pages.common.graph_component import CHOSEN, FRAME, graph_view
 from ramiel_core.ir import Graph, Plan
 
 HEIGHT = 760  # px
+KEY = "merge-graph"  # of the component
 
 
 def frame_asked(plan: Plan) -> int:
     """The player's frame that the address names: so many chains, or all of them and some merges."""
     chains = len(plan.linear)
-    if state.CHAIN in st.query_params:
-        return state.whole_number(state.CHAIN, chains)
-    return chains + state.whole_number(state.STEP, len(plan.steps))
+    if address.get(address.CHAIN) is not None:
+        return address.whole_number(address.CHAIN, chains)
+    return chains + address.whole_number(address.STEP, len(plan.steps))
 
 
 def keep(number: int, plan: Plan) -> None:
     """Write the frame at which the player rests into the address."""
     step = number - len(plan.linear)
-    state.put(state.CHAIN, number if step < 0 else None)
-    state.put(state.STEP, step if step > 0 else None)
+    address.put(address.CHAIN, number if step < 0 else None)
+    address.put(address.STEP, step if step > 0 else None)
 
 
 def play(graph: Graph, plan: Plan, workers: int | None) -> None:
@@ -31,12 +32,12 @@ def play(graph: Graph, plan: Plan, workers: int | None) -> None:
     chains = dict(enumerate(plan.linear))
     graph_view(
         pictures.picture(graph, chains, workers=workers),
-        key=state.MERGE_KEY,
+        key=KEY,
         height=HEIGHT,
-        selected=state.operator(),
+        selected=address.operator(),
         playback=pictures.playback_of(graph, workers),
         frame=frame_asked(plan),
-        on={CHOSEN: state.select, FRAME: lambda number: keep(number, plan)},
+        on={CHOSEN: address.select, FRAME: lambda number: keep(number, plan)},
     )
 
 
@@ -62,6 +63,7 @@ def all_steps(plan: Plan, unit: str) -> None:
         st.dataframe(
             rows,
             hide_index=True,
+            column_config={name: cards.sentence(name) for name in rows[0]},
             key="merge-table",
             on_select=_go_to_row,
             selection_mode="single-row",
@@ -71,8 +73,8 @@ def all_steps(plan: Plan, unit: str) -> None:
 def _go_to_row() -> None:
     rows = st.session_state["merge-table"]["selection"]["rows"]
     if rows:
-        state.put(state.CHAIN, None)
-        state.put(state.STEP, rows[0] + 1)
+        address.put(address.CHAIN, None)
+        address.put(address.STEP, rows[0] + 1)
 
 
 def main() -> None:
@@ -83,8 +85,8 @@ def main() -> None:
         "to run at the same time can share one worker: merging finds such pairs again and again, "
         "until none is left. Press Play and watch the colours.",
     )
-    natural = state.plan_of(graph)
-    plan = state.plan_of(graph, chosen.workers)
+    natural = kept.plan_of(graph)
+    plan = kept.plan_of(graph, chosen.workers)
     if len(natural.linear) == 1:
         cards.note(
             f"{graph.model} is one single chain of {len(graph)} operators: each needs the one "

@@ -7,7 +7,8 @@ from typing import TypedDict
 
 import streamlit as st
 
-from pages.common import cards, frame, state
+from pages.common import cards, frame, kept, table
+from pages.common.table import Column
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan.exact import largest_section
 from ramiel_core.plan.planner import PLANNERS
@@ -22,7 +23,7 @@ class Row(TypedDict):
 
     planner: str
     makespan: float | None
-    over: str
+    over: float | None  # percent
     speedup: float | None
     workers: int | None
     cut: int | None
@@ -42,7 +43,7 @@ def row(graph: Graph, name: str, plan: Plan, seconds: float, bound_ms: float) ->
     return {
         "planner": name,
         "makespan": plan.makespan_ms,
-        "over": f"{over:.1f} %",
+        "over": over,
         "speedup": plan.t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0,
         "workers": plan.workers,
         "cut": cut_edges(graph, plan),
@@ -66,7 +67,7 @@ def untried(graph: Graph, name: str) -> Row:
     return {
         "planner": name,
         "makespan": None,
-        "over": "",
+        "over": None,
         "speedup": None,
         "workers": None,
         "cut": None,
@@ -75,34 +76,18 @@ def untried(graph: Graph, name: str) -> Row:
     }
 
 
-def table(rows: list[Row], unit: str) -> None:
-    """Show all planners, one a line."""
-    st.dataframe(
-        rows,
-        hide_index=True,
-        placeholder="–",
-        height="content",
-        column_config={
-            "planner": "Planner",
-            "makespan": st.column_config.NumberColumn(
-                f"Makespan, {unit}", format="%.3f", help="Predicted time of one inference."
-            ),
-            "over": st.column_config.TextColumn(
-                "Over the bound", help="How much longer than max(T1/P, T∞)."
-            ),
-            "speedup": st.column_config.NumberColumn(
-                "Speedup", format="%.2f×", help="Over one worker, predicted."
-            ),
-            "workers": st.column_config.NumberColumn("Workers", help="That have work to do."),
-            "cut": st.column_config.NumberColumn(
-                "Cut edges", help="Values handed to another worker: copied and signalled."
-            ),
-            "time": st.column_config.NumberColumn(
-                "Planning, ms", format="%.0f", help="To plan and to check, on this host."
-            ),
-            "remark": st.column_config.TextColumn("Remark", width="medium"),
-        },
-    )
+def columns(unit: str) -> dict[str, Column]:
+    """The columns of the table, times in this unit."""
+    return {
+        "planner": Column("Planner"),
+        "makespan": Column(f"Makespan, {unit}", "Predicted time of one inference.", ",.3f"),
+        "over": Column("Over the bound", "How much longer than max(T1/P, T∞).", ".1f", " %"),
+        "speedup": Column("Speedup", "Over one worker, predicted.", ".2f", "×"),
+        "workers": Column("Workers", "That have work to do.", "d"),
+        "cut": Column("Cut edges", "Values handed to another worker: copied and signalled.", ",d"),
+        "time": Column("Planning, ms", "To plan and to check, on this host.", ",.0f"),
+        "remark": Column("Remark"),
+    }
 
 
 def verdict(plans: dict[str, Plan], bound_ms: float, graph: Graph) -> None:
@@ -146,7 +131,7 @@ def main() -> None:
         "There are many ways to decide which worker runs what. Here each one plans the same graph "
         "for the same number of workers, and all are predicted by the same simulation.",
     )
-    natural = state.plan_of(graph)
+    natural = kept.plan_of(graph)
     with st.columns([1, 2])[0]:
         frame.workers_picker(natural, chosen, "Workers")
     workers = chosen.workers or natural.fixpoint
@@ -157,12 +142,12 @@ def main() -> None:
         if planner.refuses(graph):
             rows.append(untried(graph, name))
             continue
-        plan, seconds = state.timed_plan(graph, workers, name)
+        plan, seconds = kept.timed_plan(graph, workers, name)
         plans[name] = plan
         rows.append(row(graph, name, plan, seconds, bound_ms))
     verdict(plans, bound_ms, graph)
     st.plotly_chart(figures.compared(plans, bound_ms, unit), config=BARS, key="planners-chart")
-    table(rows, unit)
+    table.show(columns(unit), rows, "Planners")
     cards.sub(
         f"{cards.COST_HELP[graph.cost_model]} The bound, max(T1/P, T∞), is what "
         f"{cards.plural(workers, 'worker')} need at least: all the work shared out evenly "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
-from pages.common import cards, frame, state
+from pages.common import address, cards, choice, frame, kept, table
+from pages.common.table import Column
 from ramiel_core import pipeline
 from ramiel_core.ir import Graph, Plan, Rewrites
 
@@ -28,26 +30,26 @@ class Stage:
     plan: Plan
 
 
-def switches(chosen: state.Choice) -> None:
+def switches(chosen: choice.Choice) -> None:
     """Let the user turn each rewrite on and off; the address remembers what is not usual."""
     with st.container(horizontal=True, gap="medium"):
         switch(
             "Fold constants",
-            state.CONSTANTS,
+            address.CONSTANTS,
             now=chosen.rewrites.fold_constants,
             usual=True,
             says="What depends on weights and sizes alone is computed once, and kept as a weight.",
         )
         switch(
             "Drop dead code",
-            state.DEAD,
+            address.DEAD,
             now=chosen.rewrites.drop_dead,
             usual=True,
             says="Operators whose values nobody reads are left out.",
         )
         switch(
             "Clone cheap operators",
-            state.CLONE,
+            address.CLONE,
             now=chosen.clone,
             usual=False,
             says="A worker repeats a cheap operator rather than wait for another worker's value, "
@@ -62,12 +64,12 @@ def switch(label: str, name: str, *, now: bool, usual: bool, says: str) -> None:
 
     def write() -> None:
         on = st.session_state[key]
-        state.put(name, None if on == usual else state.ON if on else state.OFF)
+        address.put(name, None if on == usual else address.ON if on else address.OFF)
 
     st.toggle(label, key=key, on_change=write, help=says, width="content")
 
 
-def stages(chosen: state.Choice, cost: str) -> list[Stage]:
+def stages(chosen: choice.Choice, cost: str) -> list[Stage]:
     """The model as traced, and after each rewrite that is on; each after those before it."""
     wanted, steps = chosen.rewrites, [(AS_TRACED, NONE)]
     if wanted.fold_constants:
@@ -76,17 +78,17 @@ def stages(chosen: state.Choice, cost: str) -> list[Stage]:
         steps.append((DROPPED, wanted))
     found = []
     for title, rewrites in steps:
-        graph = state.graph_of(chosen.model, cost, rewrites)
-        found.append(Stage(title, graph, state.plan_of(graph, chosen.workers)))
+        graph = kept.graph_of(chosen.model, cost, rewrites)
+        found.append(Stage(title, graph, kept.plan_of(graph, chosen.workers)))
     if chosen.clone:
-        found.append(Stage(CLONED, *state.planned(graph, chosen.workers, clone=True)))
+        found.append(Stage(CLONED, *kept.planned(graph, chosen.workers, clone=True)))
     return found
 
 
-def cost_model(chosen: state.Choice) -> str:
+def cost_model(chosen: choice.Choice) -> str:
     """The one asked for; estimated where the model was measured in another form only."""
     forms = (NONE, replace(NONE, fold_constants=True), chosen.rewrites)
-    graphs = (state.graph_of(chosen.model, "unit", form) for form in forms)
+    graphs = (kept.graph_of(chosen.model, "unit", form) for form in forms)
     if chosen.cost != "measured" or all(map(pipeline.is_measured, graphs)):
         return chosen.cost
     cards.note(
@@ -96,42 +98,35 @@ def cost_model(chosen: state.Choice) -> str:
     return "flops"
 
 
-def table(rows: list[Stage]) -> None:
-    """Show all stages, one a line."""
-    unit = rows[0].graph.unit
-    number = st.column_config.NumberColumn
-    found = [(row, pipeline.summary(row.graph, row.plan)) for row in rows]
-    st.dataframe(
-        [
-            {
-                "stage": row.title,
-                "operators": facts["operators"],
-                "clones": len(facts["cloned"]),
-                "clusters": f"{facts['clusters_linear']} → {facts['clusters_merged']}",
-                "t1": facts["t1_ms"],
-                "tinf": facts["tinf_ms"],
-                "parallelism": facts["parallelism"],
-                "predicted": facts["predicted_ms"],
-                "workers": facts["workers"],
-            }
-            for row, facts in found
-        ],
-        hide_index=True,
-        height="content",
-        column_config={
-            "stage": "Stage",
-            "operators": number("Operators"),
-            "clones": number("Clones"),
-            "clusters": st.column_config.TextColumn("Chains → clusters"),
-            "t1": number(f"T1, {unit}", format="%.3f", help="All the work, one worker."),
-            "tinf": number(f"T∞, {unit}", format="%.3f", help="The critical path."),
-            "parallelism": number("T1 / T∞", format="%.3f×"),
-            "predicted": number(
-                f"Predicted, {unit}", format="%.3f", help="One inference on these workers."
-            ),
-            "workers": number("Workers", help="That have work to do."),
-        },
-    )
+def columns(unit: str) -> dict[str, Column]:
+    """The columns of the table of stages, times in this unit."""
+    return {
+        "stage": Column("Stage"),
+        "operators": Column("Operators", "", ",d"),
+        "clones": Column("Clones", "Operators that another worker repeats.", ",d"),
+        "clusters": Column("Chains → clusters"),
+        "t1": Column(f"T1, {unit}", "All the work, one worker.", ",.3f"),
+        "tinf": Column(f"T∞, {unit}", "The critical path.", ",.3f"),
+        "parallelism": Column("T1 / T∞", "", ".3f", "×"),
+        "predicted": Column(f"Predicted, {unit}", "One inference on these workers.", ",.3f"),
+        "workers": Column("Workers", "That have work to do.", "d"),
+    }
+
+
+def line(stage: Stage) -> dict[str, Any]:
+    """What the table says of one stage."""
+    facts = pipeline.summary(stage.graph, stage.plan)
+    return {
+        "stage": stage.title,
+        "operators": facts["operators"],
+        "clones": len(facts["cloned"]),
+        "clusters": f"{facts['clusters_linear']} → {facts['clusters_merged']}",
+        "t1": facts["t1_ms"],
+        "tinf": facts["tinf_ms"],
+        "parallelism": facts["parallelism"],
+        "predicted": facts["predicted_ms"],
+        "workers": facts["workers"],
+    }
 
 
 def verdict(rows: list[Stage]) -> None:
@@ -246,10 +241,10 @@ def main() -> None:
     )
     switches(chosen)
     with st.columns([1, 2])[0]:
-        frame.workers_picker(state.plan_of(graph), chosen, "Workers")
+        frame.workers_picker(kept.plan_of(graph), chosen, "Workers")
     rows = stages(chosen, cost_model(chosen))
     verdict(rows)
-    table(rows)
+    table.show(columns(rows[0].graph.unit), [line(row) for row in rows], "Stages")
     cards.sub(cards.COST_HELP[rows[0].graph.cost_model])
     before = rows[0].graph
     removed(

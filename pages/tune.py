@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import cards, frame, leaderboard, live, state
+from pages.common import address, cards, choice, frame, leaderboard, live
 from ramiel_core import client, outcomes
 from ramiel_core.ir import Job
 from ramiel_core.report import tuned
@@ -19,7 +19,7 @@ DEFAULT_S, MOST_S = 60, 3600
 PLAIN = {"displayModeBar": False}
 
 
-def settings(chosen: state.Choice, *, busy: bool) -> None:
+def settings(chosen: choice.Choice, *, busy: bool) -> None:
     """Let the user choose how long it may take, and start it."""
     left, middle, _ = st.columns([2, 2, 5], vertical_alignment="bottom")
     budget_s = left.number_input(
@@ -44,7 +44,7 @@ def settings(chosen: state.Choice, *, busy: bool) -> None:
 
 
 def _start(job: Job) -> None:
-    state.put(state.JOB, client.start(job))
+    address.put(address.JOB, client.start(job))
 
 
 def remember(followed: live.Followed | None) -> None:
@@ -74,7 +74,7 @@ def show(found: dict[str, Any], model: str) -> None:
         f"{cards.plural(len(rows), 'configuration')}, timed in turns. One worker with every "
         f"thread count and each kernel family alone are always among them."
     )
-    leaderboard.table(rows, key="standings", over=True)
+    leaderboard.show(rows, over=True)
     named = [{**row, "label": tuned.in_words(row["configuration"])} for row in rows]
     left, right = st.columns(2)
     with left:
@@ -95,16 +95,16 @@ def show(found: dict[str, Any], model: str) -> None:
 
 def _onward(found: dict[str, Any], model: str) -> None:
     """Offer the winner to the Benchmark page, and everything as JSON."""
-    asked = {state.MODEL: model} | {
-        name: str(found["winner"][name]) for name in state.CONFIGURATION
+    asked = {address.MODEL: model} | {
+        name: str(found["winner"][name]) for name in address.CONFIGURATION
     }
-    cost = st.query_params.get(state.COST)
+    cost = address.get(address.COST)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link(
             "pages/benchmark.py",
             label="Benchmark this configuration",
             icon=":material/speed:",
-            query_params=asked | ({state.COST: cost} if cost else {}),
+            query_params=asked | ({address.COST: cost} if cost else {}),
             help="Kernels “auto” there, and `--kernels auto` in a shell, mean this configuration "
             "from now on.",
         )

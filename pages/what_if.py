@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pages.common import assuming, cards, frame, state
+from pages.common import address, assuming, cards, choice, frame, kept, live
 from pages.common.gantt_component import gantt_view
 from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
@@ -38,9 +38,9 @@ def predicted(graph: Graph) -> Prediction:
     RamielError
         For an address that assumes what cannot be.
     """
-    assumed = assuming.asked(graph, state.choice())
+    assumed = assuming.asked(graph, choice.read())
     weighed = assumed.graph(graph)
-    return Prediction(assumed, weighed, state.what_if(weighed, assumed.workers, assumed.pins))
+    return Prediction(assumed, weighed, kept.what_if(weighed, assumed.workers, assumed.pins))
 
 
 def numbers(graph: Graph, plan: Plan, usual: Plan, measured: Report | None) -> None:
@@ -127,7 +127,7 @@ def speedups(now: Prediction) -> None:
     st.subheader("Speedup over workers")
     plan, assumed = now.plan, now.assumed
     gain = plan.t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0
-    points = state.speedup_curve(now.weighed)
+    points = kept.speedup_curve(now.weighed)
     fit = max(1, len(host.cores()) // assumed.threads)
     figure = curve.speedup_curve(points, assumed.workers, gain, fit)
     best = max(points, key=lambda point: point.speedup)
@@ -141,26 +141,26 @@ def speedups(now: Prediction) -> None:
 
 
 @st.fragment
-def answer(graph: Graph, address: Mapping[str, str], drawn: Prediction) -> None:
+def answer(graph: Graph, around: Mapping[str, str], drawn: Prediction) -> None:
     """Draw what follows the controls. They run this alone, and the page around it afterwards.
 
     Parameters
     ----------
     graph : Graph
         As it is.
-    address : Mapping[str, str]
-        What the page around was drawn for: its links carry it on.
+    around : Mapping[str, str]
+        The address that the page around was drawn for: its links carry it on.
     drawn : Prediction
         Under that address. The curve stays at it until the page is drawn again: plotly would hold
         up the answer.
     """
-    changed = st.query_params.to_dict() != address
+    changed = address.current() != around
     try:
         now = predicted(graph) if changed else drawn
     except RamielError:
         st.rerun()  # the page says what is wrong
-    usual = state.what_if(graph, now.assumed.workers, {})
-    record = state.last_record(state.choice().model)
+    usual = kept.what_if(graph, now.assumed.workers, {})
+    record = live.last_record(choice.read().model)
     measured = report_from(record) if record else None
     left, right = st.columns([4, 11])
     with right:
@@ -188,7 +188,7 @@ def main() -> None:
         cards.note(str(error), "error")
         st.button("Assume nothing", icon=":material/restart_alt:", on_click=assuming.forget)
         return
-    answer(graph, st.query_params.to_dict(), drawn)
+    answer(graph, address.current(), drawn)
 
 
 main()

@@ -1,96 +1,101 @@
 // The emitted program: a line that computes or sends an operator's value selects that operator.
 
-export default function ({ parentElement, data, setStateValue }) {
-  const root = parentElement.querySelector(".code");
-  root.style.height = `${data.height}px`;
-  root.wanted = data;
-  get(data.listing).then((listing) => {
-    if (root.wanted !== data) return; // a newer one came meanwhile
-    root.tell = unlessLeaving((name) => setStateValue("selected", name));
-    if (root.listing !== listing) write(root, listing);
-    if (data.selected !== root.asked) select(root, data.selected);
-  });
-}
+const COPIED_MS = 1500; // how long the button says so
 
-function write(root, listing) {
-  root.listing = listing;
-  root.asked = undefined;
-  const lines = root.querySelector(".lines");
-  lines.replaceChildren(...listing.lines.map(([operator, ...pieces], i) => {
-    const line = document.createElement("div");
-    line.className = "line";
+class CodeView {
+  constructor(root) {
+    this.root = root;
+    this.lines = root.querySelector(".lines");
+    this.copy = root.querySelector(".copy");
+    this.chosen = new Agreed((told) => this.tell("selected", told));
+    this.lines.onkeydown = (event) => this.key(event);
+    this.copy.onclick = () => this.copyAll();
+  }
+
+  close() {
+    clearTimeout(this.copied);
+  }
+
+  show(data, [listing]) {
+    const isNew = this.listing !== listing;
+    if (isNew) this.write(listing);
+    const asked = this.chosen.hear(data.selected);
+    if (isNew || asked) this.reveal(this.mark());
+  }
+
+  // ---- drawing
+
+  write(listing) {
+    this.listing = listing;
+    this.lines.removeAttribute("aria-activedescendant");
+    this.lines.replaceChildren(...listing.lines.map((pieces, i) => this.line(pieces, i)));
+  }
+
+  line([operator, ...pieces], i) {
+    const line = element("div", "line");
     line.id = `line-${i}`;
-    for (let at = 0; at < pieces.length; at += 2) {
-      const piece = document.createElement("span");
-      if (pieces[at]) piece.className = pieces[at];
-      piece.textContent = pieces[at + 1]; // never markup: names come from the user's model
-      line.append(piece);
-    }
+    for (let at = 0; at < pieces.length; at += 2) line.append(element("span", pieces[at], pieces[at + 1]));
     line.append("\n");
     if (operator !== null) {
       line.dataset.operator = operator;
       line.setAttribute("role", "option");
-      line.onclick = () => choose(root, line);
+      line.onclick = () => this.choose(line);
     }
     return line;
-  }));
-  lines.onkeydown = (event) => onKey(root, event);
-  const text = listing.lines.map(([, ...pieces]) => pieces.filter((_, i) => i % 2).join("")).join("\n");
-  const copy = root.querySelector(".copy");
-  copy.onclick = async () => {
+  }
+
+  async copyAll() {
+    const text = this.listing.lines.map(([, ...pieces]) => pieces.filter((_, i) => i % 2).join("")).join("\n");
     await navigator.clipboard.writeText(`${text}\n`);
-    copy.textContent = "Copied";
-    setTimeout(() => { copy.textContent = "Copy"; }, 1500);
-  };
-}
-
-function choose(root, line) {
-  const name = line.dataset.operator;
-  const again = line.getAttribute("aria-selected") === "true";
-  root.asked = again ? null : name; // a second click lets go
-  mark(root, root.asked);
-  at(root, line);
-  root.tell(root.asked);
-}
-
-function select(root, name) {
-  root.asked = name;
-  const first = mark(root, name);
-  if (first) {
-    at(root, first);
-    const lines = root.querySelector(".lines"); // scrollIntoView would move the whole page
-    lines.scrollTop = first.offsetTop - lines.clientHeight / 3;
+    this.copy.textContent = "Copied";
+    this.copied = setTimeout(() => { this.copy.textContent = "Copy"; }, COPIED_MS);
   }
-  root.tell(name ?? null); // so that the next click is told apart from this one
-}
 
-function mark(root, name) {
-  let first;
-  for (const line of root.querySelectorAll("[role=option]")) {
-    const chosen = line.dataset.operator === name;
-    line.setAttribute("aria-selected", String(chosen));
-    if (chosen) first ??= line;
+  // ---- choosing
+
+  choose(line) {
+    const { operator } = line.dataset;
+    this.chosen.say(operator === this.chosen.value ? null : operator); // a second click lets go
+    this.mark();
+    this.at(line);
   }
-  return first;
+
+  // Marks every line of the operator chosen; returns the first.
+  mark() {
+    const options = [...this.root.querySelectorAll("[role=option]")];
+    const isChosen = (line) => line.dataset.operator === this.chosen.value;
+    for (const line of options) line.setAttribute("aria-selected", String(isChosen(line)));
+    return options.find(isChosen);
+  }
+
+  reveal(line) {
+    if (!line) return;
+    this.at(line);
+    this.lines.scrollTop = line.offsetTop - this.lines.clientHeight / 3; // scrollIntoView would move the whole page
+  }
+
+  // ---- keyboard
+
+  // The line that the keyboard is at.
+  at(line) {
+    this.root.querySelector(".line.at")?.classList.remove("at");
+    line.classList.add("at");
+    this.lines.setAttribute("aria-activedescendant", line.id);
+  }
+
+  key(event) {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key] ?? 0;
+    const now = this.root.querySelector(".line.at");
+    if (!step && !(event.key === "Enter" && now)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (!step) return this.choose(now);
+    const options = [...this.root.querySelectorAll("[role=option]")];
+    const next = options[Math.min(Math.max(options.indexOf(now) + step, 0), options.length - 1)];
+    if (!next) return;
+    this.at(next);
+    next.scrollIntoView({ block: "nearest" });
+  }
 }
 
-// The line that the keyboard is at.
-function at(root, line) {
-  root.querySelector(".line.at")?.classList.remove("at");
-  line.classList.add("at");
-  root.querySelector(".lines").setAttribute("aria-activedescendant", line.id);
-}
-
-function onKey(root, event) {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key] ?? 0;
-  const options = [...root.querySelectorAll("[role=option]")];
-  const now = root.querySelector(".line.at");
-  if (!step && !(event.key === "Enter" && now)) return;
-  event.preventDefault();
-  event.stopPropagation();
-  if (!step) return choose(root, now);
-  const next = options[Math.min(Math.max(options.indexOf(now) + step, 0), options.length - 1)];
-  if (!next) return;
-  at(root, next);
-  next.scrollIntoView({ block: "nearest" });
-}
+export default shownBy(CodeView, ".code", ({ listing }) => [listing]);

@@ -2,16 +2,16 @@
 // so what is used here goes no further.
 
 const KEYS = [
-  ["/", "Find operators", (view) => view.find("input[type=search]").focus()],
-  ["f", "Fit: the whole graph", (view) => view.fit()],
-  ["+", "Zoom in", (view) => view.in()],
-  ["-", "Zoom out", (view) => view.out()],
-  ["n", "Next operator on the critical path", (view) => view.along(1)],
-  ["p", "Previous operator on the critical path", (view) => view.along(-1)],
-  ["e", "Next edge of the chosen operator", (view) => view.arm(1)],
-  ["j", "Jump to the far end of that edge; again: back", (view) => view.jump()],
-  ["x", "Expand or collapse the chosen group", (view) => view.toggle()],
-  ["c", "Next way of colouring", (view) => view.nextMode()],
+  ["/", "Find operators", (view) => view.search.input.focus()],
+  ["f", "Fit: the whole graph", (view) => view.camera.fit()],
+  ["+", "Zoom in", (view) => view.camera.in()],
+  ["-", "Zoom out", (view) => view.camera.out()],
+  ["n", "Next operator on the critical path", (view) => view.choice.along(1)],
+  ["p", "Previous operator on the critical path", (view) => view.choice.along(-1)],
+  ["e", "Next edge of the chosen operator", (view) => view.choice.nextEdge()],
+  ["j", "Jump to the far end of that edge; again: back", (view) => view.choice.jump()],
+  ["x", "Expand or collapse the chosen group", (view) => view.groups.toggle()],
+  ["c", "Next way of colouring", (view) => view.colours.next()],
   ["Escape", "Let go of search and choice", (view) => view.letGo()],
   ["?", "This list", (view) => view.help()],
 ];
@@ -38,7 +38,7 @@ function onKey(view, event) {
   event.preventDefault();
   event.stopPropagation();
   if (found) found[2](view);
-  else view.pan(...ARROWS[key]);
+  else view.camera.pan(...ARROWS[key]);
 }
 
 function listKeys(view, list) {

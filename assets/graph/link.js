@@ -18,7 +18,7 @@ class Link {
   // After each drawing: what the user or Python has changed here since the last one goes on to the
   // others. What came from them is known already, so that nothing goes in circles.
   pass() {
-    const { network, opened, selected } = this.view;
+    const { network, camera: { opened }, choice: { selected } } = this.view;
     if (!opened) return;
     const [scale, position] = [network.getScale(), network.getViewPosition()];
     const first = !this.camera;
@@ -29,7 +29,7 @@ class Link {
   }
 
   each(does) {
-    for (const other of this.others) if (other !== this && other.view.opened) does(other);
+    for (const other of this.others) if (other !== this && other.view.camera.opened) does(other);
   }
 
   away(scale, { x, y }) {
@@ -43,8 +43,8 @@ class Link {
   }
 
   select(id) {
-    if (this.view.selected === id) return;
+    if (this.view.choice.selected === id) return;
     this.selected = id;
-    this.view.pick(id);
+    this.view.choice.pick(id);
   }
 }

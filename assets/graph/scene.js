@@ -26,6 +26,17 @@ class Scene {
     }
   }
 
+  boxOfMember(member) {
+    return this.boxes[this.boxOf[member]];
+  }
+
+  // The box that shows an operator or a group; none where there is no such name.
+  idOf(name) {
+    if (this.byId.has(name)) return name;
+    const member = this.index.get(name);
+    return member === undefined ? null : this.boxOfMember(member).id;
+  }
+
   // Other colours and marks for the same boxes: who chose one of them or an edge keeps it.
   repaint(paint) {
     this.paint = paint;

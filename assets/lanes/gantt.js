@@ -6,18 +6,6 @@ const CAPTION = 30; // px, above each timeline
 const LEGIBLE = 44; // px that a bar is wide before its name is written on it
 const DOES = { compute: "computes", copy: "copies it out", wait: "waits for it", dispatch: "is on its way to it" };
 
-export default function ({ parentElement, data, setStateValue }) {
-  const root = parentElement.querySelector(".gantt");
-  root.wanted = data;
-  Promise.all(data.shown.map(({ key }) => get(key))).then((timelines) => {
-    if (root.wanted !== data) return; // a newer one came meanwhile
-    root.view ??= new GanttView(root);
-    root.view.tell = unlessLeaving(setStateValue);
-    root.view.show(data, timelines);
-  });
-  return () => { root.wanted = null; root.view?.close(); };
-}
-
 class GanttView extends TimeSheet {
   constructor(root) {
     super(root);
@@ -26,7 +14,7 @@ class GanttView extends TimeSheet {
     this.chosen = new Agreed((told) => this.tell("selected", told));
     this.scroll.onclick = ({ target }) => this.click(this.bars[target.number]?.name ?? null);
     this.scroll.onpointermove = (event) => this.hover(event);
-    root.onkeydown = (event) => this.key(event, this.zoomKeys());
+    this.walk = new Walk(this);
   }
 
   show(data, timelines) {
@@ -47,6 +35,7 @@ class GanttView extends TimeSheet {
     this.lay(latest, data.unit, workers > MANY ? LOW_ROW : ROW, data.colours);
     this.drawAxis(); // before the bars: it asks for a width, which would lay all of them out twice
     this.bars = [];
+    this.walk.begin();
     for (const old of this.tracks.querySelectorAll(".end")) old.remove();
     const rows = [];
     let top = 0;
@@ -60,7 +49,8 @@ class GanttView extends TimeSheet {
     for (const bar of this.elements.splice(this.bars.length)) bar.remove();
     this.drawLegend();
     this.scroll.setAttribute("aria-label", timelines.map(({ workers: count, makespan }, i) =>
-      `${data.shown[i].label}: ${this.amount(makespan)}, ${many(count, "worker")}`).join("; "));
+      `${data.shown[i].label}: ${this.amount(makespan)}, ${many(count, "worker")}`).join("; ")
+      + ". Arrow keys go from operator to operator, Enter selects.");
   }
 
   caption(label, { makespan }) {
@@ -146,18 +136,26 @@ class GanttView extends TimeSheet {
 
   reveal() {
     const bar = this.bars.find(({ name, kind }) => name === this.chosen.value && kind === "compute");
-    if (!bar) return;
-    this.revealTime(bar.start, bar.end);
-    this.revealRow(bar.top);
+    if (bar) this.revealBar(bar);
+  }
+
+  revealBar({ start, end, top }) {
+    this.revealTime(start, end);
+    this.revealRow(top);
   }
 
   hover(event) {
     const bar = this.bars[event?.target.number];
-    if (!bar) return this.hideTip();
-    const { name, kind, worker, start, end, strong } = bar;
+    if (bar) this.showTip(event, bar.name, this.about(bar));
+    else this.hideTip();
+  }
+
+  about({ kind, worker, start, end, strong }) {
     const says = [[`worker ${worker}`, DOES[kind]], ["takes", this.amount(end - start)],
       ["from", this.amount(start)], ["to", this.amount(end)]];
     if (strong) says.push(["", this.data.because]);
-    this.showTip(event, name, says);
+    return says;
   }
 }
+
+export default shownBy(GanttView, ".gantt", ({ shown }) => shown.map(({ key }) => key));

@@ -29,7 +29,6 @@ class TimeSheet {
 
   close() {
     this.resized.disconnect();
-    delete this.root.view;
   }
 
   // ---- drawing
@@ -119,9 +118,11 @@ class TimeSheet {
     tip.replaceChildren(element("div", "head", title),
       ...says.flatMap(([key, value]) => [element("dt", "", key), element("dd", "", value)]));
     tip.hidden = false;
-    const box = this.find(".frame").getBoundingClientRect();
-    tip.style.left = `${Math.max(4, Math.min(event.clientX - box.x + 14, box.width - tip.offsetWidth - 6))}px`;
-    tip.style.top = `${event.clientY - box.y + 16}px`;
+    if (!tip.matches(":popover-open")) tip.showPopover(); // a chart of few rows would cut it off
+    const [x, y, below] = [event.clientX, event.clientY, event.clientY + 16];
+    const fits = below + tip.offsetHeight < innerHeight;
+    tip.style.left = `${Math.max(4, Math.min(x + 14, innerWidth - tip.offsetWidth - 6))}px`;
+    tip.style.top = `${fits ? below : Math.max(4, y - tip.offsetHeight - 8)}px`;
   }
 
   hideTip() {

@@ -9,9 +9,9 @@ from __future__ import annotations
 import streamlit as st
 
 from benchmarks.graph_page import graph_of
-from pages.common import pictures, state
+from pages.common import kept, pictures
 from pages.common.graph_component import graph_view
 
 graph = graph_of(st.query_params["graph"])
-plan = state.plan_of(graph)
+plan = kept.plan_of(graph)
 graph_view(pictures.picture(graph, dict(enumerate(plan.clusters))), key="graph", height=700)

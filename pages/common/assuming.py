@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import cards, state
+from pages.common import address, cards, choice
 from ramiel_core import pipeline
 from ramiel_core.errors import PlanError
 from ramiel_core.graph.costs import SendLine
@@ -47,7 +47,7 @@ class Assumed:
         return pipeline.assumed(graph, threads=self.threads, scale=self.scale, line=changed)
 
 
-def asked(graph: Graph, chosen: state.Choice) -> Assumed:
+def asked(graph: Graph, chosen: choice.Choice) -> Assumed:
     """What the address assumes.
 
     Raises
@@ -55,15 +55,15 @@ def asked(graph: Graph, chosen: state.Choice) -> Assumed:
     PlanError
         For what is no number, no operator of the graph, or out of range; says which.
     """
-    query = st.query_params
+    query = address.current()
     workers = min(chosen.workers or 2, MOST_WORKERS)
     return Assumed(
         workers,
         chosen.threads or 1,
-        _number(query.get(state.LATENCY), state.LATENCY),
-        _number(query.get(state.BANDWIDTH), state.BANDWIDTH),
-        _scale(query.get(state.SCALE, ""), graph),
-        _pins(query.get(state.PIN, ""), graph),
+        _number(query.get(address.LATENCY), address.LATENCY),
+        _number(query.get(address.BANDWIDTH), address.BANDWIDTH),
+        _scale(query.get(address.SCALE, ""), graph),
+        _pins(query.get(address.PIN, ""), graph),
     )
 
 
@@ -74,7 +74,7 @@ def _number(text: str | None, name: str) -> float | None:
         number = float(text)
     except ValueError:
         number = -1.0
-    least = 0.001 if name == state.BANDWIDTH else 0.0
+    least = 0.001 if name == address.BANDWIDTH else 0.0
     if not least <= number <= 1e6:
         raise PlanError(f"{name} is a number from {least:g} to 1000000, not {text[:40]!r}.")
     return number
@@ -93,7 +93,7 @@ def _scale(text: str, graph: Graph) -> dict[str, float]:
             raise PlanError(
                 f"no operator of {graph.model} is of the kind {kind[:60]!r}; choose another."
             )
-        found[kind] = _number(factor, state.SCALE) or 0.0
+        found[kind] = _number(factor, address.SCALE) or 0.0
     return found
 
 
@@ -110,14 +110,19 @@ def _pins(text: str, graph: Graph) -> dict[str, int]:
     return found
 
 
-def _put_pairs(name: str, pairs: Mapping[str, float]) -> None:
-    state.put(name, ",".join(f"{key}:{value:g}" for key, value in pairs.items()) or None)
+def _put_pair(name: str, key: str, value: float | None) -> None:
+    """Write one pair among those that the address has now; None takes it away."""
+    pairs = dict(_pairs(address.get(name, "")))
+    pairs.pop(key, None)
+    if value is not None:
+        pairs[key] = f"{value:g}"
+    address.put(name, ",".join(f"{key}:{value}" for key, value in pairs.items()) or None)
 
 
 def forget() -> None:
     """Assume nothing any more."""
-    for name in (state.LATENCY, state.BANDWIDTH, state.SCALE, state.PIN, state.THREADS):
-        state.put(name, None)
+    for name in (address.LATENCY, address.BANDWIDTH, address.SCALE, address.PIN, address.THREADS):
+        address.put(name, None)
 
 
 def controls(graph: Graph, assumed: Assumed, used: int) -> None:
@@ -145,10 +150,10 @@ def _workers(assumed: Assumed) -> None:
         MOST_WORKERS,
         help="At most so many run side by side, each with cores of its own: this host may have "
         "fewer.",
-        **state.mirror(state.WORKERS, assumed.workers, "what-if-workers"),
+        **address.mirror(address.WORKERS, assumed.workers, "what-if-workers"),
     )
     _stepped(
-        state.THREADS,
+        address.THREADS,
         "Threads per worker",
         THREADS,
         (assumed.threads, 1),
@@ -165,7 +170,7 @@ def _sends(graph: Graph, assumed: Assumed) -> None:
         return
     usual = _usual(line)
     _stepped(
-        state.LATENCY,
+        address.LATENCY,
         "Send latency, µs",
         LATENCIES_US,
         (usual[0] if assumed.latency_us is None else assumed.latency_us, usual[0]),
@@ -174,7 +179,7 @@ def _sends(graph: Graph, assumed: Assumed) -> None:
         f"Usual here: {usual[0]:g} µs.",
     )
     _stepped(
-        state.BANDWIDTH,
+        address.BANDWIDTH,
         "Bandwidth, GB/s",
         BANDWIDTHS,
         (usual[1] if assumed.bandwidth is None else assumed.bandwidth, usual[1]),
@@ -204,7 +209,7 @@ def _stepped(
 
     def changed() -> None:
         picked = st.session_state[key]
-        state.put(name, None if picked == usual else f"{picked:g}")
+        address.put(name, None if picked == usual else f"{picked:g}")
 
     st.select_slider(
         label,
@@ -237,8 +242,8 @@ def _scales(graph: Graph, assumed: Assumed) -> None:
     st.session_state[key] = value
 
     def changed() -> None:
-        scale = {**assumed.scale, kind: st.session_state[key]}
-        _put_pairs(state.SCALE, {k: f for k, f in scale.items() if f != 1.0})
+        factor = st.session_state[key]
+        _put_pair(address.SCALE, kind, None if factor == 1.0 else factor)
 
     st.select_slider(
         "Its cost, times",
@@ -274,7 +279,7 @@ def _pinned(graph: Graph, assumed: Assumed, used: int) -> None:
 
     def pin() -> None:  # a click may come before the page has met the last choice
         name, worker = st.session_state["what-if-operator"], st.session_state["what-if-worker"]
-        _put_pairs(state.PIN, {**assumed.pins, name: worker})
+        _put_pair(address.PIN, name, worker)
 
     st.button(
         "Pin",
@@ -292,7 +297,8 @@ def _unpin(assumed: Assumed) -> None:
     st.session_state[key] = list(assumed.pins)
 
     def changed() -> None:
-        _put_pairs(state.PIN, {n: assumed.pins[n] for n in st.session_state[key]})
+        for name in set(assumed.pins).difference(st.session_state[key]):
+            _put_pair(address.PIN, name, None)
 
     arguments: dict[str, Any] = {"key": key, "on_change": changed}
     st.multiselect(

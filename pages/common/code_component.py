@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
-from pages.common import shelf
+from pages.common import agreed, shelf
 from pages.common.components import SHARED, component
 from ramiel_core.view.scene import Part
 
 FILES = ("code/code.html", ("code/code.css",), (*SHARED, "code/code.js"))
+SELECTED = "selected"
 
 
 def code_view(
@@ -36,11 +38,16 @@ def code_view(
     on_select : Callable
         Told the operator of a line that was clicked, before the page runs again; none lets go.
     """
+    agreed.catch_up(key, {SELECTED: on_select})
     with st.container(gap=None):
         shelf.send(listing, f"{key}-listing")
         component("ramiel_code", *FILES)(
             key=key,
-            data={"listing": listing.key, "height": height, "selected": selected},
-            default={"selected": selected},
-            on_selected_change=lambda: on_select(st.session_state[key]["selected"]),
+            data={
+                "listing": listing.key,
+                "height": height,
+                "selected": agreed.sent(key, SELECTED, selected),
+            },
+            default={SELECTED: None},
+            on_selected_change=partial(agreed.act, key, SELECTED, on_select),
         )

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
 ASSETS = Path(__file__).parents[2] / "assets"
-SHARED = ("shared/shelf.js", "shared/leaving.js")  # by all that show large data and tell of clicks
+# What a component is shown by, and what tells Python what the user does in it.
+SHARED = tuple(f"shared/{name}.js" for name in ("shelf", "leaving", "shown", "element", "agreed"))
 
 
 @cache  # registering a name twice logs a warning

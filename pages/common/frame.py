@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.common import cards, measuring, state
+from pages.common import address, cards, choice, kept, measuring
 from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Graph, Plan
@@ -30,7 +30,7 @@ PAGES = (
 )
 
 
-def opened(title: str, lead: str, *, model_in_sidebar: bool = True) -> tuple[Graph, state.Choice]:
+def opened(title: str, lead: str, *, model_in_sidebar: bool = True) -> tuple[Graph, choice.Choice]:
     """Draw the frame of a page and say what the page is about.
 
     Stops the page with one sentence where the address asks for what does not exist.
@@ -47,8 +47,8 @@ def opened(title: str, lead: str, *, model_in_sidebar: bool = True) -> tuple[Gra
     st.logo(str(ASSETS / "logo.svg"), icon_image=str(ASSETS / "icon.svg"), size="large")
     problem = ""
     try:
-        chosen = state.choice()
-        graph = state.graph_of(chosen.model, chosen.cost, chosen.rewrites)
+        chosen = choice.read()
+        graph = kept.graph_of(chosen.model, chosen.cost, chosen.rewrites)
     except RamielError as error:
         problem = str(error)
     with st.sidebar:
@@ -68,12 +68,12 @@ def opened(title: str, lead: str, *, model_in_sidebar: bool = True) -> tuple[Gra
 
 def _ways_out(problem: str) -> None:
     """Say why there is nothing to show, and where to go on."""
-    asked = st.query_params
-    model = asked.get(state.MODEL, state.DEFAULT_MODEL)
+    asked = address.current()
+    model = asked.get(address.MODEL, choice.DEFAULT_MODEL)
     known = model in zoo.names() or (pipeline.is_file(model) and pipeline.is_here(model))
-    if asked.get(state.COST) == "measured" and known:
+    if asked.get(address.COST) == "measured" and known:
         cards.note(
-            f"The operators of {state.label(model)} were never measured on this host.", "warning"
+            f"The operators of {pipeline.label(model)} were never measured on this host.", "warning"
         )
         with st.columns([1, 3])[0]:
             measuring.offer(model)
@@ -86,7 +86,7 @@ def _ways_out(problem: str) -> None:
 def _links() -> None:
     with st.container(gap="xxsmall"):
         for page, label, icon in PAGES:
-            asked = state.carried()
+            asked = address.carried()
             st.page_link(page, label=label, icon=icon, width="stretch", query_params=asked)
 
 
@@ -110,28 +110,33 @@ def model_picker(model: str, label: str = "Model", key: str = "model-picker") ->
 
 def _named(model: str) -> str:
     family = "Uploaded" if pipeline.is_file(model) else zoo.family(model)
-    return f"{family} · {state.label(model)}"
+    return f"{family} · {pipeline.label(model)}"
 
 
 def choose_model(model: str | None) -> None:
     """Go on with another model; what belonged to the one before is forgotten."""
     if model is None:
         return
-    kept = {
-        name: st.query_params[name]
-        for name in (state.COST, *state.REWRITES, *state.CONFIGURATION)
-        if name in st.query_params
+    asked = address.current()
+    stays = {
+        name: asked[name]
+        for name in (address.COST, *address.REWRITES, *address.CONFIGURATION)
+        if name in asked
     }
-    if kept.get(state.COST) == "measured" and not _is_measured(model):
-        del kept[state.COST]
-    st.query_params.from_dict({state.MODEL: model, **kept})
+    try:
+        choice.read()
+    except RamielError:  # whatever of it is wrong, the new model shall be shown
+        stays = {}
+    if stays.get(address.COST) == "measured" and not _is_measured(model):
+        del stays[address.COST]
+    address.go({address.MODEL: model, **stays})
 
 
 def _is_measured(model: str) -> bool:
-    return pipeline.is_measured(state.graph_of(model, "unit"))
+    return pipeline.is_measured(kept.graph_of(model, "unit"))
 
 
-def _costs(graph: Graph, chosen: state.Choice) -> None:
+def _costs(graph: Graph, chosen: choice.Choice) -> None:
     known = pipeline.is_measured(graph)
     options = ["flops", "unit", *(["measured"] if known else [])]
     st.selectbox(
@@ -140,13 +145,13 @@ def _costs(graph: Graph, chosen: state.Choice) -> None:
         format_func=cards.COST_NAMES.__getitem__,
         help="What counts as an operator's cost, wherever a time is predicted.\n\n"
         + "\n\n".join(cards.COST_HELP[option] for option in cards.COST_HELP),
-        **state.mirror(state.COST, chosen.cost, "cost-picker"),
+        **address.mirror(address.COST, chosen.cost, "cost-picker"),
     )
-    if not known or state.MEASURING in st.query_params:
+    if not known or address.get(address.MEASURING) is not None:
         measuring.offer(chosen.model)
 
 
-def workers_picker(plan: Plan, chosen: state.Choice, label: str = "Clusters") -> None:
+def workers_picker(plan: Plan, chosen: choice.Choice, label: str = "Clusters") -> None:
     """Offer the natural fixpoint of merging, or fewer clusters."""
     fewer = range(plan.fixpoint - 1, 0, -1)
     asked = [chosen.workers] if chosen.workers and chosen.workers not in fewer else []
@@ -160,5 +165,5 @@ def workers_picker(plan: Plan, chosen: state.Choice, label: str = "Clusters") ->
         ),
         help="Merging stops by itself where no two clusters fit after each other on one worker. "
         "It can go on to as few workers as you have cores.",
-        **state.mirror(state.WORKERS, chosen.workers or 0, "workers-picker"),
+        **address.mirror(address.WORKERS, chosen.workers or 0, "workers-picker"),
     )

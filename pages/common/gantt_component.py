@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 import streamlit as st
 
-from pages.common import agreed, shelf, state
+from pages.common import address, agreed, shelf
 from pages.common.components import SHARED, component
 from ramiel_core.ir import Bar, Timeline
 from ramiel_core.view import gantt
@@ -14,7 +15,7 @@ from ramiel_core.view import gantt
 FILES = (
     "lanes/gantt.html",
     ("shared/controls.css", "lanes/sheet.css", "lanes/gantt.css"),
-    (*SHARED, "shared/element.js", "shared/agreed.js", "lanes/sheet.js", "lanes/gantt.js"),
+    (*SHARED, "lanes/sheet.js", "lanes/walk.js", "lanes/gantt.js"),
 )
 SELECTED = "selected"
 
@@ -26,7 +27,7 @@ def gantt_view(
     unit: str = "ms",
     outlined: Mapping[str, Collection[Bar]] | None = None,
     because: str = "",
-    on_select: Callable[[str | None], None] = state.select,
+    on_select: Callable[[str | None], None] = address.select,
 ) -> None:
     """Show timelines below each other on one axis, one row for each worker.
 
@@ -49,6 +50,7 @@ def gantt_view(
         label: gantt.bars(timeline, (outlined or {}).get(label, ()))
         for label, timeline in shown.items()
     }
+    agreed.catch_up(key, {SELECTED: on_select})
     with st.container(gap=None):
         for i, part in enumerate(parts.values()):
             shelf.send(part, f"{key}-{i}")
@@ -59,8 +61,8 @@ def gantt_view(
                 "unit": unit,
                 "because": because,
                 "colours": gantt.COLOURS,
-                "selected": agreed.sent(key, SELECTED, state.operator()),
+                "selected": agreed.sent(key, SELECTED, address.operator()),
             },
             default={SELECTED: None},
-            on_selected_change=lambda: on_select(agreed.told(key, SELECTED)),
+            on_selected_change=partial(agreed.act, key, SELECTED, on_select),
         )

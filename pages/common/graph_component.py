@@ -13,19 +13,18 @@ from pages.common import agreed, shelf
 from pages.common.components import SHARED, component
 from ramiel_core.view.scene import Part, Scene
 
+PARTS = (
+    *("query", "scene", "camera", "drawing", "colours", "choice", "groups"),
+    *("search", "minimap", "tip", "keys", "player", "story", "charts", "link"),
+)
 FILES = (
     "graph/graph.html",
     ("shared/controls.css", "graph/graph.css"),
-    (
-        *SHARED,
-        "shared/element.js",
-        "shared/agreed.js",
-        *(f"graph/{name}.js" for name in ("query", "scene", "keys", "player", "link", "graph")),
-    ),
+    (*SHARED, *(f"graph/{name}.js" for name in (*PARTS, "graph"))),
 )
 STATES = ("selected", "expanded", "viewport", "colour", "frame")
 CHOSEN, EXPANDED, VIEWPORT, COLOUR, FRAME = STATES
-AGREED = (CHOSEN, FRAME)  # that both sides change
+AGREED = (CHOSEN, EXPANDED, FRAME)  # that both sides change
 
 
 def graph_view(
@@ -65,6 +64,7 @@ def graph_view(
         What to call with a new value before the page runs again, by `CHOSEN`, `EXPANDED`,
         `VIEWPORT` (x, y, scale, and the shape shown), `COLOUR` or `FRAME`.
     """
+    agreed.catch_up(key, {name: on.get(name, _nobody) for name in AGREED})
     opening = f"{key}-opening"
     if key not in st.session_state:  # shown for the first time, or again after another page
         place = f"{link or key}-viewport"
@@ -87,30 +87,35 @@ def graph_view(
                 "paint": scene.paint,
                 "height": height,
                 "selected": agreed.sent(key, CHOSEN, selected),
-                "expanded": expanded(key),
+                "expanded": agreed.sent(key, EXPANDED, expanded(key)),
                 "colour": colour,
                 "frame": agreed.sent(key, FRAME, frame),
                 "link": link,
                 "viewport": st.session_state[opening],
             },
-            default={CHOSEN: None, EXPANDED: [], VIEWPORT: None, COLOUR: colour, FRAME: None},
+            default={CHOSEN: None, EXPANDED: None, VIEWPORT: None, COLOUR: colour, FRAME: None},
             # A state exists only with a callback.
             **{
-                f"on_{name}_change": partial(_told, key, name, link, on.get(name))
-                for name in STATES
+                f"on_{name}_change": partial(agreed.act, key, name, on.get(name, _nobody))
+                for name in AGREED
             },
+            on_colour_change=lambda: on.get(COLOUR, _nobody)(agreed.last(key, COLOUR)),
+            on_viewport_change=partial(_moved, key, link, on.get(VIEWPORT, _nobody)),
         )
 
 
 def expanded(key: str) -> list[str]:
     """Groups that the user has expanded in the view with this key."""
-    return list(agreed.last(key, EXPANDED) or [])
+    known = agreed.last(key, EXPANDED)
+    return list(known["value"]) if known else []
 
 
-def _told(key: str, name: str, link: str | None, listener: Callable[[Any], None] | None) -> None:
-    """Pass a new value on; a viewport is remembered beyond this page as well."""
-    value = agreed.told(key, name) if name in AGREED else agreed.last(key, name)
-    if name == VIEWPORT:
-        st.session_state[f"{link or key}-viewport"] = dict(value)
-    if listener is not None:
-        listener(value)
+def _moved(key: str, link: str | None, listener: Callable[[Any], None]) -> None:
+    """Remember a viewport beyond this page, and pass it on."""
+    viewport = dict(agreed.last(key, VIEWPORT))
+    st.session_state[f"{link or key}-viewport"] = viewport
+    listener(viewport)
+
+
+def _nobody(_: Any) -> None:
+    """Listen to nothing."""

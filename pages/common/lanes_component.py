@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -13,7 +15,7 @@ from ramiel_core.view.scene import Part
 FILES = (
     "lanes/lanes.html",
     ("shared/controls.css", "lanes/sheet.css", "lanes/lanes.css"),
-    (*SHARED, "shared/element.js", "shared/agreed.js", "lanes/sheet.js", "lanes/lanes.js"),
+    (*SHARED, *(f"lanes/{name}.js" for name in ("sheet", "carry", "pointer", "steps", "lanes"))),
 )
 CHOSEN, DEED = "chosen", "deed"
 UNDO = "undo"  # a deed; any other is a move
@@ -50,13 +52,13 @@ def lanes_view(
         and on which worker; that the last move shall be undone.
     """
 
-    def done() -> None:
-        deed = agreed.told(key, DEED)
+    def do(deed: Any) -> None:
         if deed == UNDO:
             on_undo()
         else:
             on_move(list(deed["names"]), int(deed["worker"]))
 
+    agreed.catch_up(key, {CHOSEN: on_choose, DEED: do})
     with st.container(gap=None):
         shelf.send(lanes, f"{key}-lanes")
         component("ramiel_lanes", *FILES)(
@@ -70,6 +72,6 @@ def lanes_view(
                 "deed": agreed.sent(key, DEED, None),  # whatever was asked for is done by now
             },
             default={CHOSEN: None, DEED: None},
-            on_chosen_change=lambda: on_choose(list(agreed.told(key, CHOSEN))),
-            on_deed_change=done,
+            on_chosen_change=partial(agreed.act, key, CHOSEN, on_choose),
+            on_deed_change=partial(agreed.act, key, DEED, do),
         )

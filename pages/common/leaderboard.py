@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-import streamlit as st
-
-from pages.common import cards
+from pages.common import cards, table
+from pages.common.table import Column
 from ramiel_core.report import tuned
 
 STATES = {
@@ -16,10 +15,36 @@ STATES = {
     "measuring": "being timed",
     "waiting": "waiting",
     "slower": "slower, out",
+    "failed": "failed: see below",
 }
-
-
-WORDS_PX, STATE_PX, INTERVAL_PX = 350, 165, 105  # fixed: the first rows are seldom the longest
+COLUMNS = {
+    "configuration": Column("Configuration"),
+    "state": Column("State", "Slower ones leave the race early; why one failed stands below."),
+    "median": Column("Median, ms", "Of all its rounds.", ".2f"),
+    "ratio": Column(
+        "× the fastest",
+        "Its time over the fastest’s in rounds that both ran: a host changes its speed, so medians "
+        "of different minutes do not compare.",
+        ".2f",
+        "×",
+    ),
+    "interval": Column(
+        "95 %", "Where that ratio lies with 95 % certainty; for those that met the fastest."
+    ),
+    "predicted": Column(
+        "Predicted, ms",
+        "Simulated from measured operators. Kernel libraries run whole segments, which nobody "
+        "predicts.",
+        ".2f",
+    ),
+    "rounds": Column("Rounds", "Timed inferences.", "d"),
+    "memory": Column("Memory, MB", "Of all its workers, shared pages counted once.", ".0f"),
+    "difference": Column(
+        "Largest difference",
+        "Of its outputs from eager’s at one thread, as a share of the largest value; 0 means none. "
+        "More than the kernels’ tolerance counts as failed.",
+    ),
+}
 
 
 class Row(TypedDict):
@@ -40,12 +65,10 @@ def row(standing: Mapping[str, Any], winner: Mapping[str, Any] | None) -> Row:
     """What the table says of one standing; the winner is known once the race is over."""
     timed = standing["rounds"] > 0
     low, high = standing["ratio_ci"] or (1.0, 1.0)
-    name = STATES.get(standing["state"], standing["state"])
+    name = STATES[standing["state"]]
     if winner and standing["state"] == "finalist":
         level = tuned.is_level(standing, winner)
         name = "as fast, within noise" if level else "in the race to the end"
-    elif standing["state"] == "failed":
-        name = f"failed: {standing['reason']}"
     comparable = winner is None or standing["against"] == winner["label"]
     return {
         "configuration": tuned.in_words(standing["configuration"]),
@@ -60,64 +83,18 @@ def row(standing: Mapping[str, Any], winner: Mapping[str, Any] | None) -> Row:
     }
 
 
-def table(rows: Sequence[Mapping[str, Any]], key: str, *, over: bool = False) -> None:
-    """Show all standings; wider than the page, it scrolls.
+def show(rows: Sequence[Mapping[str, Any]], *, over: bool = False) -> None:
+    """Show all standings, and below them why some failed.
 
     Parameters
     ----------
     rows : sequence of mapping
         As the tuner tells them.
-    key : str
-        Of the table.
     over : bool
         Whether the race has ended.
     """
-    number = st.column_config.NumberColumn
-    st.dataframe(
-        [row(standing, rows[0] if over else None) for standing in rows],
-        key=key,
-        hide_index=True,
-        height="content",
-        placeholder="–",
-        column_config={
-            "configuration": st.column_config.TextColumn(
-                "Configuration", width=WORDS_PX, pinned=True
-            ),
-            "state": st.column_config.TextColumn(
-                "State",
-                width=STATE_PX,
-                help="Slower ones leave the race early; who fails says why.",
-            ),
-            "median": number("Median, ms", format="%.2f", help="Of all its rounds."),
-            "ratio": number(
-                "× the fastest",
-                format="%.2f×",
-                help="Its time over the fastest's in rounds that both ran: a host changes its "
-                "speed, so medians of different minutes do not compare.",
-            ),
-            "interval": st.column_config.TextColumn(
-                "95 %",
-                width=INTERVAL_PX,
-                help="Where that ratio lies with 95 % certainty; for those that met the fastest.",
-            ),
-            "predicted": number(
-                "Predicted, ms",
-                format="%.2f",
-                help="Simulated from measured operators. Kernel libraries run whole segments, "
-                "which nobody predicts.",
-            ),
-            "rounds": number("Rounds", help="Timed inferences."),
-            "memory": number(
-                "Memory, MB", format="%.0f", help="Of all its workers, shared pages counted once."
-            ),
-            "difference": st.column_config.TextColumn(
-                "Largest difference",
-                help="Of its outputs from eager's at one thread, as a share of the largest value; "
-                "0 means none. More than the kernels' tolerance counts as failed.",
-            ),
-        },
-    )
-    failed = [standing for standing in rows if standing["state"] == "failed"]
-    for standing in failed if over else ():
+    winner = rows[0] if over else None
+    table.show(COLUMNS, [row(standing, winner) for standing in rows], "Leaderboard")
+    for standing in (each for each in rows if each["state"] == "failed"):
         words = tuned.in_words(standing["configuration"])
         cards.sub(f"{cards.sentence(words)} failed: {standing['reason']}")

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.common import state
+from pages.common import address, cards
 
 PLAIN = {"displayModeBar": False}
 TABLE_HEIGHT = 360  # px
@@ -52,7 +52,7 @@ def mark(figure: go.Figure, name: str | None) -> None:
 
 def _from_chart(key: str) -> None:
     points = st.session_state[key]["selection"]["points"]
-    state.select(unescape(str(points[0]["customdata"][0])) if points else None)
+    address.select(unescape(str(points[0]["customdata"][0])) if points else None)
 
 
 def table(rows: Sequence[Mapping[str, Any]], key: str, selected: str | None) -> None:
@@ -79,6 +79,7 @@ def table(rows: Sequence[Mapping[str, Any]], key: str, selected: str | None) -> 
         rows,
         hide_index=True,
         height=TABLE_HEIGHT,
+        column_config={name: cards.sentence(name) for name in rows[0]},
         key=widget,
         on_select=lambda: _from_table(key, widget, names),
         selection_mode="single-row",
@@ -90,4 +91,4 @@ def _from_table(key: str, widget: str, names: Sequence[str]) -> None:
     rows = st.session_state[widget]["selection"]["rows"]
     name = names[rows[0]] if rows else None
     st.session_state[key] = (st.session_state[key][0], name)
-    state.select(name)
+    address.select(name)

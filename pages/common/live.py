@@ -8,7 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import cards, leaderboard, state
+from pages.common import address, cards, leaderboard
+from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Job
 from ramiel_core.run import jobs
@@ -30,7 +31,7 @@ class Followed:
     @property
     def busy(self) -> bool:
         """Whether it runs, or waits to."""
-        return not state.ended(self.said)
+        return not ended(self.said)
 
 
 def named(*tasks: str) -> Followed | None:
@@ -38,7 +39,7 @@ def named(*tasks: str) -> Followed | None:
 
     A running job of another task is shown by another page: then there is a link to it.
     """
-    job_id = st.query_params.get(state.JOB)
+    job_id = address.get(address.JOB)
     if job_id is None:
         return None
     try:
@@ -51,20 +52,35 @@ def named(*tasks: str) -> Followed | None:
     page, label = PAGE_OF.get(found.job.task, PAGE_OF["bench"])
     if found.busy:
         cards.note(
-            f"A job of {state.label(found.job.model)} is running; the page {label} shows it."
+            f"A job of {pipeline.label(found.job.model)} is running; the page {label} shows it."
         )
         st.page_link(
-            page, label=label, icon=":material/arrow_forward:", query_params=state.carried()
+            page, label=label, icon=":material/arrow_forward:", query_params=address.carried()
         )
     return None
+
+
+def ended(said: list[jobs.Event]) -> bool:
+    """Whether a job has told its last event."""
+    return bool(said) and said[-1]["kind"] in jobs.FINAL
+
+
+def last_record(model: str) -> dict[str, Any] | None:
+    """What the benchmark found that the address names, or else the latest of a model."""
+    named, latest = address.get(address.JOB), None
+    for job_id, record in jobs.reports(model):
+        if named is None or job_id == named:
+            return record
+        latest = latest or record
+    return latest
 
 
 def of_another_model(found: Followed, model: str) -> None:
     """Say so where the address names a job of another model than the one chosen."""
     kind = "tuning" if found.job.task == "tune" else "benchmark"
     if found.job.model != model:
-        other = state.label(found.job.model)
-        cards.sub(f"This is a {kind} of {other}, not of {state.label(model)}.")
+        other = pipeline.label(found.job.model)
+        cards.sub(f"This is a {kind} of {other}, not of {pipeline.label(model)}.")
 
 
 @st.fragment(run_every=POLL_S)
@@ -81,7 +97,7 @@ def follow(job_id: str) -> None:
     except RamielError as error:
         cards.note(str(error), "error")
         return
-    if state.ended(said):
+    if ended(said):
         st.rerun()
     with st.container(border=True):
         _how_far(said)
@@ -90,7 +106,7 @@ def follow(job_id: str) -> None:
         if planned:
             _plan(planned)
         elif standings:
-            leaderboard.table(standings["rows"], key="standings-now")
+            leaderboard.show(standings["rows"])
         _latest([event["last_ms"] for event in said if event["kind"] == "progress"])
         st.button(
             "Cancel",

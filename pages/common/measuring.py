@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import streamlit as st
 
-from pages.common import cards, state
+from pages.common import address, cards, choice, live
 from ramiel_core import client
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Job
@@ -15,7 +15,7 @@ from ramiel_core.run import jobs
 
 def offer(model: str) -> None:
     """Show the way to measured costs where there are none: a button, or how far it has come."""
-    job_id = st.query_params.get(state.MEASURING)
+    job_id = address.get(address.MEASURING)
     if job_id is None:
         st.button(
             "Measure on this host",
@@ -31,13 +31,13 @@ def offer(model: str) -> None:
 
 
 def _start(model: str) -> None:
-    job = Job(model, task="profile", **asdict(state.choice().rewrites))
-    state.put(state.MEASURING, client.start(job))
+    job = Job(model, task="profile", **asdict(choice.read().rewrites))
+    address.put(address.MEASURING, client.start(job))
 
 
 def _stop(job_id: str) -> None:
     jobs.cancel(job_id)
-    state.put(state.MEASURING, None)
+    address.put(address.MEASURING, None)
 
 
 @st.fragment(run_every=1.0)
@@ -49,11 +49,11 @@ def _follow(job_id: str) -> None:
     last = said[-1] if said else {"kind": "stage", "text": "Starting"}
     if last["kind"] == "error":
         cards.note(last["message"], "error")
-        st.button("Close", on_click=state.put, args=(state.MEASURING, None), width="stretch")
-    elif state.ended(said):
-        state.put(state.MEASURING, None)
+        st.button("Close", on_click=address.put, args=(address.MEASURING, None), width="stretch")
+    elif live.ended(said):
+        address.put(address.MEASURING, None)
         if last["kind"] == "profiled":
-            state.put(state.COST, "measured")
+            address.put(address.COST, "measured")
         st.rerun()
     else:
         waiting = last["kind"] == "queued"

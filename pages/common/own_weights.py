@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.common import cancelled, cards, state
+from pages.common import address, cancelled, cards, choice, kept
 from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import WeightsFit
@@ -14,7 +14,7 @@ LONGEST = 80  # letters of a file's name
 READING = "weights-reading"  # a file that was being read when the user did something else
 
 
-def offer(chosen: state.Choice) -> None:
+def offer(chosen: choice.Choice) -> None:
     """Take a file of weights, say how it fits the model, and let benchmarks use it."""
     cut_short = cancelled.take(READING)
     if pipeline.is_file(chosen.model):
@@ -31,10 +31,10 @@ def offer(chosen: state.Choice) -> None:
             if given is not None:
                 with cancelled.noted(READING, given.name):
                     name = _kept(given.file_id, given.name, given.getbuffer())
-                    fit = state.weights_fit(chosen.model, name)
+                    fit = kept.weights_fit(chosen.model, name)
                 _ask(chosen, name, fit)
             elif chosen.weights:
-                _ask(chosen, chosen.weights, state.weights_fit(chosen.model, chosen.weights))
+                _ask(chosen, chosen.weights, kept.weights_fit(chosen.model, chosen.weights))
         except RamielError as error:
             cards.note(cards.sentence(str(error)), "error")
     if cut_short and given is None:
@@ -49,7 +49,7 @@ def _kept(file_id: str, name: str, content: memoryview) -> str:
     return str(st.session_state["weights-name"])
 
 
-def _ask(chosen: state.Choice, name: str, fit: WeightsFit) -> None:
+def _ask(chosen: choice.Choice, name: str, fit: WeightsFit) -> None:
     """Show how weights fit, and offer to use them, or to go back to random ones."""
     if name == chosen.weights:
         _tell(fit)
@@ -87,5 +87,5 @@ def _tell(fit: WeightsFit) -> None:
 
 
 def _use(name: str | None, *, partial: bool = False) -> None:
-    state.put(state.WEIGHTS, name)
-    state.put(state.PARTIAL, state.ON if partial else None)
+    address.put(address.WEIGHTS, name)
+    address.put(address.PARTIAL, address.ON if partial else None)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from pages.common.state import BY_COST, plan_of
+from pages.common.kept import BY_COST, plan_of
 from ramiel_core import pipeline
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan.distance import distance_to_end, slack

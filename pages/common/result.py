@@ -8,7 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import cards, timelines
+from pages.common import cards, table, timelines
+from pages.common.table import Column
 from ramiel_core.ir import Report, Run
 from ramiel_core.report import tuned
 from ramiel_core.report.summarize import report_from
@@ -19,6 +20,17 @@ RUN_NAMES = {
     "sequential": "sequential",
     "parallel": "parallel clusters",
     "threads": "threads inside operators",
+}
+COLUMNS = {
+    "configuration": Column("Configuration"),
+    "workers": Column("Workers", "Processes, or threads, side by side.", "d"),
+    "threads": Column("Threads each", "Inside every operator.", "d"),
+    "inferences": Column("Inferences", "Timed ones.", ",d"),
+    "median": Column("Median, ms", "", ",.3f"),
+    "middle": Column("Middle half, ms", "From the lower quartile to the upper."),
+    "all": Column("All, ms", "From the fastest inference to the slowest."),
+    "memory": Column("Memory, MB", "Of all workers, shared pages counted once.", ",.1f"),
+    "output": Column("Output", "Beside the reference’s."),
 }
 
 
@@ -44,7 +56,7 @@ def show(record: dict[str, Any]) -> None:
         st.plotly_chart(speedup.latencies(report.runs), config=PLAIN)
     timelines.show(report, record)
     st.subheader("All runs")
-    st.dataframe([row(run) for run in report.runs], hide_index=True)
+    table.show(COLUMNS, [row(run) for run in report.runs], "All runs")
     with st.expander("Host and settings", expanded=True):
         surroundings(report)
     st.download_button(
@@ -189,14 +201,12 @@ def row(run: Run) -> dict[str, Any]:
     return {
         "configuration": RUN_NAMES.get(run.label, run.label),
         "workers": run.workers,
-        "threads each": run.threads,
+        "threads": run.threads,
         "inferences": len(run.times_ms),
-        "median, ms": round(middle, 3),
-        "lower quartile, ms": round(low, 3),
-        "upper quartile, ms": round(high, 3),
-        "fastest, ms": round(min(run.times_ms), 3),
-        "slowest, ms": round(max(run.times_ms), 3),
-        "memory, MB": round(run.memory_bytes / 1e6, 1),
+        "median": middle,
+        "middle": f"{low:,.3f} to {high:,.3f}",
+        "all": f"{min(run.times_ms):,.3f} to {max(run.times_ms):,.3f}",
+        "memory": run.memory_bytes / 1e6,
         "output": agreement(run),
     }
 

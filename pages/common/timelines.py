@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import cards, state
+from pages.common import address, cards, choice, kept
 from pages.common.gantt_component import gantt_view
 from ramiel_core import outcomes
 from ramiel_core.errors import RamielError
@@ -55,7 +55,7 @@ def show(report: Report, record: dict[str, Any]) -> None:
         _downloads(report, record)
         _recalibration(report)
     told = st.session_state.get("recalibrated")
-    if told and told[0] == st.query_params.get(state.JOB):
+    if told and told[0] == address.get(address.JOB):
         cards.note(told[1], told[2])
 
 
@@ -80,12 +80,14 @@ def _some(names: list[str]) -> str:
 
 
 COLUMNS = {
-    "predicted, ms": st.column_config.NumberColumn(format="%.3f"),
+    "operator": "Operator",
+    "critical in": "Critical in",
+    "predicted, ms": st.column_config.NumberColumn("Predicted, ms", format="%.3f"),
     "measured, ms": st.column_config.NumberColumn(
-        format="%.3f", help="In the one inference that was traced."
+        "Measured, ms", format="%.3f", help="In the one inference that was traced."
     ),
     "more, ms": st.column_config.NumberColumn(
-        format="%+.3f", help="By how much it took longer than predicted."
+        "More, ms", format="%+.3f", help="By how much it took longer than predicted."
     ),
 }
 
@@ -137,15 +139,15 @@ def _recalibration(report: Report) -> None:
 
 def _recalibrate(report: Report) -> None:
     try:
-        cost = st.query_params.get(state.COST, state.DEFAULT_COST)
-        before = state.graph_of(report.job.model, cost, report.job.rewrites)
+        cost = address.get(address.COST, choice.DEFAULT_COST)
+        before = kept.graph_of(report.job.model, cost, report.job.rewrites)
         after = outcomes.recalibrate(report)
     except RamielError as error:
         _tell(str(error), "error")
         return
     workers = report.job.workers or report.plan.workers
-    old, new = (state.plan_of(graph, workers) for graph in (before, after))
-    state.put(state.COST, "measured")
+    old, new = (kept.plan_of(graph, workers) for graph in (before, after))
+    address.put(address.COST, "measured")
     elsewhere = len(moved(after, old, new))
     _tell(
         f"{cards.plural(len(after), 'operator')} recalibrated, and planned again for "
@@ -158,4 +160,4 @@ def _recalibrate(report: Report) -> None:
 
 
 def _tell(text: str, kind: str) -> None:
-    st.session_state["recalibrated"] = (st.query_params.get(state.JOB), text, kind)
+    st.session_state["recalibrated"] = (address.get(address.JOB), text, kind)

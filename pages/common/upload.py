@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from pages.common import cancelled, cards, frame, state
+from pages.common import address, cancelled, cards, frame
 from ramiel_core import client, pipeline
 from ramiel_core.errors import RamielError
 
@@ -68,7 +68,7 @@ def _named(given: Sequence[UploadedFile], model: str) -> str:
 
 def _tell_of_cancelled(name: str, *, again: bool) -> None:
     way = "click “Load it” to start anew" if again else "upload it again to load it"
-    cards.note(f"Loading {state.label(name)} was cancelled, and its process has ended; {way}.")
+    cards.note(f"Loading {pipeline.label(name)} was cancelled, and its process has ended; {way}.")
 
 
 def _kept(given: Sequence[UploadedFile]) -> str:
@@ -98,7 +98,7 @@ def _describe(name: str) -> None:
     more = f" and {len(kinds) - MOST_OPERATORS} other kinds" if len(kinds) > MOST_OPERATORS else ""
     cards.facts(
         {
-            "File": state.label(name.partition("@")[0]),
+            "File": pipeline.label(name.partition("@")[0]),
             "Format": f"{about.format}, {cards.size(about.size_bytes)}",
             "Producer": about.producer,
             "Operators": f"{sum(about.operators.values()):,}: {shown}{more}",
@@ -168,7 +168,7 @@ def _ask(name: str) -> None:
 
 def _open(model: str) -> None:
     frame.choose_model(model)
-    st.switch_page("pages/graph.py", query_params=state.carried())
+    st.switch_page("pages/graph.py", query_params=address.carried())
 
 
 def _as_code(text: str) -> str:

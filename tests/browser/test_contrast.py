@@ -11,6 +11,7 @@ PAGES = (
     "merging?step=3&",
     "code?workers=2&",
     "benchmark?",
+    "what_if?pin=features_0:0&",
 )
 DRAWN = """() => [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]
     .map((host) => host.shadowRoot)

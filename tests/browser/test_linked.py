@@ -45,7 +45,7 @@ def click_bar(page, number: int) -> None:
 def test_a_link_clicked_right_after_the_graph_is_followed(page, address):
     """Under load, a stopped server here, the graph rests before the other page can answer."""
     page.goto(f"/graph?{ADDRESS}")
-    page.wait_for_function(f"{VIEW}?.opened")
+    page.wait_for_function(f"{VIEW}?.camera.opened")
     settled(page)
     link = page.get_by_test_id("stSidebar").get_by_role("link", name="Export")
     place = link.bounding_box()
@@ -93,3 +93,51 @@ def test_chart_table_timeline_and_code_select_the_same_operator(page):
     line = page.get_by_role("option", selected=True).first
     line.wait_for()
     assert line.inner_text().strip().startswith(f"{name} = ")
+
+
+class Wire:
+    """The connection to the app, on which its answers can be held back."""
+
+    def __init__(self, page):
+        self.held = None
+        page.route_web_socket(re.compile("/_stcore/stream"), self.opened)
+
+    def opened(self, browser) -> None:
+        self.browser = browser
+        browser.connect_to_server().on_message(self.answered)
+
+    def answered(self, message) -> None:
+        if self.held is None:
+            self.browser.send(message)
+        else:
+            self.held.append(message)
+
+    def hold(self) -> None:
+        self.held = []
+
+    def release(self) -> None:
+        messages, self.held = self.held, None
+        for message in messages:
+            self.browser.send(message)
+
+
+def test_a_click_before_the_answer_to_another_loses_neither_and_back_goes_back(page):
+    wire = Wire(page)
+    page.goto(f"/graph?{ADDRESS}")
+    page.wait_for_function(f"{VIEW}?.camera.opened")
+    settled(page)
+
+    wire.hold()
+    page.evaluate(f"{VIEW}.choice.pick('features_0')")
+    page.wait_for_timeout(1000)  # the app has acted on it, and nobody has heard
+    page.evaluate(f"{VIEW}.colours.set('cost')")
+    page.wait_for_timeout(300)
+    wire.release()
+
+    page.wait_for_url(re.compile("(?=.*operator=features_0)(?=.*colour=cost)"))
+    settled(page)
+    assert page.evaluate(f"{VIEW}.choice.selected") == "features_0"
+    page.go_back()
+    page.wait_for_url(lambda url: "colour=cost" not in url)
+    settled(page)
+    assert "colour=cost" not in page.url

@@ -123,7 +123,7 @@ def test_an_operator_dropped_on_another_lane_moves_the_prediction(page):
 def test_two_plans_are_looked_at_and_chosen_from_together(page):
     page.emulate_media(reduced_motion="reduce")
     page.goto("/compare?model=squeezenet1_0&a=ramiel:2&b=ramiel:1")
-    page.wait_for_function(f"{VIEWS}.filter((view) => view.opened).length === 2")
+    page.wait_for_function(f"{VIEWS}.filter((view) => view.camera.opened).length === 2")
     settled(page)
     before, other = page.evaluate(CAMERAS)
     assert before == other
@@ -147,6 +147,8 @@ def test_two_plans_are_looked_at_and_chosen_from_together(page):
     )
     page.mouse.click(x, y)
     page.wait_for_url(f"**operator={name}*")
-    page.wait_for_function(f"(name) => {VIEWS}.every((view) => view.selected === name)", arg=name)
+    page.wait_for_function(
+        f"(name) => {VIEWS}.every(({{ choice }}) => choice.selected === name)", arg=name
+    )
     settled(page)
     assert len(set(page.evaluate(CAMERAS))) == 1

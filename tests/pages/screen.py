@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree as ET
 
 
 def texts(app):
     """Everything that a page shows as our own HTML, its style sheet left out."""
     bodies = (element.proto.body for element in app.get("html"))
     return "\n".join(body for body in bodies if not body.startswith("<style"))
+
+
+def tables(app):
+    """Rows of our own tables, each by the headings of its columns."""
+    bodies = [e.proto.body for e in app.get("html") if "<table>" in e.proto.body]
+    return [_rows(ET.fromstring(body)) for body in bodies]
+
+
+def _rows(table):
+    lines = [["".join(cell.itertext()) for cell in line] for line in table.iter("tr")]
+    return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
 
 
 def metrics(app):

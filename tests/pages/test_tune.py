@@ -13,7 +13,7 @@ from tests.onnx_files import sound
 from tests.tunings import ROWS, tuning
 
 from .recorded import ended_job
-from .screen import button, texts
+from .screen import button, tables, texts
 
 
 def ended_tuning(folder, *events, **settings):
@@ -21,7 +21,7 @@ def ended_tuning(folder, *events, **settings):
 
 
 def leaderboard(app):
-    return app.dataframe[0].value.to_dict("records")
+    return tables(app)[0]
 
 
 def test_a_tuning_shows_its_winner_and_everybody_else(visit, tmp_path):
@@ -32,13 +32,13 @@ def test_a_tuning_shows_its_winner_and_everybody_else(visit, tmp_path):
     assert "3.89× as fast as eager on one thread" in texts(app)
     rows = leaderboard(app)
     assert len(rows) == len(ROWS)
-    assert [row["state"] for row in rows[:3]] == [
+    assert [row["State"] for row in rows[:3]] == [
         "fastest",
         "as fast, within noise",
         "in the race to the end",
     ]
-    assert rows[0]["memory"] == 210
-    assert rows[-1]["state"] == "failed: no such <b>operator</b>."
+    assert rows[0]["Memory, MB"] == "210"
+    assert rows[-1]["State"] == "failed: see below"
     assert "no such &lt;b&gt;operator&lt;/b&gt;" in texts(app)
     assert len(app.get("plotly_chart")) == 2
     assert app.number_input(key="tune-budget").value == 20
@@ -133,7 +133,7 @@ def test_a_running_tuning_shows_who_leads_and_can_be_cancelled(visit, tmp_path, 
     app = visit("pages/tune.py", job=ended_tuning(tmp_path))
 
     assert not app.exception
-    assert [row["state"] for row in leaderboard(app)][4:6] == ["being timed", "waiting"]
+    assert [row["State"] for row in leaderboard(app)][4:6] == ["being timed", "waiting"]
     assert button(app, "Cancel")
     assert button(app, "Tune").disabled
     there = visit("pages/benchmark.py", job="00112233aabbccdd")

@@ -12,7 +12,7 @@ from ramiel_core.errors import RunError
 from tests.archives import exported, running, scripted
 from tests.onnx_files import BAD, NODES, filled, model, sound, weight
 
-from .screen import button, metrics, texts
+from .screen import button, texts
 
 OTHER_PAGES = ("graph", "merging", "planners", "code", "benchmark", "tune")
 
@@ -48,7 +48,7 @@ def test_every_page_works_with_an_uploaded_model(visit, start):
     opened = app.query_params["model"]
 
     home = visit("app.py", model=opened)
-    assert metrics(home)["Operators"] == "4"
+    assert ">4 operators, " in texts(home)
     for page in OTHER_PAGES:
         other = visit(f"pages/{page}.py", model=opened)
         assert not other.exception, page
@@ -211,4 +211,4 @@ def test_a_bad_file_is_one_sentence_and_the_app_goes_on(visit, kept_app, kind):
     shown = texts(app).replace("&#x27;", "'")
     assert said[1:] in shown
     assert "rv-error" in shown
-    assert metrics(app)["Operators"] == "197"  # the model chosen before is still there
+    assert ">197 operators, " in shown  # the model chosen before is still there

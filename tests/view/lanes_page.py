@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.common import state
+from pages.common import address
 from pages.common.gantt_component import gantt_view
 from pages.common.lanes_component import lanes_view
 from ramiel_core.ir import Bar, Graph, OpNode, Plan, Timeline
@@ -49,7 +49,7 @@ def edit() -> None:
 
 
 def timelines() -> None:
-    st.button("select a", on_click=state.select, args=("a",))
+    st.button("select a", on_click=address.select, args=("a",))
     late = Timeline((Bar(0, "a", "dispatch", 0.0, 2.0), Bar(0, "a", "compute", 2.0, 20.0)), 20.0)
     gantt_view(
         {"predicted": Timeline(BARS, 10.0), "measured": late},
@@ -57,7 +57,7 @@ def timelines() -> None:
         outlined={"predicted": [BARS[3]]},
         because="on the critical path",
     )
-    st.write("selected:", (state.operator() or "none")[:4])
+    st.write("selected:", (address.operator() or "none")[:4])
 
 
 if __name__ == "__main__":  # pytest imports every file in search of doctests

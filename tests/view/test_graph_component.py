@@ -35,7 +35,7 @@ def window(address: str) -> Iterator[object]:
         window = chromium.new_page(viewport={"width": 1200, "height": 800})
         window.set_default_timeout(OPEN_MS)
         window.goto(address)
-        window.wait_for_function(f"{VIEW}?.opened")
+        window.wait_for_function(f"{VIEW}?.camera.opened")
         yield window
 
 
@@ -56,7 +56,7 @@ def visit(address: str, window) -> Iterator[object]:
 
     def _visit(query: str = ""):
         window.goto(f"{address}/{query}")
-        window.wait_for_function(f"{VIEW}?.opened")
+        window.wait_for_function(f"{VIEW}?.camera.opened")
         settled(window)  # or what is drawn after it may move it from under a click
         return window
 
@@ -118,7 +118,7 @@ def test_a_click_on_an_operator_reaches_python_and_one_beside_it_lets_go(page):
 def test_what_python_selects_comes_into_view(page):
     page.get_by_role("button", name="choose op_150").click()
 
-    becomes(page, "view.selected", "op_150")
+    becomes(page, "view.choice.selected", "op_150")
     page.get_by_text("chosen: 'op_150'").wait_for()
     page.wait_for_function(
         f"Math.abs({VIEW}.network.getViewPosition().y - {VIEW}.nodes.get('op_150').y) < 1"
@@ -126,12 +126,13 @@ def test_what_python_selects_comes_into_view(page):
 
 
 def test_a_run_that_began_before_the_last_click_does_not_take_it_back(page):
-    page.evaluate(f"{VIEW}.pick('op_2')")
+    page.evaluate(f"{VIEW}.choice.pick('op_2')")
     page.evaluate(
-        f"(() => {{ const v = {VIEW}, selected = {{ value: 'op_3', turn: v.chosen.turn - 1 }};"
-        " v.show({ ...v.data, selected }, v.scene.facts, v.scene.shape); })()"
+        f"(() => {{ const v = {VIEW}, turn = v.choice.chosen.turn - 1;"
+        " const selected = { value: 'op_3', turn };"
+        " v.show({ ...v.data, selected }, [, v.scene.facts, v.scene.shape]); })()"
     )
-    becomes(page, "view.selected", "op_2")
+    becomes(page, "view.choice.selected", "op_2")
     page.get_by_text("chosen: 'op_2'").wait_for()
 
 
@@ -139,7 +140,7 @@ def test_it_opens_at_a_readable_zoom_and_tells_python_where_it_rests(page):
     assert camera(page)[0] == pytest.approx(0.8)
 
     press(page, "f")
-    scale = page.evaluate(f"{VIEW}.fitScale()")
+    scale = page.evaluate(f"{VIEW}.camera.fitScale()")
     page.get_by_text(f"view at: {round(scale, 3)}").wait_for()
     assert camera(page)[0] == pytest.approx(scale)
 
@@ -208,10 +209,10 @@ def test_keys_walk_the_critical_path_and_jump_along_edges(page):
 
 
 def test_a_rerun_between_two_presses_of_e_does_not_begin_again(page):
-    page.evaluate(f"{VIEW}.pick('op_2')")
+    page.evaluate(f"{VIEW}.choice.pick('op_2')")
     press(page, "e")
     page.evaluate(
-        f"(() => {{ const v = {VIEW}; v.show(v.data, v.scene.facts, v.scene.shape); }})()"
+        f"(() => {{ const v = {VIEW}; v.show(v.data, [, v.scene.facts, v.scene.shape]); }})()"
     )
     press(page, "e")
 
@@ -231,10 +232,10 @@ def test_modules_collapse_and_expand_in_place(page):
         before, abs=1
     )
     press(page, "n")
-    page.evaluate(f"{VIEW}.go('part2.inner10 @ op_100')")
+    page.evaluate(f"{VIEW}.choice.go('part2.inner10 @ op_100')")
     press(page, "x")  # one level further
     becomes(page, "view.nodes.size", 3 + 4 + 10)
-    page.evaluate(f"{VIEW}.go('op_105')")
+    page.evaluate(f"{VIEW}.choice.go('op_105')")
     page.get_by_role("button", name="Collapse").click()
     becomes(page, "view.nodes.size", 3 + 5)
 
@@ -245,7 +246,7 @@ def test_names_that_are_markup_are_shown_as_text(page):
         page.mouse.move(*where(page, "op_3"))
         page.mouse.move(*where(page, name))
         page.locator(".tip .head", has_text=name[:20]).wait_for()
-        page.evaluate("(name) => " + f"{VIEW}.pick(name)", name)
+        page.evaluate("(name) => " + f"{VIEW}.choice.pick(name)", name)
         page.wait_for_function(
             f"(name) => {VIEW}.find('.said').textContent.startsWith(name)", arg=name
         )
@@ -309,6 +310,33 @@ def test_the_query_language(page):
     assert found == QUERIES
     for text, sentence in WRONG.items():
         assert str(said[text]).startswith(sentence), text
+
+
+SHARED = "\n".join(
+    (ROOT / f"assets/shared/{name}.js").read_text() for name in ("shelf", "leaving", "shown")
+)
+OVERTAKEN = """() => {
+    const said = [];
+    class View {
+        show({ name }) { said.push(name); }
+        close() { said.push("closed"); }
+    }
+    const parentElement = document.createElement("div");
+    parentElement.append(document.createElement("section"));
+    const draw = shownBy(View, "section", ({ name }) => [name]);
+    const run = (name) => draw({ parentElement, data: { name }, setStateValue() {} });
+    const [endOlder, endNewer] = [run("older"), run("newer")];
+    endOlder(); // so late where the script was loaded in between
+    put("older", 1);
+    put("newer", 1);
+    return new Promise((done) => setTimeout(() => { endNewer(); done(said); }));
+}"""
+
+
+def test_the_end_of_a_run_does_not_close_what_a_newer_one_shows(page):
+    page.add_script_tag(content=SHARED)
+
+    assert page.evaluate(OVERTAKEN) == ["newer", "closed"]
 
 
 def test_the_player_goes_through_clustering_and_merging_without_python(visit):

@@ -125,12 +125,12 @@ def test_a_bar_dropped_on_another_lane_moves_there_and_undo_brings_it_back(page)
 
 def test_escape_while_dragging_leaves_the_plan_as_it_was(page):
     drag(page, "b", 1, drop=False)
-    assert page.evaluate(f"{VIEW}.held.lane") == 1
+    assert page.evaluate(f"{VIEW}.carry.held.lane") == 1
 
     page.keyboard.press("Escape")
     page.mouse.up()
 
-    assert page.evaluate(f"{VIEW}.held") is None
+    assert page.evaluate(f"{VIEW}.carry.held") is None
     assert not page.evaluate(f"{VIEW}.awaits")
     assert said(page) == "Put back."
 
@@ -182,7 +182,7 @@ def test_the_keyboard_picks_up_carries_and_drops_and_says_so(page):
     page.locator(".scroll").press("ArrowDown")
     assert said(page) == ("Carrying 1 operator, over a new worker. Space drops, Escape puts back.")
     page.locator(".scroll").press("Escape")
-    assert page.evaluate(f"{VIEW}.held") is None
+    assert page.evaluate(f"{VIEW}.carry.held") is None
     for key in ("c", " ", "ArrowDown", " "):
         page.locator(".scroll").press(key)
 
@@ -218,7 +218,7 @@ def test_a_run_that_began_before_the_last_choice_does_not_take_it_back(page):
     page.evaluate(f"{VIEW}.choose(['b'])")
     page.evaluate(
         f"(() => {{ const v = {VIEW}, chosen = {{ value: ['d'], turn: v.choice.turn - 1 }};"
-        " v.show({ ...v.data, chosen }, v.plan); })()"
+        " v.show({ ...v.data, chosen }, [v.plan]); })()"
     )
 
     assert chosen(page) == {"b"}
@@ -288,6 +288,18 @@ def test_what_python_selects_stands_out_and_a_zoom_keeps_the_time_in_the_middle(
     assert after["width"] == pytest.approx(1.5 * before["width"], abs=1)
     chart.locator(".scroll").press("f")
     assert box(chart, 5) == pytest.approx(before, abs=1)
+
+
+def test_the_keyboard_goes_from_operator_to_operator_which_it_says_and_selects(chart):
+    scroll = chart.locator(".scroll")
+    for key in ("ArrowRight", "ArrowDown", "ArrowDown"):
+        scroll.press(key)
+
+    said = "a, worker 0 computes takes 18 ms from 2 ms to 20 ms"
+    assert chart.locator(".spoken").text_content() == said
+    assert chart.locator(".tip").is_visible()
+    scroll.press("Enter")
+    chart.get_by_text("selected: a", exact=True).wait_for()
 
 
 def test_a_timeline_that_stays_is_not_the_first_to_be_forgotten(chart):

@@ -1,0 +1,62 @@
+// Groups of operators drawn as one box: the user expands and collapses them, Python draws anew.
+
+class Groups {
+  constructor(view) {
+    this.view = view;
+    this.open = new Agreed((told) => view.tell("expanded", told));
+    this.anchor = null; // what is to stay where it stands on the screen
+    view.network.on("doubleClick", ({ pointer }) => this.expand(view.network.getNodeAt(pointer.DOM)));
+  }
+
+  hear(sent) {
+    this.open.hear(sent);
+  }
+
+  toggle() {
+    const { choice, nodes } = this.view;
+    const box = nodes.get(choice.selected);
+    if (!box) return choice.say("Choose a group first; X then expands it.");
+    if (box.group) return this.expand(box.id);
+    const outer = this.around(box);
+    if (!outer) return choice.say("This operator is in no group that was expanded.");
+    this.ask(box, this.open.value.filter((id) => id !== outer));
+  }
+
+  expand(id) {
+    const box = this.view.nodes.get(id);
+    if (!box?.group || this.open.value.includes(id)) return;
+    this.ask(box, [...this.open.value, id]);
+  }
+
+  // The group that an operator was expanded from, if any.
+  around(box) {
+    return this.view.scene.shape.within[box.members[0]];
+  }
+
+  ask(box, open) {
+    const { network } = this.view;
+    const [scale, { x, y }] = [network.getScale(), network.getViewPosition()];
+    this.anchor = { member: box.members[0], dx: (box.x - x) * scale, dy: (box.y - y) * scale };
+    this.open.say(open);
+  }
+
+  // What was under the pointer stays there; false where nothing was expanded or collapsed.
+  anchored() {
+    const { anchor, view: { scene, network, camera } } = this;
+    this.anchor = null;
+    if (!anchor || !camera.opened) return false;
+    const box = scene.boxOfMember(anchor.member);
+    const scale = network.getScale();
+    network.moveTo({ scale, position: { x: box.x - anchor.dx / scale, y: box.y - anchor.dy / scale } });
+    return true;
+  }
+
+  // The button says what it would do with the box chosen.
+  offer(box) {
+    const within = box && !box.group && this.around(box);
+    const button = this.view.find(".toggle");
+    button.disabled = !box?.group && !within;
+    button.querySelector("span").textContent = within ? "Collapse" : "Expand";
+    button.hidden = !this.view.scene.boxes.some((each) => each.group) && !this.open.value.length;
+  }
+}

@@ -1,0 +1,27 @@
+// What every component does with what Python sends: wait until all of it is on the shelf, then hand
+// it to a view, which outlives reruns on its element, and with it zoom, position and search.
+
+const LEAST = 480; // px, the height of what has one
+
+function shownBy(View, selector, keysOf) {
+  return ({ parentElement, data, setStateValue }) => {
+    const root = parentElement.querySelector(selector);
+    const run = (root.run = {});
+    root.since ??= performance.now(); // read by benchmarks/graph_page.py
+    if (data.height) root.style.height = `min(${data.height}px, max(${LEAST}px, 100vh - 14rem))`; // in the window
+    Promise.all(keysOf(data).map(get)).then((things) => {
+      if (root.run !== run) return; // a newer one came meanwhile
+      root.view ??= new View(root, things);
+      root.view.tell = unlessLeaving(setStateValue);
+      root.view.show(data, things);
+    });
+    // Where new data came while this script was still loading, Streamlit ends the older run only
+    // after the newer has begun: it must not take away what the newer one shows.
+    return () => {
+      if (root.run !== run) return;
+      root.run = null;
+      root.view?.close();
+      root.view = null;
+    };
+  };
+}
