@@ -20,7 +20,6 @@ from torch.utils import _pytree as pytree
 from ramiel_core.errors import ModelError
 from ramiel_core.ir import Inputs
 from ramiel_core.model import transformers_models
-from ramiel_core.model.without_compiler import without_compiler
 
 TIMM, HUGGING_FACE = "timm:", "hf:"
 PREFIXES = (TIMM, HUGGING_FACE)
@@ -33,11 +32,10 @@ UNTRACEABLE = "swin3d"  # writes over a list of sizes, which torch.fx records as
 def torchvision_models() -> Any:
     """The registry of torchvision, imported when a name is looked up in it.
 
-    Whoever opens a file or a module of one's own never imports it, nor does a launcher that runs
-    one.
+    That takes as long as importing torch, since torchvision imports torch's compiler. Whoever
+    opens a file or a module of one's own does not pay for it, nor does a launcher that runs one.
     """
-    with without_compiler():
-        from torchvision import models
+    from torchvision import models
 
     return models
 

@@ -96,6 +96,19 @@ def resolve(name: str) -> str:
     raise ModelError(f"there is no torchvision classification model called {name!r}. {hint}")
 
 
+DRAWS = frozenset(
+    {
+        torch.Tensor.normal_,
+        torch.Tensor.uniform_,
+        # Called under a mode, these hand over to it as a whole, and it sees nothing inside them.
+        nn.init.normal_,
+        nn.init.uniform_,
+        nn.init.kaiming_uniform_,
+    }
+)
+"""What layers draw their first weights by; other functions of `nn.init` call the first two."""
+
+
 class SkipRandom(TorchFunctionMode):
     """Writes zeros where fresh weights would be drawn: 600 million random numbers take seconds.
 
@@ -109,15 +122,18 @@ class SkipRandom(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        if func in (torch.Tensor.normal_, torch.Tensor.uniform_):
-            return args[0].zero_()
-        return func(*args, **(kwargs or {}))
+        given = kwargs or {}
+        if func in DRAWS:
+            weight: torch.Tensor = args[0] if args else given["tensor"]
+            with torch.no_grad():
+                return weight.zero_()
+        return func(*args, **given)
 
 
-class WeightsOnMeta(TorchFunctionMode):
+class WeightsOnMeta(SkipRandom):
     """Makes weights that have shapes only; other tensors stay: RegNet computes its widths by them.
 
-    Layers get their weights from `torch.empty`, whatever draws numbers into them later.
+    Layers get their weights from `torch.empty`.
     """
 
     def __torch_function__(
@@ -128,7 +144,7 @@ class WeightsOnMeta(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         where = {"device": "meta"} if func is torch.empty else {}
-        return func(*args, **{**(kwargs or {}), **where})
+        return super().__torch_function__(func, types, args, {**(kwargs or {}), **where})
 
 
 def build(name: str, device: str = "cpu") -> tuple[nn.Module, Inputs]:
