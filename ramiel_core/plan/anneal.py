@@ -11,7 +11,6 @@ HOT, COLD = 0.01, 0.0002  # what may be lost in a try, of the state's time: at f
 TRIES_A_PART = 20  # with fewer, there is no time to recover from a loss: none is allowed
 MOST_TRIES_A_PART = 400  # more do not pay in small problems
 CLOSE = 1e-3  # a state this near to a bound that none can beat is not worked on any more
-NEVER = 37  # times what may be lost: no number that `random` draws is below exp(-37)
 
 State = TypeVar("State")
 
@@ -20,7 +19,7 @@ def anneal(
     start: State,
     start_ms: float,
     propose: Callable[[State], State | None],
-    predict: Callable[[State, float], float],
+    predict: Callable[[State], float],
     parts: int,
     tries: int,
     draw: random.Random,
@@ -37,8 +36,7 @@ def anneal(
     propose : callable
         Another state near the given one; None where the draw changes nothing.
     predict : callable
-        Milliseconds that a state takes; where they are sure to be more than the second argument,
-        it may save the time and return infinity.
+        Milliseconds that a state takes.
     parts : int
         Of a state that a proposal may change: bounds the tries. One part alone is left as it is.
     tries : int
@@ -76,7 +74,7 @@ def anneal(
         if tried is None:
             continue
         allowed_ms = now_ms * hot * (COLD / HOT) ** (done / tries)
-        tried_ms = predict(tried, now_ms + NEVER * allowed_ms)
+        tried_ms = predict(tried)
         loss_ms = tried_ms - now_ms
         if loss_ms <= 0 or (hot and draw.random() < math.exp(-loss_ms / allowed_ms)):
             now, now_ms = tried, tried_ms

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from ramiel_core.ir import Graph, Plan, Step
-from ramiel_core.plan.tables import ROUNDING, Tables
+from ramiel_core.plan.tables import Tables
 
 # Choosing a merge by prediction tries every pair. These bound the operators visited, hence the
 # time (a visit takes about 0.3 µs): all merges together, all recorded predictions.
 VISITS_TO_CHOOSE = 1_000_000
 VISITS_TO_RECORD = 600_000
+_ROUNDING = 1 - 1e-9  # sums of the same costs in another order
 
 
 @dataclass
@@ -120,8 +121,8 @@ class Merging:
             best_ms, kept, gone = math.inf, *pairs[0]
             for a, b in pairs:
                 together_ms = work[a] + work[b]  # one worker does both: it cannot be faster
-                if together_ms * (1 - ROUNDING) < best_ms:
-                    predicted_ms = self._makespan_if(a, b, best_ms)
+                if together_ms * _ROUNDING < best_ms:
+                    predicted_ms = self._makespan_if(a, b)
                     if predicted_ms < best_ms:
                         best_ms, kept, gone = predicted_ms, a, b
             work[kept] += work.pop(gone)
@@ -194,10 +195,10 @@ class Merging:
             Step(self.iteration, kept, gone, spans, count, self._cut, predicted, reason)
         )
 
-    def _makespan_if(self, kept: int, gone: int, most_ms: float) -> float:
+    def _makespan_if(self, kept: int, gone: int) -> float:
         larger, smaller = self._by_size(kept, gone)
         self._assign(smaller, self._number[larger])
-        predicted = self.tables.makespan_ms(self._worker_of, len(self.linear), most_ms=most_ms)
+        predicted = self.makespan_ms()
         self._assign(smaller, self._number[smaller])
         return predicted
 

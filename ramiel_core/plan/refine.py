@@ -112,9 +112,9 @@ def _improved(
     """Order and workers of one section, refined; and by how many improvements."""
     blocks = Blocks(tables, workers, draw)
 
-    def predict(state: State, most_ms: float) -> float:
+    def predict(state: State) -> float:
         order, homes = state
-        return tables.makespan_ms(homes, workers, order, most_ms)
+        return tables.makespan_ms(homes, workers, order)
 
     start_ms = tables.makespan_ms(worker_of, workers)
     bound_ms = max(sum(tables.cost_ms) / workers, tables.path_ms())

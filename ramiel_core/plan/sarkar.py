@@ -60,7 +60,7 @@ def edge_zeroing(graph: Graph) -> tuple[tuple[str, ...], ...]:
         if not done:
             continue
         tries -= 1
-        makespan_ms = tables.makespan_ms(clusters.label, count, most_ms=best_ms)
+        makespan_ms = tables.makespan_ms(clusters.label, count)
         if makespan_ms <= best_ms:
             best_ms = makespan_ms
             continue

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from ramiel_core.ir import Graph
-
-ROUNDING = 1e-9
-"""By what share sums of the same costs may differ, taken in another order."""
 
 
 @dataclass(frozen=True)
@@ -79,51 +74,38 @@ class Tables:
             consumers=tuple(consumers),
         )
 
-    @cached_property
-    def onward_ms(self) -> list[float]:
-        """Longest path with free sends from the end of each operator: no placement is sooner."""
-        onward_ms = [0.0] * len(self.names)
-        for v in range(len(self.names) - 1, -1, -1):
-            ways = (self.cost_ms[r] + onward_ms[r] for r in self.consumers[v])
-            onward_ms[v] = max(ways, default=0.0)
-        return onward_ms
-
     def path_ms(self) -> float:
         """Longest path with free sends: no placement is shorter."""
-        both = zip(self.cost_ms, self.onward_ms, strict=True)
-        return max((own + onward for own, onward in both), default=0.0)
+        left_ms = [0.0] * len(self.names)
+        for v in range(len(self.names) - 1, -1, -1):
+            onward = max((left_ms[r] for r in self.consumers[v]), default=0.0)
+            left_ms[v] = self.cost_ms[v] + onward
+        return max(left_ms, default=0.0)
 
     def makespan_ms(
-        self,
-        worker_of: Sequence[int],
-        workers: int,
-        order: Sequence[int] | None = None,
-        most_ms: float = math.inf,
+        self, worker_of: Sequence[int], workers: int, order: Sequence[int] | None = None
     ) -> float:
         """What `simulate` predicts, without bars and contention; `worker_of` by number.
 
-        Workers run in the order of the numbers, or in `order`, which has to be topological. What
-        takes longer than `most_ms` may be told as infinity, as soon as that is certain.
+        Workers run in the order of the numbers, or in `order`, which has to be topological. To
+        stop as soon as a makespan is sure to be too long was tried: in annealing and merging it
+        saves a sixth of the operators visited, and looking takes as long.
         """
         cost_ms, send_ms, signal_ms = self.cost_ms, self.send_ms, self.signal_ms
         consumers, count = self.consumers, len(self.names)
-        onward_ms = self.onward_ms if most_ms < math.inf else [0.0] * count
-        certain_ms = most_ms * (1 + ROUNDING)
         free_ms = [0.0] * workers
         ready_ms = [0.0] * count  # when all that comes from other workers is there
         for v in range(count) if order is None else order:
             worker = worker_of[v]
-            begun_ms = free_ms[worker]
-            if ready_ms[v] > begun_ms:
-                begun_ms = ready_ms[v]
-            free = ended_ms = begun_ms + cost_ms[v]
-            if ended_ms + onward_ms[v] > certain_ms:
-                return math.inf
+            now = free_ms[worker]
+            if ready_ms[v] > now:  # noqa: PLR1730 - a call of max takes three times as long
+                now = ready_ms[v]
+            free = now = now + cost_ms[v]
             for r in consumers[v]:
                 if worker_of[r] != worker:
-                    seen_ms = ended_ms + send_ms[v]
-                    free = seen_ms - signal_ms
-                    if seen_ms > ready_ms[r]:
-                        ready_ms[r] = seen_ms
+                    seen = now + send_ms[v]
+                    free = seen - signal_ms
+                    if seen > ready_ms[r]:  # noqa: PLR1730
+                        ready_ms[r] = seen
             free_ms[worker] = free
         return max(free_ms, default=0.0)

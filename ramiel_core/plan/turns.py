@@ -104,7 +104,7 @@ def in_turns(
         moved = blocks.moved((order, homes))
         return moved and (*moved, wide)
 
-    def predict(state: State, _: float) -> float:
+    def predict(state: State) -> float:
         return section.makespan_ms(*state)
 
     saved_ms = [own - wide for own, wide in zip(tables.cost_ms, wide_ms, strict=True)]
