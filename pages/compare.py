@@ -8,12 +8,12 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import address, cards, choice, frame, kept, live, pictures
+from pages.common import address, cards, frame, kept, live, pictures
 from pages.common.gantt_component import gantt_view
 from pages.common.graph_component import CHOSEN, graph_view
-from ramiel_core import client, pipeline
+from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
-from ramiel_core.ir import Graph, Job, Plan, Report, Timeline
+from ramiel_core.ir import Graph, Plan, Report, Timeline
 from ramiel_core.plan.by_hand import BY_HAND
 from ramiel_core.plan.compare import matched_workers, moved
 from ramiel_core.plan.planner import PLANNERS
@@ -23,7 +23,6 @@ from ramiel_core.run import jobs
 USUAL = {address.ONE: "ramiel:2", address.OTHER: "heft:2"}
 LETTER = {address.ONE: "A", address.OTHER: "B"}
 MOST_WORKERS = 64
-REPEATS = 20
 HEIGHT = 560  # px, of each graph
 OTHER_SPEED = 0.05  # sequential medians farther apart than this are of two different hosts
 
@@ -211,9 +210,10 @@ def measurements(one: Side, other: Side) -> None:
                 f"Measure {side.letter}",
                 icon=":material/timer:",
                 disabled=busy,
-                on_click=_start,
+                on_click=live.start_by_hand,
                 args=(side.plan,),
-                help=f"{REPEATS} rounds of eager kernels, this very plan and sequential in turns.",
+                help=f"{live.REPEATS} rounds of eager kernels, this very plan and sequential in "
+                "turns.",
             )
     if followed is not None and busy:
         live.follow(followed.job_id)
@@ -259,12 +259,6 @@ def _difference(one: Report, other: Report) -> None:
             f"Compare the speedups over each run’s own sequential, or measure both again.",
             "warning",
         )
-
-
-def _start(plan: Plan) -> None:
-    chosen = choice.read()
-    job = Job(chosen.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan), **chosen.loading)
-    address.put(address.JOB, client.start(job))
 
 
 def main() -> None:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.common import address, cards, choice, frame, kept, live
+from pages.common import address, cards, frame, kept, live
 from pages.common.gantt_component import gantt_view
 from pages.common.lanes_component import lanes_view
-from ramiel_core import client, pipeline
+from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
-from ramiel_core.ir import Graph, Job, Plan
+from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan import saved
-from ramiel_core.plan.by_hand import BY_HAND, reassigned
+from ramiel_core.plan.by_hand import reassigned
 from ramiel_core.plan.compare import moved
 from ramiel_core.plan.planner import DEFAULT, PLANNERS
 from ramiel_core.report.summarize import report_from
@@ -22,7 +22,6 @@ from ramiel_core.view.lanes import lanes
 OPERATORS, CHAIN, WORKER = "operators", "chain", "worker"
 WHAT = {OPERATORS: "Operators", CHAIN: "Chain", WORKER: "Worker"}
 MOST_WORKERS = 64
-REPEATS = 20
 BEFORE = "edit-before"  # plans to which Undo goes back, the latest last
 PROBLEM = "edit-problem"
 Chains = tuple[tuple[str, ...], ...]
@@ -313,10 +312,10 @@ def run(plan: Plan) -> None:
         "Run this plan",
         icon=":material/play_arrow:",
         disabled=busy,
-        on_click=_start,
+        on_click=live.start_by_hand,
         args=(plan,),
-        help=f"{REPEATS} rounds of eager kernels, sequential and as planned here, in turns, in "
-        "processes of their own.",
+        help=f"{live.REPEATS} rounds of eager kernels, sequential and as planned here, in turns, "
+        "in processes of their own.",
     )
     if followed is None or followed.job.plan != str(plan):
         cards.sub("This plan was not run yet; running it takes some seconds.")
@@ -324,12 +323,6 @@ def run(plan: Plan) -> None:
         live.follow(followed.job_id)
     else:
         _outcome(followed)
-
-
-def _start(plan: Plan) -> None:
-    chosen = choice.read()
-    job = Job(chosen.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan), **chosen.loading)
-    address.put(address.JOB, client.start(job))
 
 
 def _outcome(followed: live.Followed) -> None:

@@ -35,3 +35,8 @@ class RunError(RamielError):
 
 class WorkerDiedError(RunError):
     """A worker process ended before its cluster did."""
+
+
+def first_line(error: BaseException) -> str:
+    """What a foreign error says first, as part of a sentence; its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -8,12 +8,14 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import address, cards, leaderboard
-from ramiel_core import pipeline
+from pages.common import address, cards, choice, leaderboard
+from ramiel_core import client, pipeline
 from ramiel_core.errors import RamielError
-from ramiel_core.ir import Job
+from ramiel_core.ir import Job, Plan
+from ramiel_core.plan.by_hand import BY_HAND
 from ramiel_core.run import jobs
 
+REPEATS = 20  # of a plan by hand
 POLL_S = 1.0  # often enough to watch, seldom enough not to disturb the timing
 NAMES = {"sequential": "Sequential", "parallel": "Parallel", "threads": "Threads inside operators"}
 POINTS = 60  # of the small line in each card
@@ -58,6 +60,13 @@ def named(*tasks: str) -> Followed | None:
             page, label=label, icon=":material/arrow_forward:", query_params=address.carried()
         )
     return None
+
+
+def start_by_hand(plan: Plan) -> None:
+    """Benchmark a plan by hand of the model that the address names, which then names the job."""
+    chosen = choice.read()
+    job = Job(chosen.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan), **chosen.loading)
+    address.put(address.JOB, client.start(job))
 
 
 def ended(said: list[jobs.Event]) -> bool:

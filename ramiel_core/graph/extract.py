@@ -21,10 +21,7 @@ from ramiel_core.errors import ModelError
 from ramiel_core.graph.effects import may_return_its_argument
 from ramiel_core.graph.overwrites import Overwrites
 from ramiel_core.graph.record import Seen, record
-from ramiel_core.graph.render import (
-    Renderer,
-    is_imported,
-)
+from ramiel_core.graph.render import Renderer, is_imported
 from ramiel_core.ir import Graph, OpNode, Recipe, TensorSpec, TracedModel
 
 RESERVED = frozenset({"torch", "F", "w", "send", "receive", "shared", *keyword.kwlist})

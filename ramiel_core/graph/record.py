@@ -11,7 +11,7 @@ import torch
 from torch import fx
 from torch.utils.flop_counter import FlopCounterMode
 
-from ramiel_core.errors import ModelError, RamielError
+from ramiel_core.errors import ModelError, RamielError, first_line
 from ramiel_core.graph.effects import Watch
 from ramiel_core.ir import Recipe, TensorSpec, TracedModel
 
@@ -52,7 +52,7 @@ def record(traced: TracedModel) -> Mapping[fx.Node, Seen]:
         raise
     except Exception as cause:
         at = next(node for node in traced.module.graph.nodes if node not in recorder.seen)
-        said = (str(cause).strip().splitlines() or [type(cause).__name__])[0].rstrip(".")
+        said = first_line(cause).rstrip(".")
         given = ", ".join(str(TensorSpec.of(tensor)) for tensor in traced.inputs)
         raise ModelError(
             f"{traced.name} cannot be run on its example inputs ({given}): {at.name!r} stopped "

@@ -18,7 +18,7 @@ import torch
 from torch import fx, nn
 from torch.utils import _pytree as pytree
 
-from ramiel_core.errors import ModelError
+from ramiel_core.errors import ModelError, first_line
 from ramiel_core.ir import Inputs, Signature, TracedModel
 
 
@@ -208,7 +208,7 @@ def _where(error: BaseException) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if own not in Path(frame.filename).parents and Path(frame.filename) != Path(__file__)
     ]
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    said = first_line(error)
     if not frames:
         return f"its own checks ({said})"
     last = frames[-1]

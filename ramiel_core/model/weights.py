@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ramiel_core.cache import cache_dir
-from ramiel_core.errors import ModelError, UnsupportedError
+from ramiel_core.errors import ModelError, UnsupportedError, first_line
 from ramiel_core.ir import WeightsFit
 from ramiel_core.model.kinds import kind_of
 from ramiel_core.model.uploads import HASH_DIGITS
@@ -213,7 +213,7 @@ def _open(path: Path, read: Callable[[Path], Any]) -> Any:
 
 
 def _damaged(path: Path, cause: Exception) -> ModelError:
-    said = _short((str(cause).strip().splitlines() or [type(cause).__name__])[0])
+    said = _short(first_line(cause))
     return ModelError(
         f"{path.name} is damaged or no file of weights ({said}); copy or download it again."
     )

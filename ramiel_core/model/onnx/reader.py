@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import torch
 
-from ramiel_core.errors import ModelError, RamielError, UnsupportedError
+from ramiel_core.errors import ModelError, RamielError, UnsupportedError, first_line
 from ramiel_core.model.onnx import (  # noqa: F401 - each enters its operators into the table
     control,
     convolution,
@@ -132,7 +132,7 @@ class Reader:
         except RamielError:
             raise
         except Exception as cause:
-            said = (str(cause).strip().splitlines() or [type(cause).__name__])[0][:200]
+            said = first_line(cause)[:200]
             raise ModelError(
                 f"{call} does not fit its inputs ({said.rstrip('.')}); the sizes of dynamic "
                 f"dimensions (--dim NAME=SIZE) are the usual cause, else the file is damaged."
