@@ -14,15 +14,16 @@ class Camera {
     this.network = view.network;
     this.stage = view.stage;
     this.opened = false;
-    this.network.on("zoom", () => { this.limit(); this.moved(); });
+    this.network.on("zoom", () => { this.stay(); this.limit(); this.moved(); });
+    this.network.on("dragStart", () => this.stay());
     this.network.on("dragEnd", () => this.moved());
-    this.network.on("animationFinished", () => this.moved());
     this.resized = new ResizeObserver(() => this.resize());
     this.resized.observe(this.stage);
   }
 
   close() {
     clearTimeout(this.resting);
+    this.stay();
     this.resized.disconnect();
   }
 
@@ -36,10 +37,48 @@ class Camera {
     };
   }
 
+  now() {
+    return { scale: this.network.getScale(), position: this.network.getViewPosition() };
+  }
+
+  // Where it is bound for, so that a second press goes on from the end of the first.
+  goal() {
+    return this.glide?.to ?? this.now();
+  }
+
+  // vis-network's own animation is wrong until its first frame, and a second one begun by then
+  // leaves the first in place: it moves the view again at every later drawing.
   move(where, ms) {
-    const animation = ms && !still.matches ? { duration: ms } : false;
-    this.network.moveTo({ ...where, animation });
-    if (!animation) this.moved();
+    const to = { ...this.goal(), ...where };
+    this.stay();
+    if (ms && !still.matches) this.glide = { from: this.now(), to, ms, frame: requestAnimationFrame((at) => this.step(at)) };
+    else this.place(to);
+  }
+
+  step(at) {
+    const { from, to, ms, since = at } = this.glide;
+    const done = Math.min((at - since) / ms, 1), share = done * done * (3 - 2 * done);
+    if (done === 1) {
+      this.glide = null;
+      return this.place(to);
+    }
+    const between = (a, b) => a + (b - a) * share;
+    this.network.moveTo({
+      scale: between(from.scale, to.scale),
+      position: { x: between(from.position.x, to.position.x), y: between(from.position.y, to.position.y) },
+    });
+    Object.assign(this.glide, { since, frame: requestAnimationFrame((next) => this.step(next)) });
+  }
+
+  place(where) {
+    this.stay();
+    this.network.moveTo(where);
+    this.moved();
+  }
+
+  stay() {
+    if (this.glide) cancelAnimationFrame(this.glide.frame);
+    this.glide = null;
   }
 
   moved() {
@@ -47,22 +86,22 @@ class Camera {
     this.resting = setTimeout(() => {
       const { shape, viewport } = this.view.data;
       if (!this.opened || !viewport) return;
-      const { x, y } = this.network.getViewPosition();
+      const { scale, position: { x, y } } = this.now();
       const round = (value) => Math.round(value * 1000) / 1000;
-      this.view.tell("viewport", { shape, x: round(x), y: round(y), scale: round(this.network.getScale()) });
+      this.view.tell("viewport", { shape, x: round(x), y: round(y), scale: round(scale) });
     }, REST_MS);
   }
 
   resize() {
     if (!this.stage.clientWidth) return; // a hidden tab has no size yet
-    const [scale, position] = [this.network.getScale(), this.network.getViewPosition()];
+    const before = this.now();
     this.network.setSize("100%", "100%");
     this.view.search.hint();
     if (!this.opened) {
       this.open();
       return clearTimeout(this.resting); // nobody has moved yet: no need for Python to run again
     }
-    this.network.moveTo({ scale, position }); // vis-network would shrink it with its frame
+    this.network.moveTo(before); // vis-network would shrink it with its frame
   }
 
   open() {
@@ -107,7 +146,7 @@ class Camera {
   out() { this.zoomBy(1 / ZOOM); }
 
   zoomBy(factor) {
-    const scale = Math.min(MOST_SCALE, Math.max(this.fitScale() * 0.7, this.network.getScale() * factor));
+    const scale = Math.min(MOST_SCALE, Math.max(this.fitScale() * 0.7, this.goal().scale * factor));
     this.move({ scale }, 150);
   }
 
@@ -121,13 +160,13 @@ class Camera {
   // ---- where to
 
   pan(right, down) {
-    const [scale, { x, y }] = [this.network.getScale(), this.network.getViewPosition()];
+    const { scale, position: { x, y } } = this.goal();
     this.move({ position: { x: x + right * PAN / scale, y: y + down * PAN / scale } });
   }
 
   centre(id, animated = true) {
     const { x, y } = this.view.nodes.get(id);
-    const scale = Math.max(this.network.getScale(), READABLE);
+    const scale = Math.max(this.goal().scale, READABLE);
     this.move({ position: { x, y }, scale }, animated && 300);
   }
 }

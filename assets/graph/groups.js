@@ -34,20 +34,19 @@ class Groups {
   }
 
   ask(box, open) {
-    const { network } = this.view;
-    const [scale, { x, y }] = [network.getScale(), network.getViewPosition()];
+    const { scale, position: { x, y } } = this.view.camera.now();
     this.anchor = { member: box.members[0], dx: (box.x - x) * scale, dy: (box.y - y) * scale };
     this.open.say(open);
   }
 
   // What was under the pointer stays there; false where nothing was expanded or collapsed.
   anchored() {
-    const { anchor, view: { scene, network, camera } } = this;
+    const { anchor, view: { scene, camera } } = this;
     this.anchor = null;
     if (!anchor || !camera.opened) return false;
     const box = scene.boxOfMember(anchor.member);
-    const scale = network.getScale();
-    network.moveTo({ scale, position: { x: box.x - anchor.dx / scale, y: box.y - anchor.dy / scale } });
+    const { scale } = camera.now();
+    camera.place({ scale, position: { x: box.x - anchor.dx / scale, y: box.y - anchor.dy / scale } });
     return true;
   }
 

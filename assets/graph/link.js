@@ -18,9 +18,9 @@ class Link {
   // After each drawing: what the user or Python has changed here since the last one goes on to the
   // others. What came from them is known already, so that nothing goes in circles.
   pass() {
-    const { network, camera: { opened }, choice: { selected } } = this.view;
-    if (!opened) return;
-    const [scale, position] = [network.getScale(), network.getViewPosition()];
+    const { camera, choice: { selected } } = this.view;
+    if (!camera.opened) return;
+    const { scale, position } = camera.now();
     const first = !this.camera;
     if (first || this.away(scale, position)) this.each((other) => other.look(scale, position));
     this.camera = { scale, position };
@@ -39,7 +39,8 @@ class Link {
 
   look(scale, position) {
     this.camera = { scale, position };
-    this.view.network.moveTo({ scale, position });
+    this.view.camera.stay();
+    this.view.network.moveTo(this.camera);
   }
 
   select(id) {

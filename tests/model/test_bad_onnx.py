@@ -19,7 +19,7 @@ def test_a_bad_file_is_one_sentence_and_exit_code_2(kind: str, tmp_path, capsys)
     path = tmp_path / "bad.onnx"
     path.write_bytes(make())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
+    start = time.process_time()
 
     code = main(["analyze", str(path)])
 
@@ -28,5 +28,5 @@ def test_a_bad_file_is_one_sentence_and_exit_code_2(kind: str, tmp_path, capsys)
     assert (code, error.count("\n")) == (2, 1), error
     assert said in error
     assert "Traceback" not in error
-    assert time.perf_counter() - start < MOST_S
+    assert time.process_time() - start < MOST_S  # of this process: neighbours do not count
     assert grown < MOST_BYTES

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -157,16 +156,18 @@ def threads_after_tracing(names: list[str]) -> dict[str, int]:
 # --- what is measured of a host ---------------------------------------------------------------
 
 
-def switch_costs(delay_ms: float) -> dict[str, float]:
-    """What switching costs by `switch_cost`, where raising the thread count takes so much longer."""
-    raised = torch.set_num_threads
+def thread_counts_set_by_measuring_switches(threads: int, wide_threads: int) -> list[int]:
+    """What workers set their thread count to while `switch_cost` measures, each count once."""
+    counts = torch.zeros(wide_threads + 1, dtype=torch.int64).share_memory_()
+    really = torch.set_num_threads
 
-    def slowly(threads: int) -> None:
-        time.sleep(delay_ms / 1e3 * (threads > 1))
-        raised(threads)
+    def counted(threads: int) -> None:
+        counts[threads] += 1
+        really(threads)
 
-    torch.set_num_threads = slowly
-    return {"to the same count": switch_cost(2, 2), "to two": switch_cost(1, 2)}
+    torch.set_num_threads = counted
+    switch_cost(threads, wide_threads)
+    return counts.nonzero().flatten().tolist()
 
 
 def crowded_onto_one_core() -> int:

@@ -147,14 +147,33 @@ def test_it_opens_at_a_readable_zoom_and_tells_python_where_it_rests(page):
 
 def test_new_clusters_leave_zoom_and_position_as_they_were(page):
     page.get_by_role("button", name="Zoom in").click()
-    page.wait_for_function(f"{VIEW}.network.getScale() > 1.07")
+    page.wait_for_function(f"!{VIEW}.camera.glide")
     before = camera(page)
+    assert before[0] == pytest.approx(0.8 * 1.35)
 
     page.get_by_text("two clusters").click()
     page.get_by_role("button", name="100 ops").first.wait_for()
 
     assert page.locator(".legend button").all_text_contents() == ["0100 ops", "1100 ops"]
-    assert camera(page) == pytest.approx(before, abs=0.5)
+    assert camera(page) == pytest.approx(before, abs=0.01)
+
+
+@pytest.mark.parametrize("first_frames", [0, 2])
+def test_a_second_press_goes_on_from_where_the_first_would_have_ended(page, first_frames):
+    _, *middle = camera(page)
+
+    page.evaluate(
+        f"""async (frames) => {{
+            const view = {VIEW};
+            view.camera.in();
+            for (; frames; frames--) await new Promise(requestAnimationFrame);
+            view.camera.in();
+        }}""",
+        first_frames,
+    )
+    page.wait_for_function(f"!{VIEW}.camera.glide")
+
+    assert camera(page) == pytest.approx([0.8 * 1.35**2, *middle])
 
 
 def test_colouring_by_cost_has_a_legend_with_units_and_needs_no_new_layout(page):
