@@ -84,7 +84,7 @@ def row(standing: Mapping[str, Any], winner: Mapping[str, Any] | None) -> Row:
 
 
 def show(rows: Sequence[Mapping[str, Any]], *, over: bool = False) -> None:
-    """Show all standings, and below them why some failed.
+    """Show all standings, and below them why some failed or were closed early.
 
     Parameters
     ----------
@@ -95,6 +95,7 @@ def show(rows: Sequence[Mapping[str, Any]], *, over: bool = False) -> None:
     """
     winner = rows[0] if over else None
     table.show(COLUMNS, [row(standing, winner) for standing in rows], "Leaderboard")
-    for standing in (each for each in rows if each["state"] == "failed"):
+    for standing in (each for each in rows if each["reason"]):
         words = tuned.in_words(standing["configuration"])
-        cards.sub(f"{cards.sentence(words)} failed: {standing['reason']}")
+        how = "failed" if standing["state"] == "failed" else "was closed early"
+        cards.sub(f"{cards.sentence(words)} {how}: {standing['reason']}")

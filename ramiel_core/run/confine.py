@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from ramiel_core.run import host
+
 # All that torch needs of its surroundings; keys and tokens of the user's stay behind.
 KEPT_VARIABLES = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "LANG", "LC_ALL")
 
@@ -34,8 +36,7 @@ def limits_for(size_bytes: int, seconds: int) -> Limits:
     the tracers themselves, which took 0.2 GiB here; never more than the host has free.
     """
     wanted = 2 * 2**30 + 4 * size_bytes
-    available = psutil.virtual_memory().available
-    return Limits(min(wanted, available), seconds, 64 * 2**20 + 2 * size_bytes)
+    return Limits(min(wanted, host.memory_left()), seconds, 64 * 2**20 + 2 * size_bytes)
 
 
 def confine(limits: Limits) -> None:

@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from ramiel_core.run import huge_pages
 
 # Where Linux distributions install libraries, and the allocators that beat glibc's, best first.
@@ -89,6 +91,17 @@ def _quota(default: float) -> float:
         return default
     quota, period = path.read_text().split()
     return default if quota == "max" else min(default, int(quota) / int(period))
+
+
+def memory_left(group: Path = Path("/sys/fs/cgroup")) -> int:
+    """Bytes that may still be allocated here; honours a container's limit (cgroup v2)."""
+    left = int(psutil.virtual_memory().available)
+    limit = group / "memory.max"
+    if not limit.exists() or (most := limit.read_text().strip()) == "max":
+        return left
+    counted = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    used = int((group / "memory.current").read_text()) - int(counted["inactive_file"])
+    return min(left, int(most) - used)
 
 
 def cores_for(worker: int, threads: int) -> tuple[int, ...]:

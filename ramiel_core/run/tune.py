@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from ramiel_core.errors import RamielError
+from ramiel_core.run import host
 from ramiel_core.run.bench import agreement
 from ramiel_core.run.profile import GAP_S
 
@@ -72,7 +73,7 @@ class Standing:
     state: State = "waiting"
     max_difference: float = 0.0
     memory_bytes: int = 0
-    reason: str = ""  # why it failed
+    reason: str = ""  # why it failed, or was closed before it was known to be slower
     against: str = ""  # who led when it was timed last
 
 
@@ -177,6 +178,7 @@ class _Race:
         standing = self.standings[candidate.label]
         standing.state = "measuring"
         self._told()
+        self._make_room()
         try:
             opened = _Open(candidate, candidate.open(), standing)
         except RamielError as error:
@@ -200,6 +202,15 @@ class _Race:
             self._drop(opened, "slower")
         elif ratio < 1:
             self._lead(opened)
+
+    def _make_room(self) -> None:
+        """Close the slowest while memory is left for no other as large as the largest."""
+        largest = max((s.memory_bytes for s in self.standings.values()), default=0)
+        while len(self.open) > 1 and host.memory_left() < largest:
+            others = (o for o in self.open.values() if o is not self.leader)
+            slowest = max(others, key=self._ratio_now)
+            took = f"{slowest.standing.ratio:.2f}× the leader's time"
+            self._drop(slowest, "slower", f"memory was short when it took {took}.")
 
     def _lead(self, opened: _Open) -> None:
         """A new leader; the others stay as long as they are not hopeless against it."""

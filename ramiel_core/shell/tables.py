@@ -87,7 +87,7 @@ def standings(found: dict[str, Any]) -> None:
     console.print(table)
     _print_weights(console, found)
     for row in found["standings"]:
-        if row["state"] == "failed":
+        if row["reason"]:
             console.print(f"{row['label']} is out: {row['reason']}")
     console.print(" → ".join(f"{step['choice']} {step['ms']:.1f} ms" for step in found["steps"]))
 

@@ -106,6 +106,25 @@ def test_one_that_is_disturbed_in_most_of_its_first_rounds_stays():
     assert race({"a": 1.5}, b=lambda: Disturbed("b", 1.0))[0].label == "b"
 
 
+def test_where_memory_is_short_the_slowest_so_far_makes_room(monkeypatch):
+    """Each runner holds 1000 bytes, and there are 3500."""
+    monkeypatch.setattr(tune.host, "memory_left", lambda: 3500 - 1000 * len(open_now))
+    at_once = []
+
+    class Counted(Runner):
+        def run(self) -> float:
+            at_once.append(len(open_now))
+            return super().run()
+
+    times = {"a": 1.1, "b": 1.2, "c": 1.15, "d": 1.0}
+    found = race({}, **{n: lambda n=n, ms=ms: Counted(n, ms) for n, ms in times.items()})
+
+    assert max(at_once) == 3
+    assert [s.label for s in found] == ["d", "a", "c", "b"]
+    reasons = {s.label: s.reason for s in found if s.reason}
+    assert reasons == {"b": "memory was short when it took 1.09× the leader's time."}
+
+
 def test_an_output_that_differs_is_out_and_says_by_how_much():
     wrong = torch.tensor([1.0, 2.1])
     found = by_name(race({"a": 3.0}, quick=lambda: Runner("quick", 0.1, wrong)))
