@@ -10,12 +10,16 @@ Nothing but torch is needed, and nothing is compiled by a C++ compiler.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import torch
 
-from ramiel_core.ir import Recipe
+from ramiel_core.ir import OpNode, Recipe
 from ramiel_core.kernels.segment import Segment
 from ramiel_core.kernels.statements import Compiled
 
@@ -24,10 +28,53 @@ TOLERANCE = 1e-4
 
 WARM = 4  # calls: two that torch profiles, one that compiles, one to touch all memory
 
+READ_ONLY = {
+    *("conv2d", "linear", "matmul", "mm", "bmm", "cat", "concat"),
+    *("maxpool2d", "max_pool2d", "avgpool2d", "avg_pool2d"),
+}
+"""Operators whose results oneDNN never puts in the place of what they read."""
+
 
 def recipe(segment: Segment, weights: Mapping[str, Any]) -> Recipe:
     """The traced function of a segment, to be built in its worker."""
-    return _Traced.of(segment, weights)
+    return _Traced.of(replace(segment, nodes=tuple(_apart(segment.nodes))), weights)
+
+
+def _apart(nodes: Sequence[OpNode]) -> Iterator[OpNode]:
+    """The operators; those whose values could be written over too early hand them to torch first.
+
+    torch lets a graph of oneDNN put its result in the place of a value that another one made, and
+    asks nobody who else reads it (`LlgaKernel::prepareRunArgs`): of `a + t, b + t` with products a
+    and b, the second reads the first. Values that an operator of torch's own reads are safe, and
+    an alias is one: it copies nothing, and costs oneDNN its own layout of this one value.
+    """
+    risky = _written_over(nodes)
+    for node in nodes:
+        apart = node.name in risky and not node.returns_tuple
+        yield replace(node, call=f"torch.ops.aten.alias({node.call})") if apart else node
+
+
+def _written_over(nodes: Sequence[OpNode]) -> set[str]:
+    """Values with a reader that may take their place and need not be their last."""
+    same: dict[str, str] = {}  # the value that an operator which does nothing hands on
+    readers: dict[str, list[OpNode]] = defaultdict(list)
+    bit = {node.name: 1 << i for i, node in enumerate(nodes)}
+    before: dict[str, int] = {}  # bits of operators that must be over when this one starts
+    for node in nodes:
+        earlier = [name for name in node.inputs if name in bit]
+        before[node.name] = reduce(or_, (bit[name] | before[name] for name in earlier), 0)
+        if node.call in node.inputs:
+            same[node.name] = same.get(node.call, node.call)
+            continue
+        for name in dict.fromkeys(same.get(name, name) for name in earlier):
+            readers[name].append(node)
+    return {
+        name
+        for name, found in readers.items()
+        for node in found
+        if node.op not in READ_ONLY
+        and any(o is not node and not bit[o.name] & before[node.name] for o in found)
+    }
 
 
 class _Traced(Compiled):

@@ -53,6 +53,25 @@ class Branches(nn.Module):
 
 
 @named
+class SharedSummands(nn.Module):
+    """Sums of convolutions whose summands are read again, by name and through what does nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.three = (nn.Conv2d(32, 32, 1) for _ in range(3))
+        self.same = nn.Identity()
+
+    @staticmethod
+    def example() -> Inputs:
+        """An image that oneDNN lays out in its own way."""
+        return (torch.randn(1, 32, 16, 16, generator=torch.Generator().manual_seed(2)),)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        one, two = self.one(x), self.two(x)
+        return torch.cat([one + self.same(two), two + self.three(x), two], 1)
+
+
+@named
 class Concatenations(nn.Module):
     """One in another, one overwritten, one of a value with a second reader, and none at all."""
 
