@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,6 +18,7 @@ from ramiel_core.run.forked import Team
 from ramiel_core.run.worker import PART_ITEMS
 
 WARM_UPS = 3
+WARM_UP_S = 1.0  # enough of them: what takes that long fills caches and wakes threads in one
 LEAST_ROUNDS, MOST_ROUNDS = 5, 21
 BUDGET_S = 3.0  # for the rounds of one model, beyond the least
 SEND_BYTES = (4096, 65536, 262144, 1048576, 4194304)
@@ -31,7 +32,7 @@ PAUSE_S = 0.001  # between sends: a receiver that waits that long is asleep, as 
 def operator_costs(*teams: Team) -> list[dict[str, float]]:
     """Milliseconds of each operator, from traced inferences of sequential teams in turn.
 
-    Steady state (after `WARM_UPS`), values freed at last use, pinned, median of 5 to 21 rounds.
+    Steady state (after warming up), values freed at last use, pinned, median of 5 to 21 rounds.
 
     Parameters
     ----------
@@ -45,8 +46,7 @@ def operator_costs(*teams: Team) -> list[dict[str, float]]:
         By operator name, one for each team.
     """
     for team in teams:
-        for _ in range(WARM_UPS):
-            team.run()
+        warm_up(team.run)
     traces: list[list[Timeline]] = [[] for _ in teams]
     ends = time.monotonic() + BUDGET_S
     for done in range(MOST_ROUNDS):
@@ -56,6 +56,15 @@ def operator_costs(*teams: Team) -> list[dict[str, float]]:
             time.sleep(GAP_S)
             found.append(team.trace())
     return [operator_medians(found) for found in traces]
+
+
+def warm_up(run: Callable[[], object]) -> None:
+    """Call `run` up to `WARM_UPS` times, but not again after `WARM_UP_S`."""
+    ends = time.monotonic() + WARM_UP_S
+    for _ in range(WARM_UPS):
+        run()
+        if time.monotonic() > ends:
+            break
 
 
 def operator_medians(traces: Iterable[Timeline]) -> dict[str, float]:

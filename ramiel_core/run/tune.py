@@ -16,9 +16,8 @@ import numpy as np
 from ramiel_core.errors import RamielError
 from ramiel_core.run import host
 from ramiel_core.run.bench import agreement
-from ramiel_core.run.profile import GAP_S
+from ramiel_core.run.profile import GAP_S, warm_up
 
-WARM_UPS = 3
 FIRST_ROUNDS = 4  # of a candidate against the leader
 STAGE_ROUNDS = 6  # between two halvings
 MOST_ROUNDS = 120  # of the last ones, who may be level; fewer where it is decided earlier
@@ -185,8 +184,7 @@ class _Race:
             standing.state, standing.reason = "failed", str(error)
             return
         self.open[candidate.label] = opened
-        for _ in range(WARM_UPS):
-            self._one_round([opened])
+        warm_up(lambda: self._one_round([opened]))
         opened.times_ms.clear()
         for _ in range(FIRST_ROUNDS):
             self._one_round([o for o in (self.leader, opened) if o is not None])

@@ -57,3 +57,13 @@ def test_switching_costs_what_changing_the_thread_count_takes_and_not_what_opera
 
 def test_what_switching_costs_is_measured_in_workers_that_switch():
     assert fresh.call(inside.thread_counts_set_by_measuring_switches, 1, 2) == [1, 2]
+
+
+@pytest.mark.parametrize(("took_s", "times"), [(0.01, 3), (0.7, 2), (5.0, 1)])
+def test_what_takes_long_is_warm_sooner(took_s: float, times: int, monkeypatch: pytest.MonkeyPatch):
+    clock = [0.0]
+    monkeypatch.setattr(profile, "time", SimpleNamespace(monotonic=lambda: sum(clock)))
+
+    profile.warm_up(lambda: clock.append(took_s))
+
+    assert len(clock) - 1 == times
