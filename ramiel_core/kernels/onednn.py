@@ -28,11 +28,10 @@ TOLERANCE = 1e-4
 
 WARM = 4  # calls: two that torch profiles, one that compiles, one to touch all memory
 
-READ_ONLY = {
-    *("conv2d", "linear", "matmul", "mm", "bmm", "cat", "concat"),
-    *("maxpool2d", "max_pool2d", "avgpool2d", "avg_pool2d"),
-}
+POOLS = {"maxpool2d", "max_pool2d", "avgpool2d", "avg_pool2d"}
+READ_ONLY = {"conv2d", "linear", "matmul", "mm", "bmm", "cat", "concat", *POOLS}
 """Operators whose results oneDNN never puts in the place of what they read."""
+COMBINING = {"add", "iadd", "mul", "imul", "div", "truediv", "itruediv"}
 
 
 def recipe(segment: Segment, weights: Mapping[str, Any]) -> Recipe:
@@ -41,14 +40,15 @@ def recipe(segment: Segment, weights: Mapping[str, Any]) -> Recipe:
 
 
 def _apart(nodes: Sequence[OpNode]) -> Iterator[OpNode]:
-    """The operators; those whose values could be written over too early hand them to torch first.
+    """The operators; values that torch and oneDNN together get wrong go through torch's hands.
 
     torch lets a graph of oneDNN put its result in the place of a value that another one made, and
     asks nobody who else reads it (`LlgaKernel::prepareRunArgs`): of `a + t, b + t` with products a
-    and b, the second reads the first. Values that an operator of torch's own reads are safe, and
-    an alias is one: it copies nothing, and costs oneDNN its own layout of this one value.
+    and b, the second reads the first. And a pool that is fused with a sum or product reads beside
+    its input. Values that an operator of torch's own reads are safe, and an alias is one: it copies
+    nothing, and costs oneDNN its own layout of this one value.
     """
-    risky = _written_over(nodes)
+    risky = _written_over(nodes) | _pooled_and_combined(nodes)
     for node in nodes:
         apart = node.name in risky and not node.returns_tuple
         yield replace(node, call=f"torch.ops.aten.alias({node.call})") if apart else node
@@ -75,6 +75,11 @@ def _written_over(nodes: Sequence[OpNode]) -> set[str]:
         if node.op not in READ_ONLY
         and any(o is not node and not bit[o.name] & before[node.name] for o in found)
     }
+
+
+def _pooled_and_combined(nodes: Sequence[OpNode]) -> set[str]:
+    pooled = {node.name for node in nodes if node.op in POOLS}
+    return pooled & {name for node in nodes if node.op in COMBINING for name in node.inputs}
 
 
 class _Traced(Compiled):

@@ -72,6 +72,15 @@ class SharedSummands(nn.Module):
 
 
 @named
+class PooledSummands(nn.Module):
+    """Pools of larger images, as a summand and a factor."""
+
+    def forward(self, x: torch.Tensor) -> Any:
+        small = torch.sin(x[:, :, :3, :3])
+        return small + F.max_pool2d(x.neg(), 2, 2), F.avg_pool2d(x, 2, 2) * small
+
+
+@named
 class Concatenations(nn.Module):
     """One in another, one overwritten, one of a value with a second reader, and none at all."""
 
