@@ -18,6 +18,7 @@ from ramiel_core.plan.compare import moved
 from ramiel_core.plan.planner import DEFAULT, PLANNERS
 from ramiel_core.report.summarize import report_from
 from ramiel_core.view.lanes import lanes
+from ramiel_core.words import times
 
 OPERATORS, CHAIN, WORKER = "operators", "chain", "worker"
 WHAT = {OPERATORS: "Operators", CHAIN: "Chain", WORKER: "Worker"}
@@ -210,7 +211,7 @@ def numbers(graph: Graph, plan: Plan, planned: Plan, elsewhere: tuple[str, ...])
         ),
         (
             "Over one worker",
-            f"{plan.t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0:.2f}×",
+            times(plan.t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0),
             "Predicted speedup over all operators one after another.",
             cards.plural(plan.workers, "worker"),
         ),
@@ -335,7 +336,7 @@ def _outcome(followed: live.Followed) -> None:
         report = report_from(last["record"])
         low, high = report.speedup_ci
         cards.note(
-            f"Measured: {cards.ms(report.parallel_ms)}, {report.speedup:.2f}× over sequential "
+            f"Measured: {cards.ms(report.parallel_ms)}, {times(report.speedup)} over sequential "
             f"(95 %: {low:.2f} to {high:.2f}); predicted from costs measured in these minutes: "
             f"{cards.ms(report.predicted.makespan_ms)}.",
             "good",

@@ -17,6 +17,7 @@ from ramiel_core.report.critical import labelled
 from ramiel_core.report.summarize import report_from
 from ramiel_core.run import host
 from ramiel_core.view import curve
+from ramiel_core.words import times
 
 PLAIN = {"displayModeBar": False}
 
@@ -60,7 +61,7 @@ def numbers(graph: Graph, plan: Plan, usual: Plan, measured: Report | None) -> N
         ),
         (
             "Over one worker",
-            f"{gain:.2f}×",
+            times(gain),
             "Predicted time on one worker, under the same assumptions, over the prediction.",
             f"{cards.plural(plan.workers, 'worker')} with work",
         ),
@@ -68,7 +69,7 @@ def numbers(graph: Graph, plan: Plan, usual: Plan, measured: Report | None) -> N
             "As it is, predicted",
             cards.cost(usual.makespan_ms, model),
             "The same number of workers and nothing assumed.",
-            f"{usual.t1_ms / usual.makespan_ms if usual.makespan_ms else 1.0:.2f}× over one",
+            f"{times(usual.t1_ms / usual.makespan_ms if usual.makespan_ms else 1.0)} over one",
         ),
     ]
     if measured is None:
@@ -134,8 +135,8 @@ def speedups(now: Prediction) -> None:
     cards.sub(
         f"Prediction without pins. T1/T∞ = {plan.parallelism:.2f}: the work over the critical path "
         f"with free sends, which no number of workers can beat. The best here is "
-        f"{best.speedup:.2f}× with {cards.plural(best.used, 'worker')}; Graham’s line is what any "
-        f"plan that leaves no worker idle without need reaches, were sends free."
+        f"{times(best.speedup)} with {cards.plural(best.used, 'worker')}; Graham’s line is what "
+        f"any plan that leaves no worker idle without need reaches, were sends free."
     )
     st.plotly_chart(figure, config=PLAIN, key="what-if-curve")
 
