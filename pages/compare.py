@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import address, cards, frame, kept, live, pictures
+from pages.common import address, cards, frame, kept, lists, live, pictures
 from pages.common.gantt_component import gantt_view
 from pages.common.graph_component import CHOSEN, graph_view
 from ramiel_core import pipeline
@@ -196,8 +196,8 @@ def moves(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) -> N
             }
             for name in elsewhere
         ]
-        titles = {name: cards.sentence(name) for name in rows[0]}
-        st.dataframe(rows, hide_index=True, column_config=titles)
+        widths = {"operator": 140, "kind": 75, "cost": 80, "worker in A": 95, "worker in B": 95}
+        lists.show(rows, widths, "Operators on another worker")
 
 
 def measurements(one: Side, other: Side) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.common import address, cards, frame, kept, live
+from pages.common import address, cards, frame, kept, lists, live
 from pages.common.gantt_component import gantt_view
 from pages.common.lanes_component import lanes_view
 from ramiel_core import pipeline
@@ -289,8 +289,8 @@ def loads(graph: Graph, plan: Plan) -> None:
                 "operators": len(names),
                 "work": cards.cost(work, graph.cost_model),
                 "busy": 100 * work / timeline.makespan_ms if timeline.makespan_ms else 0.0,
-                "first": names[0],
-                "last": names[-1],
+                "first operator": names[0],
+                "last operator": names[-1],
             }
         )
     busy = st.column_config.ProgressColumn(
@@ -300,9 +300,8 @@ def loads(graph: Graph, plan: Plan) -> None:
         max_value=100,
         help="Share of the time in which it computes.",
     )
-    titles = {"worker": "Worker", "operators": "Operators", "work": "Work"}
-    ends = {"first": "First operator", "last": "Last operator"}
-    st.dataframe(rows, hide_index=True, column_config=titles | ends | {"busy": busy})
+    widths = {"worker": 60, "operators": 75, "work": 75, "busy": 120}
+    lists.show(rows, widths, "Work of each worker", {"busy": busy})
 
 
 def run(plan: Plan) -> None:

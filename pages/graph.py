@@ -236,7 +236,16 @@ def all_operators(graph: Graph, plan: Plan, clusters: Clusters, scene: Scene) ->
             cards.sub("Tick a row to select its operator on every page; click a heading to sort.")
             slack_ms = scene.facts.value["values"]["slack"]
             rows = table(graph, clusters, scene.paint["worker"], slack_ms, plan.critical_path)
-            linked.table(rows, "operator-table", address.operator())
+            widths = {
+                "operator": 95,
+                "kind": 60,
+                f"cost, {graph.unit}": 68,
+                f"slack, {graph.unit}": 70,
+                "critical": 55,
+                "cluster": 52,
+                "worker": 52,
+            }
+            linked.table(rows, widths, "operator-table", address.operator())
 
 
 def main() -> None:
