@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.common import address, assuming, cards, choice, frame, kept, live
 from pages.common.gantt_component import gantt_view
@@ -20,6 +22,7 @@ from ramiel_core.view import curve
 from ramiel_core.words import times
 
 PLAIN = {"displayModeBar": False}
+REST_S = 0.3
 
 
 @dataclass(frozen=True)
@@ -142,8 +145,10 @@ def speedups(now: Prediction) -> None:
 
 
 @st.fragment
-def answer(graph: Graph, around: Mapping[str, str], drawn: Prediction) -> None:
-    """Draw what follows the controls. They run this alone, and the page around it afterwards.
+def answer(
+    graph: Graph, around: Mapping[str, str], drawn: Prediction, aside: DeltaGenerator
+) -> None:
+    """Draw what follows the controls at once. They run this alone; the page around it follows.
 
     Parameters
     ----------
@@ -152,8 +157,9 @@ def answer(graph: Graph, around: Mapping[str, str], drawn: Prediction) -> None:
     around : Mapping[str, str]
         The address that the page around was drawn for: its links carry it on.
     drawn : Prediction
-        Under that address. The curve stays at it until the page is drawn again: plotly would hold
-        up the answer.
+        Under that address.
+    aside : DeltaGenerator
+        Where the controls are.
     """
     changed = address.current() != around
     try:
@@ -163,16 +169,26 @@ def answer(graph: Graph, around: Mapping[str, str], drawn: Prediction) -> None:
     usual = kept.what_if(graph, now.assumed.workers, {})
     record = live.last_record(choice.read().model)
     measured = report_from(record) if record else None
-    left, right = st.columns([4, 11])
-    with right:
-        numbers(graph, now.plan, usual, measured)
-        remarks(now.plan, now.assumed)
-        timelines(now.weighed, now.plan, measured)
-    with left:
+    numbers(graph, now.plan, usual, measured)
+    remarks(now.plan, now.assumed)
+    timelines(now.weighed, now.plan, measured)
+    with aside:
         assuming.controls(graph, now.assumed, usual.workers)
-    with right:
-        speedups(drawn)
     if changed:
+        follow(time.monotonic())
+
+
+@st.fragment(run_every=REST_S)
+def follow(answered_s: float) -> None:
+    """Draw the page around an answer anew once the controls rest: its links, and the curve.
+
+    Parameters
+    ----------
+    answered_s : float
+        When the answer was drawn, by the monotonic clock. To go on right then would keep both the
+        server and the browser busy while the answer is on its way.
+    """
+    if time.monotonic() - answered_s > REST_S / 2:
         st.rerun()
 
 
@@ -189,7 +205,10 @@ def main() -> None:
         cards.note(str(error), "error")
         st.button("Assume nothing", icon=":material/restart_alt:", on_click=assuming.forget)
         return
-    answer(graph, address.current(), drawn)
+    left, right = st.columns([4, 11])
+    with right:
+        answer(graph, address.current(), drawn, left)
+        speedups(drawn)
 
 
 main()
