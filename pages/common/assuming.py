@@ -264,7 +264,7 @@ def _pinned(graph: Graph, assumed: Assumed, used: int) -> None:
         list(graph.index),
         index=None,
         key="what-if-operator",
-        placeholder="Type to search",
+        placeholder="Search",
         help="Pinning puts an operator on a worker of your choice; the others stay where they are "
         "planned.",
     )
