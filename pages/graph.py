@@ -238,7 +238,7 @@ def all_operators(graph: Graph, plan: Plan, clusters: Clusters, scene: Scene) ->
             rows = table(graph, clusters, scene.paint["worker"], slack_ms, plan.critical_path)
             widths = {
                 "operator": 95,
-                "kind": 60,
+                "kind": 78,
                 f"cost, {graph.unit}": 68,
                 f"slack, {graph.unit}": 70,
                 "critical": 55,

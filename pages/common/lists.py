@@ -1,7 +1,7 @@
 """Long lists, of operators mostly: data frames that can be sorted, searched and downloaded.
 
 A data frame is a canvas, which cannot break a line. So each says which of its columns are shown and
-how wide they are at least: together no more than a window of 900 px has room for, which is 490 px,
+how wide they are at least: together no more than a window of 900 px has room for, which is 510 px,
 40 of them for ticks where rows can be ticked. Where there is more room they share it; what is
 hidden can be shown by the eye above the list.
 """
