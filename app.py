@@ -13,6 +13,7 @@ from ramiel_core.ir import Graph, Plan
 from ramiel_core.model import zoo
 from ramiel_core.view import palette
 from ramiel_core.view.figures import quiet
+from ramiel_core.words import times
 
 KINDS_SHOWN = 8
 ALL = "All families"
@@ -104,7 +105,7 @@ def numbers(graph: Graph, plan: Plan) -> None:
     cards.figures(
         (
             f"Parallelism · {model}",
-            f"{found['parallelism']:.2f}×",
+            times(found["parallelism"]),
             (
                 "T1 / T∞: the most that any number of workers could gain, if handing values over "
                 f"were free. {costs}"

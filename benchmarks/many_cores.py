@@ -19,6 +19,7 @@ from benchmarks import models
 from ramiel_core.ir import KERNELS
 from ramiel_core.pipeline import parcel_of, plan_of, traced
 from ramiel_core.run import host
+from ramiel_core.words import times
 from ramiel_core.workshop import Workshop
 
 WORKERS = (2, 4, 8, 16)
@@ -43,9 +44,9 @@ def main() -> None:
         ratios = [plan.t1_ms / plan.makespan_ms for plan in plans]
         best.append(ratios[-1])
         bound = plans[0].parallelism
-        table.add_row(name, f"{graph.t1_ms:.1f}", f"{bound:.2f}", *(f"{r:.2f}x" for r in ratios))
+        table.add_row(name, f"{graph.t1_ms:.1f}", f"{bound:.2f}", *(times(r) for r in ratios))
     mean = torch.tensor(best).log().mean().exp().item()
-    table.caption = f"Predicted speedups. Geometric mean at {WORKERS[-1]} workers: {mean:.2f}x."
+    table.caption = f"Predicted speedups. Geometric mean at {WORKERS[-1]} workers: {times(mean)}."
     Console().print(table)
 
 

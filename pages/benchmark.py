@@ -16,6 +16,7 @@ from ramiel_core.plan.exact import largest_section
 from ramiel_core.plan.planner import DEFAULT, PLANNERS
 from ramiel_core.report import tuned
 from ramiel_core.run import host, jobs
+from ramiel_core.words import times
 
 MOST_REPEATS = 1000
 SIGNALS = {"fast": "semaphore", "queue": "queue"}
@@ -304,7 +305,7 @@ def forecast(graph: Graph, job: Job) -> None:
     cards.sub(
         f"Sequential: no plan for more workers is predicted to be faster.{kernels}"
         if sequential
-        else f"{cards.plural(plan.workers, 'worker')}, {gain:.2f}× as fast as one, by the "
+        else f"{cards.plural(plan.workers, 'worker')}, {times(gain)} as fast as one, by the "
         f"“{graph.cost_model}” cost model.{kernels} Running it measures real costs first."
     )
     if graph.cost_model != "unit":

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import address, cards, frame, kept, live, pictures
+from pages.common import address, cards, frame, kept, lists, live, pictures
 from pages.common.gantt_component import gantt_view
 from pages.common.graph_component import CHOSEN, graph_view
 from ramiel_core import pipeline
@@ -19,6 +19,7 @@ from ramiel_core.plan.compare import matched_workers, moved
 from ramiel_core.plan.planner import PLANNERS
 from ramiel_core.report.summarize import difference_of_medians, report_from
 from ramiel_core.run import jobs
+from ramiel_core.words import times
 
 USUAL = {address.ONE: "ramiel:2", address.OTHER: "heft:2"}
 LETTER = {address.ONE: "A", address.OTHER: "B"}
@@ -106,7 +107,7 @@ def numbers(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) ->
                 f"{side.letter}, predicted · {graph.cost_model}",
                 cards.cost(plan.makespan_ms, graph.cost_model),
                 cards.COST_HELP[graph.cost_model],
-                f"{gain:.2f}× on {cards.plural(plan.workers, 'worker')}",
+                f"{times(gain)} on {cards.plural(plan.workers, 'worker')}",
             )
         )
     longer = other.plan.makespan_ms - one.plan.makespan_ms
@@ -195,8 +196,8 @@ def moves(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) -> N
             }
             for name in elsewhere
         ]
-        titles = {name: cards.sentence(name) for name in rows[0]}
-        st.dataframe(rows, hide_index=True, column_config=titles)
+        widths = {"operator": 140, "kind": 75, "cost": 80, "worker in A": 95, "worker in B": 95}
+        lists.show(rows, widths, "Operators on another worker")
 
 
 def measurements(one: Side, other: Side) -> None:
@@ -225,15 +226,15 @@ def measurements(one: Side, other: Side) -> None:
 
 
 def _difference(one: Report, other: Report) -> None:
-    times = [run.times_ms for report in (one, other) if (run := report.run("parallel"))]
-    more_ms, (low, high) = difference_of_medians(*times)
+    took_ms = [run.times_ms for report in (one, other) if (run := report.run("parallel"))]
+    more_ms, (low, high) = difference_of_medians(*took_ms)
     cards.figures(
         *(
             (
                 f"{letter}, measured",
                 cards.ms(report.parallel_ms),
                 "Median time of one inference in the latest benchmark of this very plan.",
-                f"{report.speedup:.2f}× over its own sequential",
+                f"{times(report.speedup)} over its own sequential",
             )
             for letter, report in (("A", one), ("B", other))
         ),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.common import address, cards, frame, kept, live
+from pages.common import address, cards, frame, kept, lists, live
 from pages.common.gantt_component import gantt_view
 from pages.common.lanes_component import lanes_view
 from ramiel_core import pipeline
@@ -18,6 +18,7 @@ from ramiel_core.plan.compare import moved
 from ramiel_core.plan.planner import DEFAULT, PLANNERS
 from ramiel_core.report.summarize import report_from
 from ramiel_core.view.lanes import lanes
+from ramiel_core.words import times
 
 OPERATORS, CHAIN, WORKER = "operators", "chain", "worker"
 WHAT = {OPERATORS: "Operators", CHAIN: "Chain", WORKER: "Worker"}
@@ -210,7 +211,7 @@ def numbers(graph: Graph, plan: Plan, planned: Plan, elsewhere: tuple[str, ...])
         ),
         (
             "Over one worker",
-            f"{plan.t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0:.2f}×",
+            times(plan.t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0),
             "Predicted speedup over all operators one after another.",
             cards.plural(plan.workers, "worker"),
         ),
@@ -288,8 +289,8 @@ def loads(graph: Graph, plan: Plan) -> None:
                 "operators": len(names),
                 "work": cards.cost(work, graph.cost_model),
                 "busy": 100 * work / timeline.makespan_ms if timeline.makespan_ms else 0.0,
-                "first": names[0],
-                "last": names[-1],
+                "first operator": names[0],
+                "last operator": names[-1],
             }
         )
     busy = st.column_config.ProgressColumn(
@@ -299,9 +300,8 @@ def loads(graph: Graph, plan: Plan) -> None:
         max_value=100,
         help="Share of the time in which it computes.",
     )
-    titles = {"worker": "Worker", "operators": "Operators", "work": "Work"}
-    ends = {"first": "First operator", "last": "Last operator"}
-    st.dataframe(rows, hide_index=True, column_config=titles | ends | {"busy": busy})
+    widths = {"worker": 60, "operators": 75, "work": 75, "busy": 120}
+    lists.show(rows, widths, "Work of each worker", {"busy": busy})
 
 
 def run(plan: Plan) -> None:
@@ -335,7 +335,7 @@ def _outcome(followed: live.Followed) -> None:
         report = report_from(last["record"])
         low, high = report.speedup_ci
         cards.note(
-            f"Measured: {cards.ms(report.parallel_ms)}, {report.speedup:.2f}× over sequential "
+            f"Measured: {cards.ms(report.parallel_ms)}, {times(report.speedup)} over sequential "
             f"(95 %: {low:.2f} to {high:.2f}); predicted from costs measured in these minutes: "
             f"{cards.ms(report.predicted.makespan_ms)}.",
             "good",

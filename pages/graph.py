@@ -13,6 +13,7 @@ from ramiel_core.view import dag
 from ramiel_core.view.collapse import WAYS, By
 from ramiel_core.view.operators import costs, table
 from ramiel_core.view.scene import Scene
+from ramiel_core.words import times
 
 LINEAR, MERGED, WORKERS = "linear", "merged", "workers"
 BY_CLUSTER = "cluster"
@@ -96,7 +97,7 @@ def clusters_of(graph: Graph, plan: Plan, view: str, own: Plan) -> tuple[Cluster
         )
     speedup = own.t1_ms / own.makespan_ms if own.makespan_ms else 1.0
     return clusters, (
-        f"{cards.plural(own.workers, 'worker')}, predicted {predicted}, {speedup:.2f}× as fast "
+        f"{cards.plural(own.workers, 'worker')}, predicted {predicted}, {times(speedup)} as fast "
         f"as one ({graph.cost_model} costs)."
         + (f" {cards.plural(len(graph.clones), 'clone')}, dashed." if graph.clones else "")
     )
@@ -235,7 +236,16 @@ def all_operators(graph: Graph, plan: Plan, clusters: Clusters, scene: Scene) ->
             cards.sub("Tick a row to select its operator on every page; click a heading to sort.")
             slack_ms = scene.facts.value["values"]["slack"]
             rows = table(graph, clusters, scene.paint["worker"], slack_ms, plan.critical_path)
-            linked.table(rows, "operator-table", address.operator())
+            widths = {
+                "operator": 95,
+                "kind": 78,
+                f"cost, {graph.unit}": 68,
+                f"slack, {graph.unit}": 70,
+                "critical": 55,
+                "cluster": 52,
+                "worker": 52,
+            }
+            linked.table(rows, widths, "operator-table", address.operator())
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.common import address, cards, frame, kept, pictures
+from pages.common import address, cards, frame, kept, lists, pictures
 from pages.common.graph_component import CHOSEN, FRAME, graph_view
 from ramiel_core.ir import Graph, Plan
 
@@ -46,24 +46,32 @@ def all_steps(plan: Plan, unit: str) -> None:
     with st.expander("All merges", key="merges-open", on_change="rerun") as opened:
         if not opened.open:
             return
-        cards.sub("Tick a row to see it in the player above.")
+        cards.sub("Tick a row to see it, and why it was done, in the player above.")
+        makespan = f"predicted time, {unit}"
         rows = [
             {
                 "step": number,
                 "pass": step.iteration,
                 "cluster": step.gone,
                 "joins": step.kept,
-                f"predicted makespan, {unit}": step.makespan_ms,
+                makespan: step.makespan_ms,
                 "cut edges": step.cut_edges,
                 "clusters": step.clusters,
                 "because": step.reason,
             }
             for number, step in enumerate(plan.steps, start=1)
         ]
-        st.dataframe(
+        lists.show(
             rows,
-            hide_index=True,
-            column_config={name: cards.sentence(name) for name in rows[0]},
+            {
+                "step": 50,
+                "cluster": 65,
+                "joins": 55,
+                makespan: 145,
+                "cut edges": 75,
+                "clusters": 62,
+            },
+            "Merges",
             key="merge-table",
             on_select=_go_to_row,
             selection_mode="single-row",

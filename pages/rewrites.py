@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import address, cards, choice, frame, kept, table
+from pages.common import address, cards, choice, frame, kept, lists, table
 from pages.common.table import Column
 from ramiel_core import pipeline
 from ramiel_core.ir import Graph, Plan, Rewrites
@@ -164,7 +164,7 @@ def removed(title: str, names: tuple[str, ...], before: Graph, nothing: str, say
     rows = [before[name if name in before.index else f"{name}_"] for name in names]
     cost = cards.cost(sum(node.cost_ms for node in rows), before.cost_model)
     with st.expander(f"{cards.plural(len(names), 'operator')} removed, {cost} of T1"):
-        st.dataframe(
+        lists.show(
             [
                 {
                     "operator": node.name,
@@ -174,14 +174,9 @@ def removed(title: str, names: tuple[str, ...], before: Graph, nothing: str, say
                 }
                 for node in rows
             ],
-            hide_index=True,
+            {"operator": 130, "kind": 75, "module": 130, "output": 150},
+            f"{title}: operators removed",
             key=f"removed-{title}",
-            column_config={
-                "operator": "Operator",
-                "kind": "Kind",
-                "module": "Module",
-                "output": "Output",
-            },
         )
 
 
@@ -204,7 +199,7 @@ def cloned(stage: Stage | None, plan: Plan) -> None:
     else:
         worker_of = stage.plan.worker_of()
         nodes = [stage.graph[name] for name in stage.graph.clones]
-        st.dataframe(
+        lists.show(
             [
                 {
                     "clone": node.name,
@@ -217,17 +212,15 @@ def cloned(stage: Stage | None, plan: Plan) -> None:
                 }
                 for node in nodes
             ],
-            hide_index=True,
-            key="cloned",
-            column_config={
-                "clone": "Clone",
-                "of": "Of",
-                "kind": "Kind",
-                "computed by": "Computed by",
-                "beside": "Beside",
+            {"clone": 130, "computed by": 95, "beside": 75, "cost": 80, "send": 80},
+            "Clones",
+            {
                 "cost": st.column_config.NumberColumn("Cost, ms", format="%.4f"),
-                "send": st.column_config.NumberColumn("A send would cost, ms", format="%.4f"),
+                "send": st.column_config.NumberColumn(
+                    "Send, ms", format="%.4f", help="What handing the value over would cost."
+                ),
             },
+            key="cloned",
         )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.common import address, assuming, cards, choice, frame, kept, live
 from pages.common.gantt_component import gantt_view
@@ -17,8 +19,10 @@ from ramiel_core.report.critical import labelled
 from ramiel_core.report.summarize import report_from
 from ramiel_core.run import host
 from ramiel_core.view import curve
+from ramiel_core.words import times
 
 PLAIN = {"displayModeBar": False}
+REST_S = 0.3
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def numbers(graph: Graph, plan: Plan, usual: Plan, measured: Report | None) -> N
         ),
         (
             "Over one worker",
-            f"{gain:.2f}×",
+            times(gain),
             "Predicted time on one worker, under the same assumptions, over the prediction.",
             f"{cards.plural(plan.workers, 'worker')} with work",
         ),
@@ -68,7 +72,7 @@ def numbers(graph: Graph, plan: Plan, usual: Plan, measured: Report | None) -> N
             "As it is, predicted",
             cards.cost(usual.makespan_ms, model),
             "The same number of workers and nothing assumed.",
-            f"{usual.t1_ms / usual.makespan_ms if usual.makespan_ms else 1.0:.2f}× over one",
+            f"{times(usual.t1_ms / usual.makespan_ms if usual.makespan_ms else 1.0)} over one",
         ),
     ]
     if measured is None:
@@ -134,15 +138,17 @@ def speedups(now: Prediction) -> None:
     cards.sub(
         f"Prediction without pins. T1/T∞ = {plan.parallelism:.2f}: the work over the critical path "
         f"with free sends, which no number of workers can beat. The best here is "
-        f"{best.speedup:.2f}× with {cards.plural(best.used, 'worker')}; Graham’s line is what any "
-        f"plan that leaves no worker idle without need reaches, were sends free."
+        f"{times(best.speedup)} with {cards.plural(best.used, 'worker')}; Graham’s line is what "
+        f"any plan that leaves no worker idle without need reaches, were sends free."
     )
     st.plotly_chart(figure, config=PLAIN, key="what-if-curve")
 
 
 @st.fragment
-def answer(graph: Graph, around: Mapping[str, str], drawn: Prediction) -> None:
-    """Draw what follows the controls. They run this alone, and the page around it afterwards.
+def answer(
+    graph: Graph, around: Mapping[str, str], drawn: Prediction, aside: DeltaGenerator
+) -> None:
+    """Draw what follows the controls at once. They run this alone; the page around it follows.
 
     Parameters
     ----------
@@ -151,8 +157,9 @@ def answer(graph: Graph, around: Mapping[str, str], drawn: Prediction) -> None:
     around : Mapping[str, str]
         The address that the page around was drawn for: its links carry it on.
     drawn : Prediction
-        Under that address. The curve stays at it until the page is drawn again: plotly would hold
-        up the answer.
+        Under that address.
+    aside : DeltaGenerator
+        Where the controls are.
     """
     changed = address.current() != around
     try:
@@ -162,16 +169,26 @@ def answer(graph: Graph, around: Mapping[str, str], drawn: Prediction) -> None:
     usual = kept.what_if(graph, now.assumed.workers, {})
     record = live.last_record(choice.read().model)
     measured = report_from(record) if record else None
-    left, right = st.columns([4, 11])
-    with right:
-        numbers(graph, now.plan, usual, measured)
-        remarks(now.plan, now.assumed)
-        timelines(now.weighed, now.plan, measured)
-    with left:
+    numbers(graph, now.plan, usual, measured)
+    remarks(now.plan, now.assumed)
+    timelines(now.weighed, now.plan, measured)
+    with aside:
         assuming.controls(graph, now.assumed, usual.workers)
-    with right:
-        speedups(drawn)
     if changed:
+        follow(time.monotonic())
+
+
+@st.fragment(run_every=REST_S)
+def follow(answered_s: float) -> None:
+    """Draw the page around an answer anew once the controls rest: its links, and the curve.
+
+    Parameters
+    ----------
+    answered_s : float
+        When the answer was drawn, by the monotonic clock. To go on right then would keep both the
+        server and the browser busy while the answer is on its way.
+    """
+    if time.monotonic() - answered_s > REST_S / 2:
         st.rerun()
 
 
@@ -188,7 +205,10 @@ def main() -> None:
         cards.note(str(error), "error")
         st.button("Assume nothing", icon=":material/restart_alt:", on_click=assuming.forget)
         return
-    answer(graph, address.current(), drawn)
+    left, right = st.columns([4, 11])
+    with right:
+        answer(graph, address.current(), drawn, left)
+        speedups(drawn)
 
 
 main()

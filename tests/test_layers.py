@@ -19,7 +19,7 @@ MODULES = {
     for name in FILES
 }
 STAGES = ("model", "graph", "plan", "program", "kernels", "run", "report", "view")
-FOR_ALL = {"ramiel_core.ir", "ramiel_core.errors", "ramiel_core.cache"}
+FOR_ALL = {"ramiel_core.ir", "ramiel_core.errors", "ramiel_core.cache", "ramiel_core.words"}
 PACKAGES = {  # each file knows those before it, and the rest of the engine asks the package
     "ir": ("model", "graph", "plan", "timeline", "program", "job", "run", "report"),
     "pipeline": ("named", "graphs", "plans", "parcels"),
@@ -117,7 +117,13 @@ def test_what_a_package_consists_of_is_nobody_elses_business(name: str):
     assert not [m for m in ours(name) if m.startswith(tuple(f"ramiel_core.{p}." for p in others))]
 
 
-SHARED = (*(n for n in FILES if n.startswith("ir/")), "errors.py", "cache.py", "check.py")
+SHARED = (
+    *(n for n in FILES if n.startswith("ir/")),
+    "errors.py",
+    "cache.py",
+    "check.py",
+    "words.py",
+)
 
 
 @pytest.mark.parametrize("name", [*SHARED, "check_memory.py"])

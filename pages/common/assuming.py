@@ -134,9 +134,8 @@ def controls(graph: Graph, assumed: Assumed, used: int) -> None:
         _scales(graph, assumed)
     with st.container(border=True):
         _pinned(graph, assumed, used)
-    st.button(
+    st.button(  # an icon would leave no room for all of its words in a narrow window
         "Assume nothing",
-        icon=":material/restart_alt:",
         on_click=forget,
         width="stretch",
         help="Takes back everything but the number of workers.",
@@ -264,7 +263,7 @@ def _pinned(graph: Graph, assumed: Assumed, used: int) -> None:
         list(graph.index),
         index=None,
         key="what-if-operator",
-        placeholder="Type to search",
+        placeholder="Search",
         help="Pinning puts an operator on a worker of your choice; the others stay where they are "
         "planned.",
     )

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.common import address, cards
+from pages.common import address, lists
 
 PLAIN = {"displayModeBar": False}
 TABLE_HEIGHT = 360  # px
@@ -55,13 +55,17 @@ def _from_chart(key: str) -> None:
     address.select(unescape(str(points[0]["customdata"][0])) if points else None)
 
 
-def table(rows: Sequence[Mapping[str, Any]], key: str, selected: str | None) -> None:
+def table(
+    rows: Sequence[Mapping[str, Any]], widths: Mapping[str, int], key: str, selected: str | None
+) -> None:
     """Show a table with an operator in each row, the selected one ticked.
 
     Parameters
     ----------
     rows : sequence of mappings
         Each with the key "operator".
+    widths : Mapping[str, int]
+        Columns shown, as for `lists.show`.
     key : str
         Of the widget.
     selected : str, optional
@@ -75,11 +79,11 @@ def table(rows: Sequence[Mapping[str, Any]], key: str, selected: str | None) -> 
     st.session_state[key] = (number, selected)
     widget = f"{key}-{number}"
     chosen = [names.index(selected)] if selected in names else []
-    st.dataframe(
+    lists.show(
         rows,
-        hide_index=True,
+        widths,
+        "Operators",
         height=TABLE_HEIGHT,
-        column_config={name: cards.sentence(name) for name in rows[0]},
         key=widget,
         on_select=lambda: _from_table(key, widget, names),
         selection_mode="single-row",

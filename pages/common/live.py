@@ -14,6 +14,7 @@ from ramiel_core.errors import RamielError
 from ramiel_core.ir import Job, Plan
 from ramiel_core.plan.by_hand import BY_HAND
 from ramiel_core.run import jobs
+from ramiel_core.words import times
 
 REPEATS = 20  # of a plan by hand
 POLL_S = 1.0  # often enough to watch, seldom enough not to disturb the timing
@@ -151,7 +152,7 @@ def _plan(planned: dict[str, Any]) -> None:
     predicted = planned["t1_ms"] / planned["predicted_ms"] if planned["predicted_ms"] else 1.0
     cards.sub(
         f"Plan: {cards.plural(planned['workers'], 'worker')}, predicted "
-        f"{cards.ms(planned['predicted_ms'])}, {predicted:.2f}× as fast as one "
+        f"{cards.ms(planned['predicted_ms'])}, {times(predicted)} as fast as one "
         f"({planned['cost_model']} costs)."
     )
     for warning in planned["warnings"]:
@@ -163,14 +164,14 @@ def _latest(rounds: list[dict[str, float]]) -> None:
     if not rounds:
         return
     for column, label in zip(st.columns(len(rounds[-1])), rounds[-1], strict=True):
-        times = [last[label] for last in rounds if label in last]
+        took_ms = [last[label] for last in rounds if label in last]
         column.metric(
             NAMES.get(label, label),
-            cards.ms(times[-1]),
-            f"median so far {cards.ms(statistics.median(times))}",
+            cards.ms(took_ms[-1]),
+            f"median so far {cards.ms(statistics.median(took_ms))}",
             delta_color="off",
             delta_arrow="off",
             border=True,
-            chart_data=times[-POINTS:],
+            chart_data=took_ms[-POINTS:],
             help="The latest inference, and the median of all so far.",
         )

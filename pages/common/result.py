@@ -14,6 +14,7 @@ from ramiel_core.ir import Report, Run
 from ramiel_core.report import tuned
 from ramiel_core.report.summarize import report_from
 from ramiel_core.view import speedup
+from ramiel_core.words import times
 
 PLAIN = {"displayModeBar": False}
 RUN_NAMES = {
@@ -162,7 +163,7 @@ def numbers(report: Report) -> None:
         (parallel[0], cards.ms(report.parallel_ms), parallel[1]),
         (
             "Speedup",
-            f"{report.speedup:.2f}×",
+            times(report.speedup),
             (
                 "Sequential over parallel, and the range in which it lies with 95 % certainty "
                 "(bootstrap over rounds)."
@@ -171,7 +172,7 @@ def numbers(report: Report) -> None:
         ),
         (
             "Bound",
-            f"{report.bound:.2f}×",
+            times(report.bound),
             (
                 "A moldable plan is bound by its cores alone."
                 if report.plan.wide

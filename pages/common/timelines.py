@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.common import address, cards, choice, kept
+from pages.common import address, cards, choice, kept, lists
 from pages.common.gantt_component import gantt_view
 from ramiel_core import outcomes
 from ramiel_core.errors import RamielError
@@ -50,7 +50,7 @@ def show(report: Report, record: dict[str, Any]) -> None:
     found = differences(report.predicted, report.measured)
     cards.sub(agreement(found))
     with st.expander("The critical path, operator by operator"):
-        st.dataframe([_row(d) for d in found], hide_index=True, column_config=COLUMNS)
+        lists.show([_row(d) for d in found], WIDTHS, "The critical path", NUMBERS)
     with st.container(horizontal=True):
         _downloads(report, record)
         _recalibration(report)
@@ -79,9 +79,14 @@ def _some(names: list[str]) -> str:
     return ", ".join(name[:60] for name in names[:3]) + more
 
 
-COLUMNS = {
-    "operator": "Operator",
-    "critical in": "Critical in",
+WIDTHS = {
+    "operator": 115,
+    "critical in": 105,
+    "predicted, ms": 100,
+    "measured, ms": 100,
+    "more, ms": 72,
+}  # px
+NUMBERS: dict[str, Any] = {
     "predicted, ms": st.column_config.NumberColumn("Predicted, ms", format="%.3f"),
     "measured, ms": st.column_config.NumberColumn(
         "Measured, ms", format="%.3f", help="In the one inference that was traced."

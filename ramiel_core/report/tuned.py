@@ -14,6 +14,7 @@ from typing import Any
 from ramiel_core.cache import cache_dir
 from ramiel_core.ir import Graph
 from ramiel_core.report.verdict import was_busy
+from ramiel_core.words import times
 
 USUAL = "ramiel"  # the planner that goes without saying
 EAGER = "eager, one thread"  # the first step of all
@@ -98,8 +99,8 @@ def verdict(found: Mapping[str, Any]) -> str:
     if len(steps) == 1:
         said += "; nothing that was tried is faster"
     elif steps[0]["choice"] == EAGER:
-        times = steps[0]["ms"] / best["median_ms"]
-        said += f", {times:.2f}× as fast as eager on one thread ({steps[0]['ms']:.1f} ms)"
+        gain = times(steps[0]["ms"] / best["median_ms"])
+        said += f", {gain} as fast as eager on one thread ({steps[0]['ms']:.1f} ms)"
     if busy := was_busy(found["host"], OWN_LOAD):
         said += f". {busy}: tune again when it is idle"
     return f"{said}."
@@ -124,7 +125,7 @@ def why(found: Mapping[str, Any]) -> str:
         rival = min(other, key=lambda row: row["ratio"])
         words = in_words(rival["configuration"])
         kind = "one worker" if best["workers"] > 1 else "several workers"
-        told.append(f"The best with {kind} ({words}) takes {rival['ratio']:.2f}× as long.")
+        told.append(f"The best with {kind} ({words}) takes {times(rival['ratio'])} as long.")
     return " ".join(told)
 
 
@@ -136,9 +137,9 @@ def is_level(row: Mapping[str, Any], winner: Mapping[str, Any]) -> bool:
 
 def _change(before_ms: float, after_ms: float) -> str:
     if before_ms > after_ms * SAME:
-        return f"{before_ms / after_ms:.2f}× as fast"
+        return f"{times(before_ms / after_ms)} as fast"
     if after_ms > before_ms * SAME:
-        return f"{after_ms / before_ms:.2f}× as slow"
+        return f"{times(after_ms / before_ms)} as slow"
     return "no difference"
 
 

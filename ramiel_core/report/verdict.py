@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ramiel_core.ir import Graph, Plan, Report
+from ramiel_core.words import times
 
 NOISE = 0.02
 """Ratios nearer to 1 than this are called equal, whatever their interval."""
@@ -42,11 +43,12 @@ def expectation(graph: Graph, plan: Plan, cores: int) -> str:
             f"{parallelism:.2f}): expect sequential to be as fast as any parallel plan."
         )
     if cores == 1:
-        return f"{name} could gain up to {parallelism:.2f}x, but this host has only one core."
+        return f"{name} could gain up to {times(parallelism)}, but this host has only one core."
     predicted = plan.t1_ms / plan.makespan_ms
     return (
-        f"Expect about {predicted:.2f}x from {plan.workers} workers: {1 / parallelism:.0%} of the "
-        f"work lies on the critical path, so no number of workers can beat {parallelism:.2f}x."
+        f"Expect about {times(predicted)} from {plan.workers} workers: {1 / parallelism:.0%} of "
+        f"the work lies on the critical path, so no number of workers can beat "
+        f"{times(parallelism)}."
     )
 
 
@@ -61,12 +63,12 @@ def _parallel(report: Report) -> str:
     if plan.workers == 1:
         return _all_wide(report) if plan.wide else _sequential(report)
     low, high = report.speedup_ci
-    said = f"{report.speedup:.2f}x (95 % interval {low:.2f} to {high:.2f})"
+    said = f"{times(report.speedup)} (95 % interval {low:.2f} to {high:.2f})"
     if report.speedup > 1 + NOISE and low > 1:
         return (
             f"{plan.workers} workers run {name} {said} as fast as one, "
             f"{report.speedup / report.bound:.0%} of the most that is possible "
-            f"({report.bound:.2f}x)."
+            f"({times(report.bound)})."
         )
     if report.speedup < 1 - NOISE and high < 1:
         return f"Parallel is slower on {name}: {said}. {_why(report)}"
@@ -77,7 +79,7 @@ def _parallel(report: Report) -> str:
         )
     return (
         f"Parallel makes no difference beyond noise on {name}: {said}; at most "
-        f"{report.bound:.2f}x would be possible. {_why(report)}"
+        f"{times(report.bound)} would be possible. {_why(report)}"
     )
 
 
@@ -86,7 +88,7 @@ def _all_wide(report: Report) -> str:
     low, high = report.speedup_ci
     return (
         f"No clusters side by side are predicted to pay on {_named(report)}: every operator runs "
-        f"alone with {report.plan.wide_threads} threads, {report.speedup:.2f}x (95 % interval "
+        f"alone with {report.plan.wide_threads} threads, {times(report.speedup)} (95 % interval "
         f"{low:.2f} to {high:.2f}) as fast as with {report.plan.threads}."
     )
 
@@ -103,7 +105,7 @@ def _sequential(report: Report) -> str:
     if plan.rejected_makespan_ms is not None:
         return (
             f"Ramiel runs {name} sequentially: the best parallel plan is predicted at "
-            f"{plan.t1_ms / plan.rejected_makespan_ms:.2f}x, because "
+            f"{times(plan.t1_ms / plan.rejected_makespan_ms)}, because "
             f"{plan.tinf_ms / plan.t1_ms:.0%} of the work lies on one path "
             f"(T1/T∞ = {plan.parallelism:.2f})."
         )

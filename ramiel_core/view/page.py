@@ -10,6 +10,7 @@ from statistics import median
 
 from ramiel_core.ir import Bar, BarKind, Report, Timeline
 from ramiel_core.view import palette
+from ramiel_core.words import times
 
 Paths = Mapping[str, Collection[Bar]]
 WIDTH, LEFT, ROW, TOP = 1120, 76, 26, 20  # px of a drawing
@@ -88,8 +89,8 @@ def _numbers(report: Report) -> str:
     cells = (
         ("Sequential", f"{report.sequential_ms:.2f} ms", "median"),
         ("Parallel", f"{report.parallel_ms:.2f} ms", "median"),
-        ("Speedup", f"{report.speedup:.2f}×", f"95 %: {low:.2f} to {high:.2f}"),
-        ("Bound", f"{report.bound:.2f}×", "no plan can gain more"),
+        ("Speedup", times(report.speedup), f"95 %: {low:.2f} to {high:.2f}"),
+        ("Bound", times(report.bound), "no plan can gain more"),
         ("Predicted", f"{report.predicted.makespan_ms:.2f} ms", "from measured costs"),
         ("Outputs", "equal" if report.equal else "NOT equal", "to the model's own"),
     )
@@ -170,10 +171,10 @@ def _bar(bar: Bar, scale: float, *, critical: bool) -> str:
 def _run_rows(report: Report) -> Iterable[Sequence[str]]:
     yield "run", "workers", "threads", "inferences", "median, ms", "fastest", "slowest", "equal"
     for run in report.runs:
-        times = run.times_ms
-        spread = (f"{x:.3f}" for x in (median(times), min(times), max(times)))
+        took_ms = run.times_ms
+        spread = (f"{x:.3f}" for x in (median(took_ms), min(took_ms), max(took_ms)))
         equal = "yes" if run.equal else "NO"
-        counts = map(str, (run.workers, run.threads, len(times)))
+        counts = map(str, (run.workers, run.threads, len(took_ms)))
         yield run.label, *counts, *spread, equal
 
 

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from ramiel_core.ir import Report, Run
 from ramiel_core.view import palette
 from ramiel_core.view.figures import plain, quiet
+from ramiel_core.words import times
 
 
 def speedup(report: Report) -> go.Figure:
@@ -36,7 +37,7 @@ def speedup(report: Report) -> go.Figure:
             x=labels,
             y=heights,
             width=0.5,
-            text=[f"{height:.2f}×" for height in heights],
+            text=[times(height) for height in heights],
             textposition="inside",
             insidetextanchor="middle",
             textfont={"color": [palette.text_on(colour) for colour in colours], "size": 15},
@@ -61,7 +62,7 @@ def speedup(report: Report) -> go.Figure:
     figure.add_hline(
         y=report.bound,
         line={"color": palette.CRITICAL, "dash": "dash", "width": 1.5},
-        annotation_text=f"bound {of_what} = {report.bound:.2f}×",
+        annotation_text=f"bound {of_what} = {times(report.bound)}",
         annotation_position="top left",
     )
     figure.add_hline(y=1.0, line={"color": palette.GRID, "width": 1.5})

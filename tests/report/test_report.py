@@ -147,12 +147,12 @@ def test_operators_with_all_threads_may_pass_the_critical_path_and_are_bound_by_
     report = wide(2, "a", "d")
 
     assert report.bound == 2.0
-    assert "with fused kernels 1.83x" in report.verdict
-    assert "91% of the most that is possible (2.00x)" in report.verdict
+    assert "with fused kernels 1.83×" in report.verdict
+    assert "91% of the most that is possible (2.00×)" in report.verdict
 
 
 def test_a_moldable_plan_without_clusters_side_by_side_is_not_called_sequential():
     said = wide(1, "a", "b", "c", "d").verdict
 
     assert said.startswith("No clusters side by side are predicted to pay on")
-    assert "every operator runs alone with 2 threads, 1.83x" in said
+    assert "every operator runs alone with 2 threads, 1.83×" in said
