@@ -17,6 +17,7 @@ from ramiel_core.errors import RamielError
 from ramiel_core.run import host
 from ramiel_core.run.bench import agreement
 from ramiel_core.run.profile import GAP_S, warm_up
+from ramiel_core.words import times
 
 FIRST_ROUNDS = 4  # of a candidate against the leader
 STAGE_ROUNDS = 6  # between two halvings
@@ -207,7 +208,7 @@ class _Race:
         while len(self.open) > 1 and host.memory_left() < largest:
             others = (o for o in self.open.values() if o is not self.leader)
             slowest = max(others, key=self._ratio_now)
-            took = f"{slowest.standing.ratio:.2f}× the leader's time"
+            took = f"{times(slowest.standing.ratio or 1.0)} the leader's time"
             self._drop(slowest, "slower", f"memory was short when it took {took}.")
 
     def _lead(self, opened: _Open) -> None:
