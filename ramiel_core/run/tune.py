@@ -208,7 +208,7 @@ class _Race:
         while len(self.open) > 1 and host.memory_left() < largest:
             others = (o for o in self.open.values() if o is not self.leader)
             slowest = max(others, key=self._ratio_now)
-            took = f"{times(slowest.standing.ratio or 1.0)} the leader's time"
+            took = f"{times(self._ratio_now(slowest))} the leader's time"
             self._drop(slowest, "slower", f"memory was short when it took {took}.")
 
     def _lead(self, opened: _Open) -> None:
