@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ramiel_core import pipeline
+from ramiel_core import client, pipeline
 from ramiel_core.ir import Job, Run
 from ramiel_core.report import tuned
 from ramiel_core.report.summarize import record, summarize
@@ -128,3 +128,16 @@ def test_shared_memory_is_told_with_and_without_using_it_again(visit, tmp_path):
 
     assert not app.exception
     assert "3.36 MB for values between workers; 12.2 MB if each had memory of its own" in texts(app)
+
+
+def test_a_click_on_run_right_after_a_change_runs_what_is_shown(visit, monkeypatch):
+    """Both reach the server before the page has been drawn with the change."""
+    started = []
+    monkeypatch.setattr(client, "start", lambda job: started.append(job) or "0" * 16)
+    app = visit(PAGE, model="squeezenet1_0")
+
+    app.number_input(key="bench-repeats").set_value(7)
+    app.selectbox(key="bench-kernels").select("openvino")
+    button(app, "Run").click().run()
+
+    assert [(job.repeats, job.kernels) for job in started] == [(7, "openvino")]
