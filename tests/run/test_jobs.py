@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -205,6 +206,14 @@ def test_an_id_cannot_climb_out_of_the_folder_of_jobs(tmp_path: Path):
 
     with pytest.raises(RunError, match="no such benchmark"):
         jobs.job_of("../secret")
+
+
+def test_a_job_that_another_process_forgets_meanwhile_is_left_out(tmp_path: Path, monkeypatch):
+    """Listed, and gone before it is asked how old it is."""
+    listed = SimpleNamespace(iterdir=lambda: [tmp_path / "gone"])
+    monkeypatch.setattr(jobs, "_jobs", lambda: listed)
+
+    assert list(jobs.reports("googlenet")) == []
 
 
 def test_an_unknown_model_is_refused_before_anything_starts():
