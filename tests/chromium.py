@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import psutil
 import pytest
@@ -93,7 +92,7 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < ends:
         try:
             urllib.request.urlopen(url).close()
-        except URLError:
+        except OSError:  # refused, reset, or not ready
             assert server.poll() is None, "the server ended before it answered"
             time.sleep(0.1)
         else:
