@@ -111,6 +111,7 @@ def settled(page) -> None:
 
 def ready(locator) -> Any:
     """What is there and will not be drawn anew, to be clicked or filled."""
+    settled(locator.page)  # until then what was there before may still be, and be found as well
     locator.wait_for()
     settled(locator.page)
     return locator
