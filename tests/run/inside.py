@@ -24,7 +24,6 @@ from tests.graphs import any_order_plan, computing, dealt_plan, shape
 from tests.run.modules import expected, make
 
 LEAVING_S = 10.0  # for threads that have been joined
-
 PAIR = TensorSpec((2,), (1,), "float32")
 SETTINGS: dict[str, dict[str, Any]] = {
     "one worker": {"workers": 1},

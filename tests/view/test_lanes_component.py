@@ -128,7 +128,7 @@ def test_a_bar_dropped_on_another_lane_moves_there_and_undo_brings_it_back(page)
 
 def test_escape_while_dragging_leaves_the_plan_as_it_was(page):
     drag(page, "b", 1, drop=False)
-    assert page.evaluate(f"{VIEW}.carry.held.lane") == 1
+    page.wait_for_function(f"{VIEW}.carry.held?.lane === 1")
 
     page.keyboard.press("Escape")
     page.mouse.up()
