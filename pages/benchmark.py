@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.common import address, cards, choice, frame, kept, live, result
 from pages.common.gantt_component import gantt_view
-from ramiel_core import client, outcomes, pipeline
+from ramiel_core import outcomes, pipeline
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job
 from ramiel_core.plan.exact import largest_section
 from ramiel_core.plan.planner import DEFAULT, PLANNERS
@@ -176,7 +176,7 @@ def shown(model: str) -> Job:
 
 def _start(model: str) -> None:
     """What is shown is read here: a click may come before the page has met the last change."""
-    address.put(address.JOB, client.start(shown(model)))
+    live.start(shown(model))
 
 
 def _explain(job: Job) -> None:

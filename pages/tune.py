@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from pages.common import address, cards, choice, frame, leaderboard, live
-from ramiel_core import client, outcomes
+from ramiel_core import outcomes
 from ramiel_core.ir import Job
 from ramiel_core.report import tuned
 from ramiel_core.run import jobs
@@ -46,8 +46,7 @@ def settings(chosen: choice.Choice, *, busy: bool) -> None:
 def _start(chosen: choice.Choice) -> None:
     """The budget is read here: a click may come before the page has met its last change."""
     budget_s = float(st.session_state["tune-budget"])
-    job = Job(chosen.model, "tune", budget_s=budget_s, **chosen.loading)
-    address.put(address.JOB, client.start(job))
+    live.start(Job(chosen.model, "tune", budget_s=budget_s, **chosen.loading))
 
 
 def remember(followed: live.Followed | None) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from ramiel_core import client, pipeline
 from ramiel_core.ir import Job, Run
 from ramiel_core.report import tuned
 from ramiel_core.report.summarize import record, summarize
-from ramiel_core.run import host
+from ramiel_core.run import host, jobs
 from tests.tunings import HOST, tuning
 
 from .recorded import benchmark, ended_job
@@ -141,3 +143,20 @@ def test_a_click_on_run_right_after_a_change_runs_what_is_shown(visit, monkeypat
     button(app, "Run").click().run()
 
     assert [(job.repeats, job.kernels) for job in started] == [(7, "openvino")]
+
+
+def test_a_second_click_on_run_before_the_page_has_met_the_first_starts_nothing(
+    visit, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(client, "start", lambda job: ended_job(tmp_path, **asdict(job)))
+    monkeypatch.setattr(jobs, "events", lambda _: [])  # it has only begun
+    app = visit(PAGE, model="squeezenet1_0")
+    button(app, "Run").click().run()
+    job_id = app.query_params["job"]
+
+    monkeypatch.setattr(client, "start", lambda _: "0" * 16)
+    button(app, "Run").click().run()
+    assert app.query_params["job"] == job_id
+    app.number_input(key="bench-repeats").set_value(7)
+    button(app, "Run").click().run()
+    assert app.query_params["job"] == "0" * 16  # another one
