@@ -18,7 +18,7 @@ from ramiel_core.ir import Channel, Layout, Program
 from ramiel_core.run.forked import Team
 from tests.run.inside import PAIR, idle_team
 
-LIMIT_S, HANG_S = 60.0, 3.0  # for an inference; for one that hangs, and is to have begun by then
+LIMIT_S, HANG_S = 60.0, 2.0  # for an inference; for one that hangs, and is to have begun by then
 SETTLE_S = 10.0  # for a host to come to rest
 IDLE_WORKERS = 3
 

@@ -73,7 +73,7 @@ CRASHES = {
     "hang": (
         "RunError",
         (
-            "cluster 1 hung in 'act': no result within 3 s. Run with fewer --workers, or give it "
+            "cluster 1 hung in 'act': no result within 2 s. Run with fewer --workers, or give it "
             "more time."
         ),
     ),
