@@ -82,8 +82,8 @@ def _runs(job_id: str, job: Job) -> bool:
 def start_by_hand(plan: Plan) -> None:
     """Benchmark a plan by hand of the model that the address names."""
     chosen = choice.read()
-    job = Job(chosen.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan), **chosen.loading)
-    start(job)
+    asked = {"planner": BY_HAND, "workers": plan.workers, "plan": str(plan)}
+    start(Job(chosen.model, repeats=REPEATS, **asked, **chosen.loading))
 
 
 def ended(said: list[jobs.Event]) -> bool:
