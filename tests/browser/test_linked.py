@@ -82,7 +82,7 @@ def test_chart_table_timeline_and_code_select_the_same_operator(page):
 
     ready(page.get_by_text("All operators")).click()
     grid = page.get_by_test_id("stDataFrame")
-    grid.wait_for()
+    grid.locator("canvas [role=gridcell]").first.wait_for(state="attached")  # drawn: it listens
     settled(page)
     grid.locator(".dvn-scroller").click(position={"x": 18, "y": 87})  # the tick of the second row
     page.wait_for_url(re.compile(r"operator=features_1(&|$)"))
