@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from ramiel_core import client, pipeline
 from ramiel_core.ir import Job, Run
@@ -145,18 +146,27 @@ def test_a_click_on_run_right_after_a_change_runs_what_is_shown(visit, monkeypat
     assert [(job.repeats, job.kernels) for job in started] == [(7, "openvino")]
 
 
-def test_a_second_click_on_run_before_the_page_has_met_the_first_starts_nothing(
-    visit, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(client, "start", lambda job: ended_job(tmp_path, **asdict(job)))
-    monkeypatch.setattr(jobs, "events", lambda _: [])  # it has only begun
-    app = visit(PAGE, model="squeezenet1_0")
-    button(app, "Run").click().run()
-    job_id = app.query_params["job"]
+def _clicked():
+    from pages.common import live
+    from ramiel_core.ir import Job
 
-    monkeypatch.setattr(client, "start", lambda _: "0" * 16)
-    button(app, "Run").click().run()
-    assert app.query_params["job"] == job_id
-    app.number_input(key="bench-repeats").set_value(7)
-    button(app, "Run").click().run()
-    assert app.query_params["job"] == "0" * 16  # another one
+    live.start(Job("squeezenet1_0"))
+    live.start(Job("squeezenet1_0"))
+    live.start(Job("squeezenet1_0", repeats=7))
+
+
+def test_a_second_click_on_run_before_the_page_has_met_the_first_starts_nothing(
+    tmp_path, monkeypatch
+):
+    started = []
+
+    def start(job):
+        started.append(job.repeats)
+        return ended_job(tmp_path / str(len(started)), **asdict(job))
+
+    monkeypatch.setattr(client, "start", start)
+    monkeypatch.setattr(jobs, "events", lambda _: [])  # it has only begun
+    monkeypatch.setattr(jobs, "_jobs", lambda: tmp_path / str(len(started)) / "jobs")
+    AppTest.from_function(_clicked).run()
+
+    assert started == [Job("").repeats, 7]

@@ -45,7 +45,16 @@ def test_moving_operators_moves_the_prediction_and_can_be_undone(visit, graph):
     assert metrics(again) == metrics(app)
     button(app, "Undo").click().run()
     assert metrics(app)["Operators moved"] == "0"
-    button(app, "Undo").click().run()  # twice, before the page has met the first click
+
+
+def test_a_second_click_on_undo_before_the_page_has_met_the_first_is_no_error(visit):
+    app = visit(PAGE, **SMALL)
+    app.multiselect(key="edit-operators").select("features_0").run()
+    button(app, "Move 1 operator").click().run()
+    app.session_state["edit-before"].clear()  # by the first
+
+    button(app, "Undo").click().run()
+
     assert not app.exception
 
 
