@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.common import address, cards, choice, frame, kept, live, result
 from pages.common.gantt_component import gantt_view
-from ramiel_core import client, outcomes, pipeline
+from ramiel_core import outcomes, pipeline
 from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job
 from ramiel_core.plan.exact import largest_section
 from ramiel_core.plan.planner import DEFAULT, PLANNERS
@@ -20,6 +19,7 @@ from ramiel_core.words import times
 
 MOST_REPEATS = 1000
 SIGNALS = {"fast": "semaphore", "queue": "queue"}
+CONTROLS = ("kernels", "planner", "runtime", "workers", "threads", "repeats", "signals")
 KERNELS_SAY = {
     "eager": "torch's own operators, one by one, as the model's code calls them. With one "
     "thread each, outputs are equal bit for bit.",
@@ -69,23 +69,8 @@ def settings(model: str, graph: Graph, asked: Configuration, *, busy: bool) -> J
     )
     settled = asked.kernels == AUTO  # by the tuner
     _configuration(above, asked, settled=settled)
-    repeats, signals = _rounds(below[1:3], asked, below[0], settled=settled)
-    wanted = choice.read()
-    clonable = asked.kernels in ("eager", "fused") and asked.planner != pipeline.MOLDABLE
-    job = Job(
-        model,
-        "bench",
-        asked.kernels,
-        asked.planner,
-        asked.runtime,
-        asked.workers or None,
-        asked.threads,
-        repeats,
-        signals,
-        **asdict(wanted.rewrites),
-        clone=wanted.clone and clonable,
-        **wanted.loading,
-    )
+    _rounds(below[1:3], asked, below[0], settled=settled)
+    job = shown(model)
     refused = refusal(job, graph)
     below[3].button(
         "Run",
@@ -93,7 +78,7 @@ def settings(model: str, graph: Graph, asked: Configuration, *, busy: bool) -> J
         icon=":material/play_arrow:",
         disabled=busy or bool(refused),
         on_click=_start,
-        args=(job,),
+        args=(model,),
         width="stretch",
         help="Runs the model in processes of their own.",
     )
@@ -143,7 +128,7 @@ def _configuration(columns: list[DeltaGenerator], asked: Configuration, *, settl
 
 def _rounds(
     columns: list[DeltaGenerator], asked: Configuration, first: DeltaGenerator, *, settled: bool
-) -> tuple[int, Any]:
+) -> None:
     """Threads, mirrored by the address; repeats and signals, as `remember` put them first."""
     first.number_input(
         "Threads",
@@ -153,7 +138,7 @@ def _rounds(
         help="Inside each operator, in each worker.",
         **address.mirror(address.THREADS, asked.threads, "bench-threads"),
     )
-    repeats = columns[0].number_input(
+    columns[0].number_input(
         "Repeats",
         1,
         MOST_REPEATS,
@@ -162,7 +147,7 @@ def _rounds(
         help="Inferences of each configuration, taken in turns so that both meet the same "
         "disturbances.",
     )
-    signals = columns[1].segmented_control(
+    columns[1].segmented_control(
         "Signals",
         list(SIGNALS),
         required=True,
@@ -172,11 +157,27 @@ def _rounds(
         help="How workers tell each other that a value is ready: a semaphore (fast), or the "
         "published way, a queue of integers, to compare.",
     )
-    return int(repeats), signals
 
 
-def _start(job: Job) -> None:
-    address.put(address.JOB, client.start(job))
+def shown(model: str) -> Job:
+    """What the controls show, once they are there."""
+    values = {name: st.session_state[f"bench-{name}"] for name in CONTROLS}
+    values["workers"] = values["workers"] or None
+    wanted = choice.read()
+    clonable = values["kernels"] in ("eager", "fused") and values["planner"] != pipeline.MOLDABLE
+    return Job(
+        model,
+        "bench",
+        **values,
+        **asdict(wanted.rewrites),
+        clone=wanted.clone and clonable,
+        **wanted.loading,
+    )
+
+
+def _start(model: str) -> None:
+    """What is shown is read here: a click may come before the page has met the last change."""
+    live.start(shown(model))
 
 
 def _explain(job: Job) -> None:

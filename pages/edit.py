@@ -46,7 +46,8 @@ def _go(name: str | None) -> None:
 
 
 def _undo() -> None:
-    address.put(address.PLAN, st.session_state[BEFORE].pop())
+    if st.session_state[BEFORE]:  # a second click may come before the page has met the first
+        address.put(address.PLAN, st.session_state[BEFORE].pop())
 
 
 def _give(graph: Graph, plan: Plan, names: Sequence[str], worker: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from pages.common import address, cards, choice, frame, leaderboard, live
-from ramiel_core import client, outcomes
+from ramiel_core import outcomes
 from ramiel_core.ir import Job
 from ramiel_core.report import tuned
 from ramiel_core.run import jobs
@@ -22,7 +22,7 @@ PLAIN = {"displayModeBar": False}
 def settings(chosen: choice.Choice, *, busy: bool) -> None:
     """Let the user choose how long it may take, and start it."""
     left, middle, _ = st.columns([2, 2, 5], vertical_alignment="bottom")
-    budget_s = left.number_input(
+    left.number_input(
         "Budget, seconds",
         1,
         MOST_S,
@@ -37,14 +37,16 @@ def settings(chosen: choice.Choice, *, busy: bool) -> None:
         icon=":material/play_arrow:",
         disabled=busy,
         on_click=_start,
-        args=(Job(chosen.model, "tune", budget_s=float(budget_s), **chosen.loading),),
+        args=(chosen,),
         width="stretch",
         help="Runs the model in processes of their own.",
     )
 
 
-def _start(job: Job) -> None:
-    address.put(address.JOB, client.start(job))
+def _start(chosen: choice.Choice) -> None:
+    """The budget is read here: a click may come before the page has met its last change."""
+    budget_s = float(st.session_state["tune-budget"])
+    live.start(Job(chosen.model, "tune", budget_s=budget_s, **chosen.loading))
 
 
 def remember(followed: live.Followed | None) -> None:

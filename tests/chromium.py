@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import psutil
 import pytest
@@ -23,7 +22,8 @@ CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 MISSING = not CHROMIUM.exists() and not os.environ.get("CI")  # one is promised there
 WHY_SKIPPED = f"there is no {CHROMIUM}"
-PATIENCE_S = 60
+PATIENCE_S = 120
+STILL_FRAMES = 3  # an animation may begin with two frames of the same place
 _drivers: set[psutil.Process] = set()  # of the browsers that are open
 
 
@@ -92,7 +92,7 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < ends:
         try:
             urllib.request.urlopen(url).close()
-        except URLError:
+        except OSError:  # refused, reset, or not ready
             assert server.poll() is None, "the server ended before it answered"
             time.sleep(0.1)
         else:
@@ -101,15 +101,45 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
 
 
 def settled(page) -> None:
-    """Wait until the page has been drawn: a click while it is drawn anew is lost."""
+    """Wait until the page has been drawn: a click while it is drawn anew is lost.
+
+    After something was done it may say so too early: the server has yet to begin. Wait for what
+    comes of it first.
+    """
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
 
 
 def ready(locator) -> Any:
     """What is there and will not be drawn anew, to be clicked or filled."""
+    settled(locator.page)  # until then what was there before may still be, and be found as well
     locator.wait_for()
     settled(locator.page)
     return locator
+
+
+def at_rest(page, place: str, arg: object = None) -> Any:
+    """What a function of JavaScript says of a place, once the page is drawn and nothing moves it.
+
+    Parameters
+    ----------
+    place : str
+        The function, of `arg`; called in each frame until `STILL_FRAMES` in a row agree.
+    """
+    settled(page)
+    return page.evaluate(
+        f"""async (arg) => {{
+            const place = {place}, frame = () => new Promise(requestAnimationFrame);
+            let before = null;
+            for (let still = 1; still < {STILL_FRAMES}; still++) {{
+                await frame();
+                const now = JSON.stringify(place(arg));
+                if (now !== before) still = 0;
+                before = now;
+            }}
+            return JSON.parse(before);
+        }}""",
+        arg,
+    )
 
 
 def metric(page, label: str) -> str:

@@ -15,7 +15,7 @@ from hypothesis import settings
 from tests import chromium
 from tests.run import fresh
 
-LEAVE_S = 20.0  # a launcher that has said its last word takes seconds to end on a busy host
+LEAVE_S = 60.0  # a launcher that has said its last word takes seconds to end on a busy host
 SHARED_MEMORY = Path("/dev/shm")
 OTHERS = (".org.chromium", ".com.google")  # a browser of the session keeps files of its own there
 

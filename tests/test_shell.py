@@ -159,7 +159,8 @@ def test_bench_writes_its_records(tmp_path: Path, capsys, monkeypatch):
     events = json.loads(trace.read_text())["traceEvents"]
     processes = [e["args"]["name"] for e in events if e["name"] == "process_name"]
     assert processes == ["squeezenet1_0, predicted", "squeezenet1_0, measured"]
-    assert {e["ph"] for e in events} == {"M", "X", "s", "f"}
+    arrows = {"s", "f"} if record["workers"] > 1 else set()  # a busy host may leave it sequential
+    assert {e["ph"] for e in events} == {"M", "X", *arrows}
     assert "<h1>squeezenet1_0</h1>" in page.read_text()
 
 

@@ -5,11 +5,18 @@ class Groups {
     this.view = view;
     this.open = new Agreed((told) => view.tell("expanded", told));
     this.anchor = null; // what is to stay where it stands on the screen
-    view.network.on("doubleClick", ({ pointer }) => this.expand(view.network.getNodeAt(pointer.DOM)));
+    view.stage.ondblclick = (event) => this.expand(this.under(event));
   }
 
   hear(sent) {
     this.open.hear(sent);
+  }
+
+  // The box under the pointer. vis-network has a double click of its own, but counts the time until it
+  // comes to handle the clicks: a page that is busy meanwhile would lose it.
+  under({ clientX, clientY }) {
+    const { x, y } = this.view.stage.getBoundingClientRect();
+    return this.view.network.getNodeAt({ x: clientX - x, y: clientY - y });
   }
 
   toggle() {

@@ -63,11 +63,28 @@ def named(*tasks: str) -> Followed | None:
     return None
 
 
+def start(job: Job) -> None:
+    """Start a job, which the address then names; the same one is not started again while it runs.
+
+    A second click may come before the page has met the first.
+    """
+    job_id = address.get(address.JOB)
+    if job_id is None or not _runs(job_id, job):
+        address.put(address.JOB, client.start(job))
+
+
+def _runs(job_id: str, job: Job) -> bool:
+    try:
+        return jobs.job_of(job_id) == job and not ended(jobs.events(job_id))
+    except RamielError:  # it is gone
+        return False
+
+
 def start_by_hand(plan: Plan) -> None:
-    """Benchmark a plan by hand of the model that the address names, which then names the job."""
+    """Benchmark a plan by hand of the model that the address names."""
     chosen = choice.read()
-    job = Job(chosen.model, planner=BY_HAND, repeats=REPEATS, plan=str(plan), **chosen.loading)
-    address.put(address.JOB, client.start(job))
+    asked = {"planner": BY_HAND, "workers": plan.workers, "plan": str(plan)}
+    start(Job(chosen.model, repeats=REPEATS, **asked, **chosen.loading))
 
 
 def ended(said: list[jobs.Event]) -> bool:

@@ -58,7 +58,9 @@ def start(job: Job, model: bytes | None = None) -> str:
     job_id = secrets.token_hex(8)
     folder = _jobs() / job_id
     folder.mkdir(mode=0o700)
-    (folder / "job.json").write_text(json.dumps(asdict(job)))
+    part = folder / "job.part"
+    part.write_text(json.dumps(asdict(job)))
+    part.replace(folder / "job.json")  # a reader never sees half a file
     if model is not None:
         (folder / MODEL_FILE).write_bytes(model)
     with (folder / "stderr.txt").open("wb") as errors:
@@ -128,8 +130,7 @@ def job_in(folder: Path) -> Job:
 
 def reports(model: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Ids and records of the benchmarks of a model that are still kept, the latest first."""
-    by_age = sorted(_jobs().iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
-    for folder in by_age:
+    for folder in _by_age():
         with suppress(FileNotFoundError):  # another process forgot it, or has only begun it
             job = job_in(folder)
             if job.task != "bench" or job.model != model:
@@ -206,6 +207,15 @@ def _jobs() -> Path:
     return folder
 
 
+def _by_age() -> list[Path]:
+    """Folders of all jobs, the latest first."""
+    changed = {}
+    for folder in _jobs().iterdir():
+        with suppress(FileNotFoundError):  # another process forgot it
+            changed[folder] = folder.stat().st_mtime
+    return sorted(changed, key=changed.__getitem__, reverse=True)
+
+
 def _folder(job_id: str) -> Path:
     folder = _jobs() / job_id
     if not re.fullmatch(r"[0-9a-f]{16}", job_id) or not folder.is_dir():
@@ -247,8 +257,7 @@ def _last_words(folder: Path) -> str:
 
 def _forget_old() -> None:
     """Remove the events of all but the newest jobs; running ones are among the newest."""
-    by_age = sorted(_jobs().iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
-    for folder in by_age[KEPT:]:
+    for folder in _by_age()[KEPT:]:
         if _process(folder) is None:
             _started.pop(folder.name, None)
             shutil.rmtree(folder, ignore_errors=True)

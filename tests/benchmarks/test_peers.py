@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from benchmarks import overhead, peers
+from benchmarks import contenders, overhead, peers
 from benchmarks.contenders import Child, ContenderError
+from tests.alive import still_alive
 from tests.run import fresh
 
 
@@ -87,22 +90,34 @@ def test_a_contender_that_fails_is_shown_with_its_reason_and_the_others_go_on(
 
 @pytest.mark.parametrize("name", ["folded", "ramiel_eager"])
 def test_a_child_answers_single_inferences_and_takes_everything_with_it(name: str, tmp_path: Path):
-    child = Child(name, tmp_path, 60.0, launcher=name == "ramiel_eager")
+    child = Child(name, tmp_path, 300.0, launcher=name == "ramiel_eager")
     child.start("mobilenet_v3_small")
     try:
         assert child.ready()["difference"] < 1e-3
         assert child.infer() > 0
-        assert child.settle() < 1.0
+        child.settle()
         own = psutil.Process(child._running.pid)
         family = [own, *own.children(recursive=True)]
     finally:
         child.stop()
 
-    assert not psutil.wait_procs(family, timeout=3)[1]
+    assert still_alive(family) == []
+
+
+def test_a_child_has_settled_once_it_uses_no_processor_time(tmp_path: Path, monkeypatch):
+    busy_ns, quiet_ns = contenders.LOOK_S * 1e9, 0.0
+    used_ns = itertools.accumulate([0.0, busy_ns, 0.0, busy_ns, 0.0, quiet_ns, 0.0, busy_ns])
+    monkeypatch.setattr(contenders, "_processor_ns", lambda _: next(used_ns))
+    monkeypatch.setattr(contenders, "SETTLE_LIMIT_S", 60.0)
+    child = Child("folded", tmp_path, 60.0)
+    monkeypatch.setattr(child, "_process", SimpleNamespace(pid=0))
+    child.settle()
+
+    assert len(list(used_ns)) == 2  # a third look told that it is quiet, and there was no fourth
 
 
 def test_a_child_without_its_onnx_file_says_so(tmp_path: Path):
-    child = Child("onnxruntime", tmp_path, 60.0)
+    child = Child("onnxruntime", tmp_path, 300.0)
     child.start("mobilenet_v3_small")
     try:
         with pytest.raises(ContenderError, match="NO_SUCHFILE"):

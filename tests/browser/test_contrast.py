@@ -19,6 +19,10 @@ DRAWN = """() => [...document.querySelectorAll('[data-testid=stBidiComponentIsol
         || root.querySelector('.legend button, .line, .tracks .compute'))"""  # components come after the script has ended
 THEME = """(theme) => theme === getComputedStyle(
     document.querySelector('[data-testid=stApp]')).colorScheme"""
+STILL = """() => [document, ...[...document.querySelectorAll('*')].flatMap(({ shadowRoot }) => shadowRoot ?? [])]
+    .flatMap((root) => root.getAnimations())
+    .every(({ playState, effect }) => playState !== "running"
+        || effect.getComputedTiming().endTime === Infinity)"""  # colours that fade are read at their end
 
 
 def test_text_stands_out_from_its_ground(page):
@@ -32,6 +36,7 @@ def test_text_stands_out_from_its_ground(page):
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
             page.wait_for_function(THEME, arg=theme)
+            page.wait_for_function(STILL)
             short[path, theme] = page.evaluate(CONTRAST, LEAST)
 
     assert short == {key: [] for key in short}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chromium import metric, ready, settled
+from tests.chromium import at_rest, metric, ready, settled
 from tests.onnx_files import BAD, sound
 
 GRAPH = (
@@ -43,7 +43,8 @@ def follow_link(page, label: str) -> None:
 
 def click_operator(page, name: str) -> None:
     graph_drawn(page)
-    x, y = page.evaluate(
+    x, y = at_rest(
+        page,
         f"(name) => {{ const v = {GRAPH}, r = v.stage.getBoundingClientRect(),"
         " p = v.network.canvasToDOM(v.nodes.get(name)); return [r.x + p.x, r.y + p.y]; }",
         name,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import psutil
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from tests.chromium import ready, settled
+from tests.chromium import at_rest, ready, settled
 
 VIEW = (
     "[...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]"
@@ -23,8 +24,8 @@ def selected(page) -> str | None:
 def click_bar(page, number: int) -> None:
     """Click one of the widest bars of the chart on the page."""
     page.locator(".barlayer .point path").first.wait_for()
-    settled(page)
-    place = page.evaluate(
+    place = at_rest(
+        page,
         """(number) => {
             const boxes = [...document.querySelectorAll('.barlayer .point path')]
                 .map((bar) => { bar.scrollIntoView({ block: 'center' }); return bar; })
@@ -55,9 +56,13 @@ def test_a_link_clicked_right_after_the_graph_is_followed(page, address):
 
     server.suspend()
     try:
+        page.evaluate(
+            f"const view = {VIEW}, {{ tell }} = view;"
+            "view.tell = (...told) => { window.rested = true; tell(...told); }; 0"
+        )
         page.get_by_role("button", name="Zoom in").click()
         page.mouse.click(place["x"] + 30, place["y"] + place["height"] / 2)
-        page.wait_for_timeout(800)  # a zoom takes 150 ms, and 350 ms later the view tells its place
+        page.wait_for_function("window.rested")
     finally:
         server.resume()
 
@@ -77,7 +82,7 @@ def test_chart_table_timeline_and_code_select_the_same_operator(page):
 
     ready(page.get_by_text("All operators")).click()
     grid = page.get_by_test_id("stDataFrame")
-    grid.wait_for()
+    grid.locator("canvas [role=gridcell]").first.wait_for(state="attached")  # drawn: it listens
     settled(page)
     grid.locator(".dvn-scroller").click(position={"x": 18, "y": 87})  # the tick of the second row
     page.wait_for_url(re.compile(r"operator=features_1(&|$)"))
@@ -99,12 +104,17 @@ class Wire:
     """The connection to the app, on which its answers can be held back."""
 
     def __init__(self, page):
-        self.held = None
+        self.page, self.asked, self.held = page, 0, None
         page.route_web_socket(re.compile("/_stcore/stream"), self.opened)
 
     def opened(self, browser) -> None:
-        self.browser = browser
-        browser.connect_to_server().on_message(self.answered)
+        self.browser, self.app = browser, browser.connect_to_server()
+        browser.on_message(self.ask)
+        self.app.on_message(self.answered)
+
+    def ask(self, message) -> None:
+        self.asked += 1
+        self.app.send(message)
 
     def answered(self, message) -> None:
         if self.held is None:
@@ -114,6 +124,15 @@ class Wire:
 
     def hold(self) -> None:
         self.held = []
+
+    def wait_for_end_of_run(self) -> None:
+        """The app has acted, and nobody has heard."""
+        while not any(ForwardMsg.FromString(m).HasField("script_finished") for m in self.held):
+            self.page.wait_for_timeout(20)
+
+    def wait_for_question(self, before: int) -> None:
+        while self.asked == before:
+            self.page.wait_for_timeout(20)
 
     def release(self) -> None:
         messages, self.held = self.held, None
@@ -129,9 +148,10 @@ def test_a_click_before_the_answer_to_another_loses_neither_and_back_goes_back(p
 
     wire.hold()
     page.evaluate(f"{VIEW}.choice.pick('features_0')")
-    page.wait_for_timeout(1000)  # the app has acted on it, and nobody has heard
+    wire.wait_for_end_of_run()
+    asked = wire.asked
     page.evaluate(f"{VIEW}.colours.set('cost')")
-    page.wait_for_timeout(300)
+    wire.wait_for_question(asked)
     wire.release()
 
     page.wait_for_url(re.compile("(?=.*operator=features_0)(?=.*colour=cost)"))

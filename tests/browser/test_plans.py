@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.chromium import metric, ready, settled
+from tests.chromium import at_rest, metric, ready, settled
 
 VIEWS = (
     "[...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]"
@@ -30,7 +30,7 @@ def test_a_slider_moves_the_prediction_by_the_keyboard_and_f5_keeps_it(page):
 
     after = metric(page, "Prediction")
     assert float(after.split()[0]) < float(before.split()[0])
-    assert page.get_by_text("prediction, not run").count() == 1
+    page.get_by_text("prediction, not run").wait_for()  # charts come after the script has ended
     page.locator("[data-testid=stPageLink] a[href*='threads=2']").first.wait_for()  # links follow
     page.reload()
     page.get_by_test_id("stPlotlyChart").wait_for()
@@ -42,9 +42,11 @@ def test_an_operator_is_moved_saved_run_and_compared(page, uploaded):
     ready(page.get_by_role("combobox", name="Operators")).fill("left")
     page.get_by_role("option", name="left (worker").click()
     page.keyboard.press("Escape")
-    page.get_by_role("combobox", name="To", exact=True).click()
+    move = page.get_by_role("button", name="Move 1 operator")
+    move.wait_for()
+    ready(page.get_by_role("combobox", name="To", exact=True)).click()
     page.get_by_role("option", name="a new one").click()
-    ready(page.get_by_role("button", name="Move 1 operator")).click()
+    ready(move).click()
     page.wait_for_url("**plan=*")
     page.get_by_test_id("stMetric").filter(has_text="Operators moved").get_by_text(
         "1", exact=True
@@ -99,11 +101,12 @@ def test_an_operator_dropped_on_another_lane_moves_the_prediction(page):
     page.goto("/edit?model=squeezenet1_0&workers=2&operator=features_0")
     page.wait_for_function(f"{VIEWS}[0]?.chosen.has('features_0')")
     settled(page)
-    x, y, row = page.evaluate(
+    x, y, row = at_rest(
+        page,
         f"""() => {{
             const [view] = {VIEWS}, box = view.bars.get('features_0').getBoundingClientRect();
             return [box.x + box.width / 2, box.y + box.height / 2, view.row];
-        }}"""
+        }}""",
     )
 
     page.mouse.move(x, y)
@@ -125,8 +128,8 @@ def test_two_plans_are_looked_at_and_chosen_from_together(page):
     page.goto("/compare?model=squeezenet1_0&a=ramiel:2&b=ramiel:1")
     page.wait_for_function(f"{VIEWS}.filter((view) => view.camera.opened).length === 2")
     settled(page)
-    before, other = page.evaluate(CAMERAS)
-    assert before == other
+    page.wait_for_function(f"new Set({CAMERAS}).size === 1")
+    before, _ = page.evaluate(CAMERAS)
     marked = page.evaluate(
         f"{VIEWS}.map((view) => view.scene.boxes.filter((b) => b.marked).length)"
     )
@@ -135,7 +138,8 @@ def test_two_plans_are_looked_at_and_chosen_from_together(page):
     page.get_by_role("button", name="Zoom in").first.click()
     page.wait_for_function(f"(before) => {CAMERAS}.every((at) => at !== before)", arg=before)
     page.wait_for_function(f"new Set({CAMERAS}).size === 1")
-    name, x, y = page.evaluate(
+    name, x, y = at_rest(
+        page,
         f"""() => {{
             const view = {VIEWS}[1], middle = view.network.getViewPosition();
             const away = ({{ x, y }}) => Math.hypot(x - middle.x, y - middle.y);
@@ -143,7 +147,7 @@ def test_two_plans_are_looked_at_and_chosen_from_together(page):
             view.stage.scrollIntoView({{ block: 'center' }});
             const stage = view.stage.getBoundingClientRect(), place = view.network.canvasToDOM(box);
             return [box.id, stage.x + place.x, stage.y + place.y];
-        }}"""
+        }}""",
     )
     page.mouse.click(x, y)
     page.wait_for_url(f"**operator={name}*")
@@ -151,4 +155,4 @@ def test_two_plans_are_looked_at_and_chosen_from_together(page):
         f"(name) => {VIEWS}.every(({{ choice }}) => choice.selected === name)", arg=name
     )
     settled(page)
-    assert len(set(page.evaluate(CAMERAS))) == 1
+    page.wait_for_function(f"new Set({CAMERAS}).size === 1")

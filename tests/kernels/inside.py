@@ -23,6 +23,7 @@ from ramiel_core.plan.planner import sequential_plan
 from ramiel_core.run.bench import largest_difference
 from ramiel_core.run.forked import Team
 from ramiel_core.run.local import Local
+from tests.alive import still_alive
 from tests.graphs import any_order_plan, dealt_plan
 from tests.run.modules import make
 
@@ -107,9 +108,7 @@ def compilers_left() -> list[int]:
         worker = psutil.Process(*team.pids)
         while worker.is_running() and not (found := worker.children(recursive=True)):
             time.sleep(0.05)
-    left = psutil.wait_procs(found, timeout=3)[1]  # a zombie is nobody's business but init's
-    running = [p for p in left if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-    return [min(1, len(found)), len(running)]
+    return [min(1, len(found)), len(still_alive(found))]
 
 
 def _parcel(module: nn.Module) -> Parcel:

@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 ROOT = Path(__file__).parents[2]
+LIMIT_S = 300  # of one run: the first imports torch, and a neighbour may hold the processor
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +19,7 @@ def visit():
     """Open one page as its address alone would, without any page before it."""
 
     def _visit(page, **query):
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=LIMIT_S)
         if page != "app.py":
             app.switch_page(page)
         app.query_params.update(query)

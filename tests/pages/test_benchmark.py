@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import asdict
 
-from ramiel_core import pipeline
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from ramiel_core import client, pipeline
 from ramiel_core.ir import Job, Run
 from ramiel_core.report import tuned
 from ramiel_core.report.summarize import record, summarize
-from ramiel_core.run import host
+from ramiel_core.run import host, jobs
 from tests.tunings import HOST, tuning
 
 from .recorded import benchmark, ended_job
@@ -128,3 +131,42 @@ def test_shared_memory_is_told_with_and_without_using_it_again(visit, tmp_path):
 
     assert not app.exception
     assert "3.36 MB for values between workers; 12.2 MB if each had memory of its own" in texts(app)
+
+
+def test_a_click_on_run_right_after_a_change_runs_what_is_shown(visit, monkeypatch):
+    """Both reach the server before the page has been drawn with the change."""
+    started = []
+    monkeypatch.setattr(client, "start", lambda job: started.append(job) or "0" * 16)
+    app = visit(PAGE, model="squeezenet1_0")
+
+    app.number_input(key="bench-repeats").set_value(7)
+    app.selectbox(key="bench-kernels").select("openvino")
+    button(app, "Run").click().run()
+
+    assert [(job.repeats, job.kernels) for job in started] == [(7, "openvino")]
+
+
+def _clicked():
+    from pages.common import live
+    from ramiel_core.ir import Job
+
+    live.start(Job("squeezenet1_0"))
+    live.start(Job("squeezenet1_0"))
+    live.start(Job("squeezenet1_0", repeats=7))
+
+
+def test_a_second_click_on_run_before_the_page_has_met_the_first_starts_nothing(
+    tmp_path, monkeypatch
+):
+    started = []
+
+    def start(job):
+        started.append(job.repeats)
+        return ended_job(tmp_path / str(len(started)), **asdict(job))
+
+    monkeypatch.setattr(client, "start", start)
+    monkeypatch.setattr(jobs, "events", lambda _: [])  # it has only begun
+    monkeypatch.setattr(jobs, "_jobs", lambda: tmp_path / str(len(started)) / "jobs")
+    AppTest.from_function(_clicked).run()
+
+    assert started == [Job("").repeats, 7]

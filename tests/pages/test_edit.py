@@ -47,6 +47,17 @@ def test_moving_operators_moves_the_prediction_and_can_be_undone(visit, graph):
     assert metrics(app)["Operators moved"] == "0"
 
 
+def test_a_second_click_on_undo_before_the_page_has_met_the_first_is_no_error(visit):
+    app = visit(PAGE, **SMALL)
+    app.multiselect(key="edit-operators").select("features_0").run()
+    button(app, "Move 1 operator").click().run()
+    app.session_state["edit-before"].clear()  # by the first
+
+    button(app, "Undo").click().run()
+
+    assert not app.exception
+
+
 @pytest.mark.parametrize("planner", ["moldable", "exact"])
 def test_a_planner_that_cannot_plan_this_graph_here_is_left_out(visit, planner):
     app = visit(PAGE, model="googlenet", planner=planner)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from ramiel_core import pipeline
+from ramiel_core import client, pipeline
 from ramiel_core.report import tuned
 from ramiel_core.run import host, jobs
 from tests.onnx_files import sound
@@ -138,3 +138,15 @@ def test_a_running_tuning_shows_who_leads_and_can_be_cancelled(visit, tmp_path, 
     assert button(app, "Tune").disabled
     there = visit("pages/benchmark.py", job="00112233aabbccdd")
     assert "A job of googlenet is running; the page Tune shows it." in texts(there)
+
+
+def test_a_click_on_tune_right_after_a_change_takes_the_budget_shown(visit, monkeypatch):
+    """Both reach the server before the page has been drawn with the change."""
+    started = []
+    monkeypatch.setattr(client, "start", lambda job: started.append(job) or "0" * 16)
+    app = visit("pages/tune.py", model="squeezenet1_0")
+
+    app.number_input(key="tune-budget").set_value(7)
+    button(app, "Tune").click().run()
+
+    assert [job.budget_s for job in started] == [7.0]

@@ -133,7 +133,7 @@ def test_a_plan_is_the_same_in_every_process():
             check=True,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         ).stdout
         for seed in ("1", "2")
     }

@@ -71,7 +71,7 @@ for name in MODULES:
         subprocess.run(
             [sys.executable, "-c", code],
             env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
-            check=True, capture_output=True, text=True, timeout=120,
+            check=True, capture_output=True, text=True, timeout=300,
         ).stdout
         for seed in ("1", "2")
     }  # fmt: skip

@@ -13,7 +13,7 @@ from ramiel_core.ir import Program
 from ramiel_core.run.channels import Memory
 from ramiel_core.run.shared import buffers_of
 
-WAIT_S = 20.0
+WAIT_S = 120.0
 
 
 def run_in_threads(program: Program, weights: Mapping[str, Any], inputs: tuple[torch.Tensor, ...]):

@@ -18,6 +18,10 @@ from ramiel_core.ir import Channel, Layout, Program
 from ramiel_core.run.forked import Team
 from tests.run.inside import PAIR, idle_team
 
+LIMIT_S, HANG_S = 60.0, 2.0  # for an inference; for one that hangs, and is to have begun by then
+SETTLE_S = 10.0  # for a host to come to rest
+IDLE_WORKERS = 3
+
 
 def acting_program() -> Program:
     """Three clusters in a row; the operator `act` of the middle one does what `w["act"]` says."""
@@ -84,12 +88,13 @@ def crash(kind: str, signals: str) -> dict[str, Any]:
     weights = {"act": _acts(kind, flag)}
     inputs = (torch.tensor([1.0, 2.0]),)
     found: dict[str, Any] = {}
-    limit_s = 1.0 if kind == "hang" else 30.0
-    with Team(acting_program(), weights, inputs, limit_s=limit_s, signals=signals) as team:  # type: ignore[arg-type]
+    with Team(acting_program(), weights, inputs, limit_s=LIMIT_S, signals=signals) as team:  # type: ignore[arg-type]
         team.run()
         found["before"] = team.output().tolist()
         pids = team.pids
         flag.fill_(1)
+        if kind == "hang":
+            team._limit_s = HANG_S  # of this inference alone: a busy host may delay the others
         try:
             team.run()
         except RamielError as error:
@@ -97,6 +102,7 @@ def crash(kind: str, signals: str) -> dict[str, Any]:
         found["alive"] = [pid for pid in pids if psutil.pid_exists(pid)]
         found["workers_after"] = len(team.pids)
         flag.fill_(0)
+        team._limit_s = LIMIT_S
         team.run()
         found["after"] = team.output().tolist()
         found["new"] = not set(team.pids) & set(pids)
@@ -126,25 +132,31 @@ def killed_from_outside(victim: int) -> dict[str, Any]:
 
 
 def many_inferences(count: int, signals: str) -> dict[str, Any]:
-    """Memory, files and shared memory before and after `count` inferences."""
+    """Memory and files at the ends of the quarters of `count` inferences, and what they share."""
     files_before = shared_files()
     with idle_team(signals=signals) as team:
-        for _ in range(100):
-            team.run()
-            team.output()
-        before = _footprint(team)
-        for _ in range(count):
-            team.run()
-            team.output()
-        after = _footprint(team)
-        during = shared_files()
-    return {"before": before, "after": after, "shared": [files_before, during]}
+        looks = []
+        for inferences in (100, *[count // 4] * 4):
+            for _ in range(inferences):
+                team.run()
+                team.output()
+            looks.append(_footprint(team))
+        return {"looks": looks, "shared": sorted(_left_in_shared_memory(files_before))}
 
 
-def shared_files() -> list[str]:
+def shared_files() -> set[str]:
     """What lies in /dev/shm, other people's browsers left out."""
-    names = sorted(path.name for path in Path("/dev/shm").iterdir())
-    return [name for name in names if not name.startswith((".org.chromium", ".com.google"))]
+    names = {path.name for path in Path("/dev/shm").iterdir()}
+    return {name for name in names if not name.startswith((".org.chromium", ".com.google"))}
+
+
+def _left_in_shared_memory(before: set[str]) -> set[str]:
+    """What is new there at every look: others make semaphores, and unlink them, meanwhile."""
+    left, ends = shared_files() - before, time.monotonic() + SETTLE_S
+    while left and time.monotonic() < ends:
+        time.sleep(0.01)
+        left &= shared_files()
+    return left
 
 
 def _footprint(team: Team) -> dict[str, int]:
@@ -157,14 +169,24 @@ def _footprint(team: Team) -> dict[str, int]:
     }
 
 
-def idle_seconds(signals: str) -> dict[str, Any]:
-    """Processor seconds that workers use while nothing runs, and that they did use before."""
-    with idle_team(workers=3, signals=signals) as team:
+def idle_seconds(signals: str) -> float:
+    """Processor seconds that workers use in a second while nothing runs."""
+    with idle_team(IDLE_WORKERS, signals=signals) as team:
         for _ in range(200):
             team.run()
+        _wait_until_asleep(team)
         before = _processor_s(team)
         time.sleep(1.0)
-        return {"idle_s": _processor_s(team) - before, "busy_s": before}
+        return round(_processor_s(team) - before, 2)
+
+
+def _wait_until_asleep(team: Team) -> None:
+    """After its last word a worker looks a while for the next start signal, if it has a core."""
+    ends = time.monotonic() + SETTLE_S
+    while time.monotonic() < ends and not all(
+        psutil.Process(pid).status() == psutil.STATUS_SLEEPING for pid in team.pids
+    ):
+        time.sleep(0.01)
 
 
 def _processor_s(team: Team) -> float:

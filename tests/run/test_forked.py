@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
@@ -13,6 +12,7 @@ import psutil
 import pytest
 
 from ramiel_core.run import host
+from tests.alive import still_alive
 from tests.run import fresh, inside, lives
 from tests.run.modules import MODULES
 
@@ -73,7 +73,7 @@ CRASHES = {
     "hang": (
         "RunError",
         (
-            "cluster 1 hung in 'act': no result within 1 s. Run with fewer --workers, or give it "
+            "cluster 1 hung in 'act': no result within 2 s. Run with fewer --workers, or give it "
             "more time."
         ),
     ),
@@ -106,18 +106,21 @@ def test_a_worker_killed_while_idle_is_named_and_the_next_inference_works(victim
 @pytest.mark.parametrize("signals", ["fast", "queue"])
 def test_a_thousand_inferences_leave_memory_flat_and_nothing_in_shared_memory(signals: str):
     found = both(lives.many_inferences, 1000)[signals]
-    before, after = found["before"], found["after"]
+    looks = found["looks"]
 
-    assert after["workers_bytes"] - before["workers_bytes"] < GROWTH_BYTES
-    assert after["caller_bytes"] - before["caller_bytes"] < GROWTH_BYTES
-    assert (after["files"], after["threads"]) == (before["files"], before["threads"])
-    assert found["shared"][0] == found["shared"][1]
+    for kind in ("workers_bytes", "caller_bytes"):
+        # A leak grows all the time; pages that other processes share, or let go of, do so once.
+        growth = min(after[kind] - before[kind] for before, after in pairwise(looks))
+        assert growth < GROWTH_BYTES / (len(looks) - 1)
+    for kind in ("files", "threads"):
+        assert looks[-1][kind] == looks[0][kind]
+    assert found["shared"] == []
 
 
 @pytest.mark.parametrize("signals", ["fast", "queue"])
 def test_idle_workers_use_no_processor_time(signals: str):
-    """The kernel counts in steps of 10 ms: one step may fall into the second."""
-    assert both(lives.idle_seconds)[signals]["idle_s"] <= 0.01
+    """The kernel counts what a worker and what the system for it does in steps of 10 ms."""
+    assert both(lives.idle_seconds)[signals] <= lives.IDLE_WORKERS * 2 * 0.01
 
 
 def test_teams_leave_no_process_and_no_open_file():
@@ -131,24 +134,13 @@ def test_a_killed_launcher_takes_its_workers_with_it():
     process = fresh.popen(lives.wait_to_be_killed)
     try:
         assert process.stdout is not None
-        pids = [int(word) for word in process.stdout.readline().split()]
-        assert len(pids) == 3
-        assert all(psutil.pid_exists(pid) for pid in pids)
+        workers = [psutil.Process(int(word)) for word in process.stdout.readline().split()]
+        assert len(workers) == 3
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-    ends = time.monotonic() + 5
-    while any(map(_lives, pids)) and time.monotonic() < ends:
-        time.sleep(0.02)
 
-    assert not any(map(_lives, pids))
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    assert still_alive(workers) == []
 
 
 def test_results_follow_the_inputs_and_earlier_outputs_stay_as_they_were():

@@ -49,7 +49,7 @@ def no_gaps(monkeypatch):
     assert open_now == [], "every runner is closed at the end"
 
 
-def race(times: dict[str, float], budget_s: float = 5.0, **more: Callable[[], Runner]):
+def race(times: dict[str, float], budget_s: float = 600.0, **more: Callable[[], Runner]):
     """Standings after a race of runners with these times, and of any others."""
     told: list[list[str]] = []
     candidates = [

@@ -9,7 +9,7 @@ import pytest
 
 from ramiel_core.ir import Graph
 from ramiel_core.plan.planner import make_plan
-from tests.chromium import MISSING, ROOT, WHY_SKIPPED, browser, served, settled
+from tests.chromium import MISSING, ROOT, WHY_SKIPPED, at_rest, browser, served, settled
 from tests.graphs import SHAPES
 
 PAGE = Path(__file__).with_name("graph_page.py")
@@ -17,7 +17,8 @@ VIEW = (
     "[...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]"
     ".map((host) => host.shadowRoot?.querySelector('.graph')?.view).find((view) => view)"
 )
-OPEN_MS = 60_000
+OPEN_MS = 120_000  # of a browser that has just begun, on a busy host
+BUSY_MS = 400  # too long between two clicks for vis-network
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(MISSING, reason=WHY_SKIPPED)]
 
@@ -78,7 +79,8 @@ def _leaves(url: str) -> bool:
 
 def where(page, name: str) -> tuple[float, float]:
     """Where a box stands in the window, px."""
-    x, y = page.evaluate(
+    x, y = at_rest(
+        page,
         f"(name) => {{ const v = {VIEW}, r = v.stage.getBoundingClientRect(),"
         " p = v.network.canvasToDOM(v.nodes.get(name)); return [r.x + p.x, r.y + p.y]; }",
         name,
@@ -104,6 +106,16 @@ def becomes(page, expression: str, value: object) -> None:
     page.wait_for_function(
         f"(value) => ({expression.replace('view', VIEW, 1)}) === value", arg=value
     )
+
+
+def double_click_on_a_busy_page(page, x: float, y: float) -> None:
+    page.mouse.move(x, y)
+    for count in (1, 2):
+        page.mouse.down(click_count=count)
+        page.mouse.up(click_count=count)
+        page.evaluate(
+            f"for (const ends = performance.now() + {BUSY_MS}; performance.now() < ends;);"
+        )
 
 
 def test_a_click_on_an_operator_reaches_python_and_one_beside_it_lets_go(page):
@@ -245,7 +257,7 @@ def test_modules_collapse_and_expand_in_place(page):
     before = where(page, group)
     assert page.evaluate(f"{VIEW}.title({VIEW}.nodes.get('{group}'))") == "part2 (50 operators)"
 
-    page.mouse.dblclick(*before)
+    double_click_on_a_busy_page(page, *before)
     becomes(page, "view.nodes.size", 3 + 5)
     assert where(page, "inner10 @ op_100".replace("inner", "part2.inner")) == pytest.approx(
         before, abs=1
@@ -366,15 +378,14 @@ def test_the_player_goes_through_clustering_and_merging_without_python(visit):
     assert page.locator(".legend button").count() == 0  # no operator has a cluster
 
     page.locator(".transport select").select_option("10")
-    page.evaluate(
-        "() => { window.told = []; const view = " + VIEW + "; const tell = view.tell;"
-        " view.tell = (...all) => { window.told.push(all[0]); tell(...all); }; }"
+    page.evaluate(  # a rerun gives the view another way to tell, but not this
+        f"const {{ rest }} = {VIEW}.player, tell = rest.tell; window.told = 0;"
+        "rest.tell = (told) => { window.told += 1; tell(told); }; 0"
     )
     page.get_by_role("button", name="Play", exact=True).click()
     becomes(page, "view.player.frame", last)
     page.get_by_text(f"rests at: {last}").wait_for()
-    told = page.evaluate("window.told")
-    assert told.count("frame") == 1  # where it came to rest, and no step on the way
+    assert page.evaluate("window.told") == 1  # where it came to rest, and no step on the way
     assert page.locator(".figures dd").all_inner_texts()[2] == str(plan.fixpoint)
     assert page.locator(".legend button").count() == plan.fixpoint
 

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
+import psutil
 import pytest
 
 from ramiel_core.cache import cache_dir
@@ -115,26 +115,21 @@ def test_a_graph_without_operators_has_an_empty_layout():
 
 
 def test_no_graphviz_process_outlives_its_time_limit():
+    before = set(psutil.Process().children(recursive=True))
     tangle = " ".join(f"{a}->{b};" for a in range(150) for b in range(a + 1, 150))
 
     with pytest.raises(dot_process.DotTimeoutError, match=r"longer than 1 s.*Raise the time limit"):
         dot_process.render(f"digraph {{ {tangle} }}", "svg", 1)
 
-    assert [p for p in Path("/proc").glob("[0-9]*/cmdline") if _is_ours(p)] == []
-
-
-def _is_ours(cmdline: Path) -> bool:
-    try:
-        return dot_process.__name__ in cmdline.read_text()
-    except OSError:  # it ended meanwhile
-        return False
+    # Of this process alone: other tests lay out at the same time.
+    assert set(psutil.Process().children(recursive=True)) <= before
 
 
 def test_graphviz_ends_by_itself_where_its_caller_was_killed():
     command = [sys.executable, "-m", dot_process.__name__, "svg", "0.3"]
 
     with subprocess.Popen(command, stdin=subprocess.PIPE) as waits_for_input:
-        assert waits_for_input.wait(timeout=20) == -14  # SIGALRM
+        assert waits_for_input.wait(timeout=120) == -14  # SIGALRM
 
 
 def test_text_that_is_not_dot_is_refused_with_what_graphviz_said():
