@@ -27,11 +27,12 @@ from ramiel_core.model.onnx import (  # noqa: F401 - each enters its operators i
 from ramiel_core.model.onnx.dimensions import Input
 from ramiel_core.model.onnx.file import OnnxFile, constant, from_array
 from ramiel_core.model.onnx.nodes import bound, definition, in_order
-from ramiel_core.model.onnx.recorder import Recorder, identifier, printable
+from ramiel_core.model.onnx.recorder import MOST_CONSTANTS_BYTES, Recorder, identifier, printable
 from ramiel_core.model.onnx.registry import Call, find, version_of
 
 STANDARD = ("", "ai.onnx")
 MOST_NODES = 50_000  # once loops are written out and functions expanded
+GROWTH = 8  # of constants over the file: weights in a byte become four, and are turned round
 
 
 @dataclass
@@ -56,7 +57,8 @@ class Reader:
 
     def __init__(self, file: OnnxFile, device: str) -> None:
         self.file, self.device = file, device
-        self.recorder = Recorder()
+        room = max(MOST_CONSTANTS_BYTES, GROWTH * file.size_bytes)
+        self.recorder = Recorder(room)
         self.functions = {(f.domain, f.name): f for f in file.model.functions}
         self.nodes = 0
         self.weights: dict[int, tuple[str, torch.Tensor]] = {}  # read so far, by their numbers
