@@ -93,8 +93,9 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.restart()
 
-    def restart(self) -> None:
-        """Forget what the node before did."""
+    def restart(self, fixed: frozenset[int] = frozenset()) -> None:
+        """Forget what the node before did; of the next, `fixed` is the memory of constants."""
+        self._fixed = fixed
         self.writes: set[int] = set()  # memory that they write over
         self.is_random = False
         self.hands_out_numbers = False  # to Python
@@ -114,7 +115,8 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         trains = any(given.get(name) is True for name in ("training", "train"))
         self.is_random |= habits.is_random or trains
         self.hands_out_numbers |= habits.hands_out_numbers
-        self.shapes_by_numbers |= habits.shapes_by_numbers and _has_mask(given.get("indices", ()))
+        if habits.shapes_by_numbers:
+            self.shapes_by_numbers |= not storages(_deciding(given)).keys() <= self._fixed
         # Batch norm's schema does not say that it updates these.
         for name in (*habits.written, *(RUNNING if trains else ())):
             self.writes |= storages(given.get(name)).keys() - self._fresh
@@ -124,10 +126,12 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return value
 
 
-def _has_mask(indices: Any) -> bool:
-    """Whether some index is a mask; a kernel without indices counts as having one."""
-    found = [index for index in indices or () if index is not None]
-    return not found or any(index.dtype in (torch.bool, torch.uint8) for index in found)
+def _deciding(given: Mapping[str, Any]) -> list[Any]:
+    """Those arguments of such a kernel whose numbers decide the shape: of indices, the masks."""
+    if "indices" not in given:
+        return list(given.values())
+    masks = (torch.bool, torch.uint8)
+    return [index for index in given["indices"] if index is not None and index.dtype in masks]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,6 @@ RESERVED = frozenset(
 """What a program means something else by, once it is emitted and its marks are woven in."""
 
 DEFINED = re.compile(r"result|cluster_[0-9]+")  # functions of a program
-UNWRITABLE = frozenset('"\\')  # in a path of a weight, as a program names it: w["path"]
 CONCATENATIONS = frozenset({torch.cat, torch.concat, torch.ops.aten.cat.default})
 
 
@@ -91,7 +90,6 @@ class _Builder:
         instead: dict[str, list[str]] = {}
         inputs: list[tuple[str, TensorSpec]] = []
         for node in module.graph.nodes:
-            self._refuse_path(node)
             if node.op == "output":
                 result, returned = renderer.value(node.args[0]), self._reads(node)
             elif node.op == "placeholder" and self.seen[node].specs:
@@ -103,6 +101,8 @@ class _Builder:
                 instead.setdefault(self.names[main], []).append(renderer.call(node, in_place=False))
             elif self.seen[node].specs:
                 nodes.append(self._operator(node, renderer))
+            elif self.seen[node].writes:  # and returns nothing
+                self.overwrites.refuse_hidden(node, self.overwrites.by(node))
         if not nodes:
             raise ModelError(
                 f"{self.traced.name} calls no operator at all; there is nothing to plan."
@@ -236,15 +236,6 @@ class _Builder:
                 name += "_"
             found[function] = name
         return found
-
-    def _refuse_path(self, node: fx.Node) -> None:
-        """Refuse names of weights and layers that cannot stand in a program."""
-        path = str(node.target) if node.op in ("get_attr", "call_module") else ""
-        if UNWRITABLE.intersection(path) or not path.isprintable():
-            raise ModelError(
-                f"{self.traced.name} has a layer or weight called {path[:80]!r}; leave quotes, "
-                f"backslashes and line breaks out of its name."
-            )
 
     def _spec_of(self, node: fx.Node) -> TensorSpec:
         spec = self.seen[node].specs[0]

@@ -28,7 +28,7 @@ class Seen:
 
     specs: tuple[TensorSpec | None, ...] = ()
     is_tuple: bool = False
-    nesting: Any = None  # of a tuple that holds tuples: its shape, a number for each of `specs`
+    nesting: Any = None  # of a tuple that is named or holds others: a number for each of `specs`
     shares: tuple[fx.Node, ...] = ()  # whose memory it was seen to lie in
     memory: frozenset[int] = frozenset()  # storages of the tensors in it
     writes: frozenset[int] = frozenset()  # storages that existed before it, which it wrote over
@@ -92,8 +92,9 @@ class _Recorder(fx.Interpreter):
 
     def run_node(self, n: fx.Node) -> Any:
         before = self._counter.get_total_flops()
-        self._watch.restart()
         self._note_live(n)
+        fixed = (self.env.get(source) for source in n.all_input_nodes if source not in self._live)
+        self._watch.restart(frozenset(storages(list(fixed))))
         try:
             value = super().run_node(n)
         except Exception as cause:
@@ -130,15 +131,15 @@ class _Recorder(fx.Interpreter):
             seen.specs = (TensorSpec.of(value),)
 
     def _note_tensors(self, n: fx.Node, seen: Seen, value: Any, tensors: list[Any]) -> None:
-        if not isinstance(value, (torch.Tensor, tuple, list)):
+        if not isinstance(value, (torch.Tensor, tuple, list, dict)):
             raise ModelError(
                 f"{self._traced.name}: {n.name!r} returns a {type(value).__name__} of tensors, "
                 f"which cannot be handed to another worker; return a tuple of them."
             )
         seen.is_tuple = not isinstance(value, torch.Tensor)
         leaves, structure = pytree.tree_flatten(value)
-        if seen.is_tuple and len(leaves) != len(value):
-            seen.nesting = pytree.tree_unflatten(range(len(leaves)), structure)
+        if seen.is_tuple and (len(leaves) != len(value) or type(value) not in (tuple, list)):
+            seen.nesting = _plain(pytree.tree_unflatten(range(len(leaves)), structure))
         seen.specs = tuple(
             TensorSpec.of(leaf) if isinstance(leaf, torch.Tensor) else None for leaf in leaves
         )
@@ -163,6 +164,15 @@ class _Recorder(fx.Interpreter):
                 f"a plan fixes both; keep tensors of fixed shapes, with torch.where for a mask as "
                 f"index and tensor arithmetic for .item()."
             ) from cause
+
+
+def _plain(numbers: Any) -> Any:
+    """The same of tuples, lists and dictionaries only."""
+    if isinstance(numbers, dict):
+        return {key: _plain(part) for key, part in numbers.items()}
+    if isinstance(numbers, list):
+        return [_plain(part) for part in numbers]
+    return tuple(map(_plain, numbers)) if isinstance(numbers, tuple) else numbers
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:

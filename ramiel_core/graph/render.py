@@ -218,7 +218,7 @@ class Renderer:
             not; else it writes over a copy.
         """
         text = self._call(node, in_place=in_place, keeps_type=keeps_type)
-        if self._nesting_of(node) is not None:  # a channel carries flat tuples
+        if _is_deep(self._nesting_of(node)):  # a channel carries flat tuples
             return f"torch.utils._pytree.tree_leaves({text})"
         return text
 
@@ -375,6 +375,11 @@ class Renderer:
         if in_place and type(layer) in ACTIVATIONS:
             text = text.removesuffix(")") + ", inplace=True)"
         return text
+
+
+def _is_deep(nesting: Any) -> bool:
+    parts = nesting if isinstance(nesting, (tuple, list)) else ()
+    return isinstance(nesting, dict) or not all(isinstance(part, int) for part in parts)
 
 
 def _literal(value: Any) -> str:

@@ -26,6 +26,7 @@ from ramiel_core.ir import Inputs, Signature, TracedModel
 
 TOLERANCE = 1e-4  # between what a model returns and what its trace does, of the largest number
 CONSTANT = "_tensor_constant"  # before the names that torch.fx gives to tensors it was shown
+UNWRITABLE = frozenset('"\\')  # in a path of a weight, as a program names it
 
 
 def trace(
@@ -43,9 +44,10 @@ def trace(
     name : str
         What reports call it.
     compared : bool
-        Whether model and trace each run once, so that a trace which computes something else is
-        refused. For models that nobody knows: code that asks whether `x` is a tensor goes another
-        way while torch.fx traces it, and nothing says so. On `meta` there is nothing to compare.
+        Whether the model runs twice and its trace once, so that a model which keeps something, and
+        a trace which computes something else, are refused. For models that nobody knows: code that
+        asks whether `x` is a tensor goes another way while torch.fx traces it, and nothing says
+        so. On `meta` there is nothing to compare.
 
     Returns
     -------
@@ -60,17 +62,29 @@ def trace(
         model in training mode, in whole or in part, or one that writes over its own buffers.
     """
     module = getattr(module, "_orig_mod", module)  # of what torch.compile returned
+    _refuse_kind(module, name)
     _refuse_training(module, name)
     arguments = _Arguments.of(module, inputs, name)
-    check = _Comparison(module, arguments) if compared else None
+    try:
+        check = _Comparison(module, arguments) if compared else None
+        return _traced(module, arguments, name, check)
+    except _StateError as cause:
+        raise keeps_state(name, cause.args[0]) from cause
+
+
+def _traced(
+    module: nn.Module, arguments: _Arguments, name: str, check: _Comparison | None
+) -> TracedModel:
+    """By the first tracer that manages."""
     stopped: list[Exception] = []
     for tracer, by in (("torch.fx", _by_fx), ("torch.export", _by_export)):
         try:
             traced = arguments.traced(name, by(module, arguments), tracer)
+            _refuse_branches(traced.module.graph)
             if check is not None:
                 check.refuse_another(traced)
-        except _StateError as cause:
-            raise keeps_state(name, cause.args[0]) from cause
+        except _StateError:
+            raise
         except Exception as cause:  # noqa: BLE001 - whatever the model's own code raises
             stopped.append(cause)
         else:
@@ -81,6 +95,28 @@ def trace(
         f"{by_export}. Data-dependent branches are the usual cause: decide them before the model, "
         f"or trace the part of it that has none."
     ) from stopped[-1]
+
+
+def _refuse_kind(module: nn.Module, name: str) -> None:
+    """Refuse what no tracer takes, and names that cannot stand in a program: w["path"]."""
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ModelError(
+            f"{name} is TorchScript already; give the nn.Module that it was made of, or save it by "
+            f"torch.jit.save and open the file with --trust."
+        )
+    named = (module.named_modules(), module.named_parameters(), module.named_buffers())
+    for path in (path for part in named for path, _ in part):
+        if UNWRITABLE.intersection(path) or not path.isprintable():
+            raise ModelError(
+                f"{name} has a layer or weight called {path[:80]!r}; leave quotes, backslashes and "
+                f"line breaks out of its name."
+            )
+
+
+def _refuse_branches(graph: fx.Graph) -> None:
+    for node in graph.nodes:
+        if isinstance(node.target, torch._ops.HigherOrderOperator):  # noqa: SLF001 - no public name
+            raise _LeakError(f"it calls {node.target}, of which the numbers decide what runs")
 
 
 def _refuse_training(module: nn.Module, name: str) -> None:
@@ -199,30 +235,36 @@ def _autocast() -> tuple[bool, torch.dtype]:
 
 def _by_fx(module: nn.Module, arguments: _Arguments) -> fx.GraphModule:
     tracer = _Tracer(arguments)
-    own = [*module.named_parameters(), *module.named_buffers()]
-    versions = {path: _version(tensor) for path, tensor in own}
     drawn = torch.get_rng_state()
-    with _restored(module):
+    with _restored(module), _stateless(module):
         graph = tracer.trace(module)
         made = fx.GraphModule(tracer.root, graph, type(module).__name__)
-    for path, tensor in own:
-        if _version(tensor) != versions[path]:
-            raise _StateError(path)
     if not torch.equal(drawn, torch.get_rng_state()):
         torch.set_rng_state(drawn)
         raise _LeakError("random numbers are drawn, which torch.fx takes for constants")
-    if graph.find_nodes(op="call_function", target=operator.setitem):
+    if any(node.target in (operator.setitem, "__setitem__") for node in graph.nodes):
         raise _LeakError("it writes into a slice of a tensor")
     _renew_constants(made.graph)
     made.recompile()
     return made
 
 
-def _version(tensor: torch.Tensor) -> int:
-    """How often it was written over; always 0 for one made in inference mode, which does not count.
+@contextmanager
+def _stateless(module: nn.Module) -> Iterator[None]:
+    """Raise where a parameter or a buffer is written over meanwhile.
 
     torch.fx follows parameters only: what is done to a buffer is done while it traces.
     """
+    own = [*module.named_parameters(), *module.named_buffers()]
+    before = [_version(tensor) for _, tensor in own]
+    yield
+    for (path, tensor), version in zip(own, before, strict=True):
+        if _version(tensor) != version:
+            raise _StateError(path)
+
+
+def _version(tensor: torch.Tensor) -> int:
+    """How often it was written over; 0 for one made in inference mode, which does not count."""
     return 0 if tensor.is_inference() else tensor._version  # noqa: SLF001 - it has no public name
 
 
@@ -321,20 +363,41 @@ def _quiet() -> Iterator[None]:
 
 
 class _Comparison:
-    """What a model returns for its example inputs, to compare its traces with."""
+    """What a model returns for its example inputs, to compare its traces with.
+
+    It is called twice, since a model that keeps something returns something else the second time.
+
+    Raises
+    ------
+    _StateError
+        Where it does, or writes over a buffer of its own.
+    """
 
     def __init__(self, module: nn.Module, arguments: _Arguments) -> None:
+        self._module, self._arguments = module, arguments
         self._drawn = torch.get_rng_state()
         self._expected: list[Any] | None = None
         held = (*arguments.leaves, *module.parameters(), *module.buffers())
         if any(isinstance(tensor, torch.Tensor) and tensor.is_meta for tensor in held):
             return
+        again: list[Any] = []
+        with _restored(module), _stateless(module), suppress(Exception):
+            first, again = self._run(), self._run()
+            self._expected = first
+        if not all(map(_alike, self._expected or (), again)):
+            raise _StateError("attributes")
+
+    def _run(self) -> list[Any]:
+        """What the model returns; whatever its own code raises, extraction says it better."""
         args, kwargs = pytree.tree_map_only(
-            torch.Tensor, torch.clone, (arguments.args, dict(arguments.kwargs))
+            torch.Tensor, torch.clone, (self._arguments.args, dict(self._arguments.kwargs))
         )
-        with suppress(Exception), torch.no_grad():  # extraction says what the inputs lack
-            self._expected = pytree.tree_leaves(_plain(module(*args, **kwargs)))
         torch.set_rng_state(self._drawn)
+        try:
+            with torch.no_grad():
+                return pytree.tree_leaves(_plain(self._module(*args, **kwargs)))
+        finally:
+            torch.set_rng_state(self._drawn)
 
     def refuse_another(self, traced: TracedModel) -> None:
         """Raise where a trace returns something else."""

@@ -42,6 +42,9 @@ def run_in_threads(program: Program, weights: Mapping[str, Any], inputs: tuple[t
         return buffers[name][0]
 
     def work(worker: int) -> None:
+        torch.set_num_threads(
+            1
+        )  # a new thread has as many as there are cores, and sums in another order
         try:
             with torch.inference_mode():
                 scope[f"cluster_{worker}"](weights, receive, send, shared)
