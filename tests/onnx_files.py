@@ -102,6 +102,37 @@ def _many_constants() -> bytes:
     return model(nodes, [shape]).SerializeToString()
 
 
+def _external_constant() -> bytes:
+    """Found from where the program was started, not beside the model."""
+    tensor = TensorProto(data_type=FLOAT, dims=[2])
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="pyproject.toml")
+    nodes = [
+        helper.make_node("Constant", [], ["c"], "c", value=tensor),
+        helper.make_node("Mul", ["x", "c"], ["y"]),
+    ]
+    return model(nodes).SerializeToString()
+
+
+def _huge_resize() -> bytes:
+    axes = numpy_helper.from_array(np.array([0, 1], np.int64), "axes")
+    scales = numpy_helper.from_array(np.array([1, 1, 1e9, 1e9], np.float32), "scales")
+    nodes = [
+        helper.make_node("Unsqueeze", ["x", "axes"], ["image"]),
+        helper.make_node("Resize", ["image", "", "scales"], ["y"], "resize"),
+    ]
+    return model(nodes, [axes, scales]).SerializeToString()
+
+
+def _recursive() -> bytes:
+    call = helper.make_node("f", ["x"], ["y"], "call", domain="own")
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("own", 1)]
+    made = model([call])
+    made.opset_import.append(opsets[1])
+    made.functions.append(helper.make_function("own", "f", ["x"], ["y"], [call], opsets))
+    return made.SerializeToString()
+
+
 def _huge_input() -> bytes:
     given = [helper.make_tensor_value_info("x", FLOAT, [2**31, 8])]
     return model(NODES, [weight()], given).SerializeToString()
@@ -179,6 +210,9 @@ BAD: Mapping[str, tuple[Callable[[], bytes], str]] = {  # how it is made, what i
         lambda: _beside(location="bad.onnx", offset="²"),
         "has the offset or length '²'",
     ),
+    "external data of a constant": (_external_constant, "keeps its numbers in another file"),
+    "huge resize": (_huge_resize, "makes a constant of"),
+    "function in itself": (_recursive, "calls itself; the file is damaged"),
     "two million fields": (lambda: b"\x08\x01" * 2_000_000, "more than 1,000,000 fields"),
     "zeros": (lambda: bytes(2**20), "the field at byte 0 has no number"),
     "many large constants": (_many_constants, "makes one constant too many"),

@@ -229,6 +229,11 @@ def constant(proto: onnx.TensorProto, where: str) -> torch.Tensor:
         Where numbers and shape do not fit, or the type is not imported.
     """
     dtype = type_of(proto.data_type, where)
+    if proto.data_location == onnx.TensorProto.EXTERNAL:  # which onnx would look for anywhere
+        raise UnsupportedError(
+            f"{where} keeps its numbers in another file, read only for weights of the model "
+            f"itself; export it with them inside."
+        )
     needed = math.prod(proto.dims) * dtype.itemsize
     if needed > proto.ByteSize() * 8:  # numbers as varints take a byte each
         raise ModelError(

@@ -61,6 +61,7 @@ class Reader:
         self.recorder = Recorder(room)
         self.functions = {(f.domain, f.name): f for f in file.model.functions}
         self.nodes = 0
+        self._open: list[tuple[str, str]] = []  # functions whose nodes are being walked through
         self.weights: dict[int, tuple[str, torch.Tensor]] = {}  # read so far, by their numbers
 
     def read(self, inputs: tuple[Input, ...], fixed: Mapping[str, np.ndarray[Any, Any]]) -> None:
@@ -157,7 +158,7 @@ class Reader:
                     f"{node.name[:80]!r}) is not imported, only standard ONNX is; export without "
                     f"the extensions of one runtime."
                 )
-            return self._expanded(call, function, frame)
+            return self._inside(call, function, frame)
         if not version_of(node.op_type, frame.opset):
             raise UnsupportedError(
                 f"operator {node.op_type[:80]} (node {node.name[:80]!r}) does not exist in opset "
@@ -170,6 +171,16 @@ class Reader:
         if meaning is None:
             raise UnsupportedError(f"{call} is not imported; leave it out before exporting.")
         return self._expanded(call, meaning, frame)
+
+    def _inside(self, call: Call, function: onnx.FunctionProto, frame: _Frame) -> Any:
+        """A function of the file's own, which must not be inside itself."""
+        name = function.domain, function.name
+        if name in self._open:
+            raise call.wrong("calls itself")
+        self._open.append(name)
+        result = self._expanded(call, function, frame)
+        self._open.pop()
+        return result
 
     def _expanded(self, call: Call, function: onnx.FunctionProto, frame: _Frame) -> Any:
         attributes = {a.name: a for a in function.attribute_proto}

@@ -223,6 +223,8 @@ class Recorder(TorchFunctionMode):
     def _fold(
         self, func: Any, args: Any, kwargs: dict[str, Any], tensors: list[torch.Tensor]
     ) -> Any:
+        if not tensors:
+            self._allow_made(func, args, kwargs)
         if any(tensor.is_meta for tensor in tensors):
             shapes = pytree.tree_map_only(torch.Tensor, _without_numbers, (args, kwargs))
             return func(*shapes[0], **shapes[1])
@@ -236,6 +238,17 @@ class Recorder(TorchFunctionMode):
                 if isinstance(made, torch.Tensor):
                     self.allow(made.shape, made.dtype)
         return self._counted(func(*args, **kwargs), tensors)
+
+    def _allow_made(self, func: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        """`allow` what is made of numbers alone: `torch.arange` of a size that a file names."""
+        try:
+            with torch.device("meta"):
+                result = func(*args, **kwargs)
+        except (RuntimeError, NotImplementedError):  # it has no such form: its shape is no number
+            return
+        for made in pytree.tree_leaves(result):
+            if isinstance(made, torch.Tensor):
+                self.allow(made.shape, made.dtype)
 
     def _counted(self, result: Any, tensors: list[torch.Tensor]) -> Any:
         """What was computed, unless it fills the memory together with all that was before."""
