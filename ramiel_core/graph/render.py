@@ -238,8 +238,8 @@ class Renderer:
         if target in PREFIX:
             return f"{PREFIX[target]}{self._operand(args[0])}"
         if target in IN_PLACE and not keeps_type:
-            copied = "" if in_place else ".clone()"
-            return f"{self.value(args[0])}{copied}.__{target.__name__}__({self.value(args[1])})"
+            copied, augmented = "" if in_place else ".clone()", getattr(target, "__name__", "")
+            return f"{self.value(args[0])}{copied}.__{augmented}__({self.value(args[1])})"
         infix = INFIX.get(IN_PLACE.get(target, target))
         if infix and len(args) == 2 and not kwargs:
             left, right = (self._operand(arg) for arg in args)
@@ -394,7 +394,7 @@ def _literal(value: Any) -> str:
         return repr(value)
     for kind in (int, float, str, bytes):
         if isinstance(value, kind):
-            text = kind.__repr__(value)  # type: ignore[arg-type]
+            text = kind.__repr__(value)
             return f"float('{text}')" if text in ("inf", "-inf", "nan") else text
     if isinstance(value, complex):
         return f"complex('{str(value).strip('()')}')"
