@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -38,6 +39,9 @@ from ramiel_core.plan.planner import known_planner, sequential_plan
 from ramiel_core.report import tuned
 from ramiel_core.run import confine, host, jobs
 from ramiel_core.run.local import Local
+
+KNOWN_OPS = frozenset({"aten", "prims", "mkldnn", "higher_order", "quantized", "torchvision"})
+"""Namespaces of operators that a launcher has: torch's own, and what a program imports."""
 
 OPEN_S = 300  # that loading and tracing one may take, of processor time and of the wall's clock
 START_S = 60  # for a process to begin, on a busy host
@@ -75,6 +79,7 @@ def start(job: Job, model: nn.Module | None = None, inputs: Inputs | None = None
         families = AUTO if job.task == "tune" else job.kernels
         own = replace(traced(model, inputs), name=job.model)
         parcel = parcel_of(own, families, job.rewrites)
+    _refuse_unknown(parcel.graph)
     _refuse_illegal(job, lambda: parcel.graph)
     packed = io.BytesIO()
     torch.save(parcel, packed)
@@ -87,6 +92,20 @@ def _checked_weights(job: Job) -> str:
         raise ModelError(why)
     uploaded = weight_files.UPLOAD.fullmatch(job.weights)
     return job.weights if uploaded else str(weight_files.located(job.weights))
+
+
+def _refuse_unknown(graph: Graph) -> None:
+    """Say which of its calls no other process would know, before one is started for a module."""
+    calls = "\n".join((*graph.imports, *(node.call for node in graph.nodes)))
+    found = re.search(r"from __main__ import \w+", calls) or next(
+        (op for op in re.finditer(r"torch\.ops\.(\w+)\.\w+", calls) if op[1] not in KNOWN_OPS), None
+    )
+    if found:
+        raise ModelError(
+            f"{graph.model} calls what only this process knows (`{found[0]}`); put model and all "
+            f"into a module that Python finds and name a function of it that returns both model "
+            f"and inputs: `package.module:function`."
+        )
 
 
 def _refuse_illegal(job: Job, graph: Callable[[], Graph]) -> None:

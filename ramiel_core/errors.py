@@ -40,3 +40,12 @@ class WorkerDiedError(RunError):
 def first_line(error: BaseException) -> str:
     """What a foreign error says first, as part of a sentence; its kind where it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def keeps_state(model: str, kept: str) -> ModelError:
+    """That a model writes over something of its own while it runs, and what to do."""
+    return ModelError(
+        f"{model} writes over its own {kept!r} when it runs, so that each inference depends on "
+        f"those before it, which workers cannot repeat; take what it keeps as an input and return "
+        f"it anew."
+    )

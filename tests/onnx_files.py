@@ -66,9 +66,14 @@ def _cyclic() -> bytes:
 
 
 def _outside() -> bytes:
+    return _beside(location="../../../../etc/passwd")
+
+
+def _beside(**told: str) -> bytes:
     tensor = TensorProto(name="dense.weight", data_type=FLOAT, dims=[8, 8])
     tensor.data_location = TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="../../../../etc/passwd")
+    for key, value in told.items():
+        tensor.external_data.add(key=key, value=value)
     return model(NODES, [tensor]).SerializeToString()
 
 
@@ -85,6 +90,47 @@ def _huge_constant() -> bytes:
         helper.make_node("Add", ["x", "zeros"], ["y"], "sum"),
     ]
     return model(nodes, [shape]).SerializeToString()
+
+
+def _many_constants() -> bytes:
+    """Each below the limit of one."""
+    shape = numpy_helper.from_array(np.array([2**25], np.int64), "shape")
+    parts = [f"part{i}" for i in range(5)]
+    nodes = [helper.make_node("ConstantOfShape", ["shape"], [part], part) for part in parts]
+    nodes.append(helper.make_node("Concat", parts, ["all"], axis=0))
+    nodes.append(helper.make_node("Add", ["x", "all"], ["y"], "sum"))
+    return model(nodes, [shape]).SerializeToString()
+
+
+def _external_constant() -> bytes:
+    """Found from where the program was started, not beside the model."""
+    tensor = TensorProto(data_type=FLOAT, dims=[2])
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="pyproject.toml")
+    nodes = [
+        helper.make_node("Constant", [], ["c"], "c", value=tensor),
+        helper.make_node("Mul", ["x", "c"], ["y"]),
+    ]
+    return model(nodes).SerializeToString()
+
+
+def _huge_resize() -> bytes:
+    axes = numpy_helper.from_array(np.array([0, 1], np.int64), "axes")
+    scales = numpy_helper.from_array(np.array([1, 1, 1e9, 1e9], np.float32), "scales")
+    nodes = [
+        helper.make_node("Unsqueeze", ["x", "axes"], ["image"]),
+        helper.make_node("Resize", ["image", "", "scales"], ["y"], "resize"),
+    ]
+    return model(nodes, [axes, scales]).SerializeToString()
+
+
+def _recursive() -> bytes:
+    call = helper.make_node("f", ["x"], ["y"], "call", domain="own")
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("own", 1)]
+    made = model([call])
+    made.opset_import.append(opsets[1])
+    made.functions.append(helper.make_function("own", "f", ["x"], ["y"], [call], opsets))
+    return made.SerializeToString()
 
 
 def _huge_input() -> bytes:
@@ -155,6 +201,21 @@ BAD: Mapping[str, tuple[Callable[[], bytes], str]] = {  # how it is made, what i
         "'dense.weight', which no operator makes",
     ),
     "external data outside the folder": (_outside, "only files beside the .onnx file are read"),
+    "external data of no name": (lambda: _beside(location="a\0b"), "which is no name of a file"),
+    "external data of a long name": (
+        lambda: _beside(location="a" * 3000),
+        "which is no name of a file",
+    ),
+    "external data at no number": (
+        lambda: _beside(location="bad.onnx", offset="²"),
+        "has the offset or length '²'",
+    ),
+    "external data of a constant": (_external_constant, "keeps its numbers in another file"),
+    "huge resize": (_huge_resize, "makes a constant of"),
+    "function in itself": (_recursive, "calls itself; the file is damaged"),
+    "two million fields": (lambda: b"\x08\x01" * 2_000_000, "more than 1,000,000 fields"),
+    "zeros": (lambda: bytes(2**20), "the field at byte 0 has no number"),
+    "many large constants": (_many_constants, "makes one constant too many"),
     "2 GB of zeros as dims": (_claimed, "should have 2,147,483,648 bytes"),
     "2 GB constant": (_huge_constant, "constant of 8.0 GB"),
     "huge input": (_huge_input, "would take 64 GB"),

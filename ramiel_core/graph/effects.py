@@ -7,7 +7,8 @@ whether a layer, a function, a method or somebody's own wrapped function called 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,10 +18,12 @@ from torch import fx
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ramiel_core.ir import TracedModel
+from ramiel_core.errors import ModelError, RamielError, first_line
+from ramiel_core.ir import TensorSpec, TracedModel
 
 SIZE_METHODS = frozenset({"size", "dim", "numel", "stride", "ndimension", "nelement"})
 SIZE_ATTRIBUTES = frozenset({"shape", "ndim", "dtype", "device"})
+RUNNING = ("running_mean", "running_var")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,33 @@ def observe(model: TracedModel) -> Mapping[fx.Node, Effects]:
     -------
     Mapping of fx.Node to Effects
         For every node but the output.
+
+    Raises
+    ------
+    ModelError
+        Where it cannot be run on its example inputs.
     """
     observer = _Observer(model.module)
-    with torch.no_grad():
+    with cannot_run(model, observer.seen), torch.no_grad():
         observer.observe(model.inputs)
     return observer.seen
+
+
+@contextmanager
+def cannot_run(model: TracedModel, seen: Mapping[fx.Node, Any]) -> Iterator[None]:
+    """Turn whatever stops a run of a model into a `ModelError`; `seen` are the nodes that ran."""
+    try:
+        yield
+    except RamielError:
+        raise
+    except Exception as cause:
+        at = next((n.name for n in model.module.graph.nodes if n not in seen), "its output")
+        given = ", ".join(str(TensorSpec.of(tensor)) for tensor in model.inputs)
+        raise ModelError(
+            f"{model.name} cannot be run on its example inputs ({given}): {at!r} stopped with: "
+            f"{first_line(cause).rstrip('.')}. Give inputs of the shapes and types that the model "
+            f"expects."
+        ) from cause
 
 
 def reads_sizes_only(node: fx.Node) -> bool:
@@ -62,17 +87,20 @@ def reads_sizes_only(node: fx.Node) -> bool:
 
 
 class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes which memory the kernels under it write over, and whether they draw numbers."""
+    """Notes what the kernels under it do beside computing values of known shapes."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.writes: set[int] = set()
-        self.is_random = False
-        self._fresh: set[int] = set()
+        self.restart()
 
-    def restart(self) -> None:
-        """Forget what the node before did."""
-        self.writes, self.is_random, self._fresh = set(), False, set()
+    def restart(self, fixed: frozenset[int] = frozenset()) -> None:
+        """Forget what the node before did; of the next, `fixed` is the memory of constants."""
+        self._fixed = fixed
+        self.writes: set[int] = set()  # memory that they write over
+        self.is_random = False
+        self.hands_out_numbers = False  # to Python
+        self.shapes_by_numbers = False  # of what they return
+        self._fresh: set[int] = set()
 
     def __torch_dispatch__(
         self,
@@ -86,12 +114,24 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         given = {**dict(zip(habits.arguments, args, strict=False)), **named}
         trains = any(given.get(name) is True for name in ("training", "train"))
         self.is_random |= habits.is_random or trains
-        for name in habits.written:
+        self.hands_out_numbers |= habits.hands_out_numbers
+        if habits.shapes_by_numbers:
+            self.shapes_by_numbers |= not storages(_deciding(given)).keys() <= self._fixed
+        # Batch norm's schema does not say that it updates these.
+        for name in (*habits.written, *(RUNNING if trains else ())):
             self.writes |= storages(given.get(name)).keys() - self._fresh
         value = func(*args, **named)
         if habits.makes_memory:
             self._fresh |= storages(value).keys()
         return value
+
+
+def _deciding(given: Mapping[str, Any]) -> list[Any]:
+    """Those arguments of such a kernel whose numbers decide the shape: of indices, the masks."""
+    if "indices" not in given:
+        return list(given.values())
+    masks = (torch.bool, torch.uint8)
+    return [index for index in given["indices"] if index is not None and index.dtype in masks]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +142,8 @@ class _Habits:
     written: tuple[str, ...]
     makes_memory: bool  # what it returns shares nothing with its arguments
     is_random: bool
+    hands_out_numbers: bool
+    shapes_by_numbers: bool
 
 
 @cache
@@ -113,6 +155,8 @@ def _habits(kernel: Any) -> _Habits:
         written=tuple(a.name for a in marked if a.alias_info.is_write),
         makes_memory=not marked,
         is_random=torch.Tag.nondeterministic_seeded in kernel.tags,
+        hands_out_numbers=torch.Tag.data_dependent_output in kernel.tags,
+        shapes_by_numbers=torch.Tag.dynamic_output_shape in kernel.tags,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import keyword
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -22,9 +23,14 @@ from ramiel_core.graph.effects import may_return_its_argument
 from ramiel_core.graph.overwrites import Overwrites
 from ramiel_core.graph.record import Seen, record
 from ramiel_core.graph.render import Renderer, is_imported
-from ramiel_core.ir import Graph, OpNode, Recipe, TensorSpec, TracedModel
+from ramiel_core.ir import Graph, OpNode, Recipe, TensorSpec, TracedModel, paths_of_weights
 
-RESERVED = frozenset({"torch", "F", "w", "send", "receive", "shared", *keyword.kwlist})
+RESERVED = frozenset(
+    {"torch", "F", "w", "send", "receive", "shared", "_at", "_stamps", "_clock", *keyword.kwlist}
+)
+"""What a program means something else by, once it is emitted and its marks are woven in."""
+
+DEFINED = re.compile(r"result|cluster_[0-9]+")  # functions of a program
 CONCATENATIONS = frozenset({torch.cat, torch.concat, torch.ops.aten.cat.default})
 
 
@@ -59,20 +65,26 @@ class _Builder:
     seen: Mapping[fx.Node, Seen]
     layers: Mapping[str, nn.Module] = field(init=False)
     overwrites: Overwrites = field(init=False)
-    taken: frozenset[str] = field(init=False)  # names that no operator may have
+    imported: Mapping[Any, str] = field(init=False)  # functions that are not torch's, by name
+    taken: set[str] = field(init=False)  # names that no further operator may have
     names: dict[fx.Node, str] = field(init=False, default_factory=dict)
     latest: dict[fx.Node, fx.Node] = field(init=False, default_factory=dict)  # who wrote over it
 
     def __post_init__(self) -> None:
         self.layers = dict(self.traced.module.named_modules())
         self.overwrites = Overwrites(self.traced, self.seen, self.layers)
-        called = {n.target for n in self.seen if n.op == "call_function" and is_imported(n.target)}
-        self.taken = RESERVED | {f.__name__ for f in called if callable(f)}
+        self.imported = self._names_of_functions()
+        self.taken = {*RESERVED, *self.imported.values()}
 
     def build(self) -> Graph:
         module, seen = self.traced.module, self.seen
         renderer = Renderer(
-            module, self._name_of, lambda n: seen[n].constant, lambda n: seen[n].part
+            module,
+            self._name_of,
+            lambda n: seen[n].constant,
+            lambda n: seen[n].part,
+            lambda n: seen[n].nesting,
+            self.imported,
         )
         nodes: list[OpNode] = []
         instead: dict[str, list[str]] = {}
@@ -89,6 +101,8 @@ class _Builder:
                 instead.setdefault(self.names[main], []).append(renderer.call(node, in_place=False))
             elif self.seen[node].specs:
                 nodes.append(self._operator(node, renderer))
+            elif self.seen[node].writes:  # and returns nothing
+                self.overwrites.refuse_hidden(node, self.overwrites.by(node))
         if not nodes:
             raise ModelError(
                 f"{self.traced.name} calls no operator at all; there is nothing to plan."
@@ -107,12 +121,14 @@ class _Builder:
     def _operator(self, node: fx.Node, renderer: Renderer) -> OpNode:
         seen = self.seen[node]
         writes = self.overwrites.by(node)
-        if writes is not None:
-            self.overwrites.refuse_hidden(node, writes)
-        call = renderer.call(node, in_place=writes is not None and self.overwrites.are_safe(writes))
+        self.overwrites.refuse_hidden(node, writes)
+        in_place = writes is not None and self.overwrites.are_safe(writes)
+        keeps_type = writes is None or self.overwrites.keep_type(node)
+        call = renderer.call(node, in_place=in_place, keeps_type=keeps_type)
         name, spec = self._identifier(node.name), seen.specs[0]
         dense = len(seen.specs) == 1 and spec is not None and 0 not in spec.stride
-        into = renderer.into(node, call, f'shared("{name}")') if dense else ""
+        plain = dense and keeps_type and not seen.is_tuple
+        into = renderer.into(node, call, f'shared("{name}")') if plain else ""
         reads = self._reads(node)
         aliases = self._aliases(node, reads)
         parameters, weight_bytes = self._weights(node)
@@ -192,7 +208,34 @@ class _Builder:
         return self.names.get(node)
 
     def _identifier(self, name: str) -> str:
-        return f"{name}_" if name in self.taken else name
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        return name
+
+    def _names_of_functions(self) -> Mapping[Any, str]:
+        """What a program calls each function that is not torch's by; no two by the same name.
+
+        Raises
+        ------
+        ModelError
+            For one that no import finds.
+        """
+        found: dict[Any, str] = {}
+        for node in self.seen:
+            function: Any = node.target
+            if node.op != "call_function" or function in found or not is_imported(function):
+                continue
+            name = function.__name__
+            if getattr(sys.modules.get(function.__module__), name, None) is not function:
+                raise ModelError(
+                    f"{self.traced.name} calls {name!r}, which no import finds: define it with def "
+                    f"at the top of a module."
+                )
+            while name in found.values() or name in RESERVED or DEFINED.fullmatch(name):
+                name += "_"
+            found[function] = name
+        return found
 
     def _spec_of(self, node: fx.Node) -> TensorSpec:
         spec = self.seen[node].specs[0]
@@ -228,7 +271,7 @@ class _Builder:
             return str(node.target)
         stack = node.meta.get("nn_module_stack") or {}
         last = list(stack.values())[-1:] or [("", None)]
-        return str(last[0][0])
+        return "".join(c if c.isprintable() else "_" for c in str(last[0][0]))  # for a comment
 
 
 def _dense(spec: TensorSpec) -> bool:
@@ -248,13 +291,6 @@ def weights_of(traced: TracedModel, graph: Graph) -> dict[str, Any]:
 
     A layer without functional form stands there as an object, under its own path.
     """
-    module = traced.module
-    found: dict[str, Any] = dict(module.named_modules())
-    found.update(module.named_parameters())
-    found.update(module.named_buffers())
-    for node in module.graph.nodes:
-        if node.op == "get_attr":
-            found[str(node.target)] = _attribute(module, str(node.target))
     texts = (text for node in graph.nodes for text in (node.call, *node.others))
     calls = "\n".join([*texts, graph.result])
-    return {name: found[name] for name in re.findall(r'w\["([^"]*)"\]', calls)}
+    return {path: _attribute(traced.module, path) for path in paths_of_weights(calls)}

@@ -9,13 +9,17 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch.utils import _pytree as pytree
 from torch.utils.flop_counter import FlopCounterMode
 
-from ramiel_core.errors import ModelError, RamielError, first_line
-from ramiel_core.graph.effects import Watch
+from ramiel_core.errors import ModelError
+from ramiel_core.graph.effects import Watch, cannot_run, reads_sizes_only, storages
 from ramiel_core.ir import Recipe, TensorSpec, TracedModel
 
 _is_alias_of: Any = vars(torch._C)["_is_alias_of"]  # noqa: SLF001 - it has no public name
+
+NUMBERS_OUT = frozenset({"item", "tolist", "numpy", "__bool__", "__int__", "__float__"})
+"""Methods that hand out numbers of a tensor; of these, some are seen by no dispatcher."""
 
 
 @dataclass
@@ -24,16 +28,24 @@ class Seen:
 
     specs: tuple[TensorSpec | None, ...] = ()
     is_tuple: bool = False
+    nesting: Any = None  # of a tuple that is named or holds others: a number for each of `specs`
     shares: tuple[fx.Node, ...] = ()  # whose memory it was seen to lie in
+    memory: frozenset[int] = frozenset()  # storages of the tensors in it
+    writes: frozenset[int] = frozenset()  # storages that existed before it, which it wrote over
     flops: int = 0
     constant: Any = None  # of a node that returns no tensor
     part: int | None = None  # of a node that reads a field of a tuple
-    has_effects: bool = False  # wrote over memory or drew random numbers
+    is_random: bool = False  # it drew random numbers, or is in training mode
 
     @property
     def view_of(self) -> fx.Node | None:
         """The first of those whose memory it shares."""
         return self.shares[0] if self.shares else None
+
+    @property
+    def has_effects(self) -> bool:
+        """Whether it did more than return a value that depends on its arguments alone."""
+        return self.is_random or bool(self.writes)
 
 
 def record(traced: TracedModel) -> Mapping[fx.Node, Seen]:
@@ -42,41 +54,34 @@ def record(traced: TracedModel) -> Mapping[fx.Node, Seen]:
     Raises
     ------
     ModelError
-        Where it cannot be run on them.
+        Where it cannot be run on them, or does what no plan can repeat: where a shape, or a number
+        in Python, depends on the numbers in its inputs.
     """
-    recorder = _Recorder(traced.module)
-    try:
-        with torch.no_grad():
-            recorder.record(*traced.inputs)
-    except RamielError:
-        raise
-    except Exception as cause:
-        at = next(node for node in traced.module.graph.nodes if node not in recorder.seen)
-        said = first_line(cause).rstrip(".")
-        given = ", ".join(str(TensorSpec.of(tensor)) for tensor in traced.inputs)
-        raise ModelError(
-            f"{traced.name} cannot be run on its example inputs ({given}): {at.name!r} stopped "
-            f"with: {said}. Give inputs of the shapes and types that the model expects."
-        ) from cause
+    recorder = _Recorder(traced)
+    with cannot_run(traced, recorder.seen), torch.no_grad():
+        recorder.record()
     return recorder.seen
 
 
 class _Recorder(fx.Interpreter):
     """Runs a traced model node by node and notes what each returns."""
 
-    def __init__(self, module: fx.GraphModule) -> None:
-        super().__init__(module)
+    def __init__(self, traced: TracedModel) -> None:
+        super().__init__(traced.module)
         self.seen: dict[fx.Node, Seen] = {}
+        self._traced = traced
+        self._live: set[fx.Node] = set()  # whose values change with the model's inputs
         self._counter = FlopCounterMode(display=False)
         self._watch = Watch()
 
-    def record(self, *args: torch.Tensor) -> None:
+    def record(self) -> None:
         """Run everything once, as `run` would, but for its progress bar.
 
         That one starts a thread where tqdm is installed, and a process with two may not fork.
         """
         # A model may write over its inputs; the caller's stay as they are.
-        self.args_iter = iter(self.graph.process_inputs(*(a.clone() for a in args)))
+        given = (tensor.clone() for tensor in self._traced.inputs)
+        self.args_iter = iter(self.graph.process_inputs(*given))
         with self._counter, self._watch:
             for node in self.graph.nodes:
                 self.env[node] = self.run_node(node)
@@ -87,31 +92,88 @@ class _Recorder(fx.Interpreter):
 
     def run_node(self, n: fx.Node) -> Any:
         before = self._counter.get_total_flops()
-        self._watch.restart()
-        value = super().run_node(n)
+        self._note_live(n)
+        fixed = (self.env.get(source) for source in n.all_input_nodes if source not in self._live)
+        self._watch.restart(frozenset(storages(list(fixed))))
+        try:
+            value = super().run_node(n)
+        except Exception as cause:
+            self._refuse_numbers(n, cause)  # on meta, where there are none
+            raise
         if n.op == "output":
             return value
         seen = Seen(flops=n.meta.get("flops", self._counter.get_total_flops() - before))
-        seen.has_effects = self._watch.is_random or bool(self._watch.writes)
-        if tensors := _tensors(value):
-            seen.is_tuple = isinstance(value, (tuple, list))
-            values = value if seen.is_tuple else (value,)
-            seen.specs = tuple(
-                TensorSpec.of(v) if isinstance(v, torch.Tensor) else None for v in values
-            )
-            seen.shares = tuple(
-                source
-                for source in n.all_input_nodes
-                if any(starmap(_is_alias_of, product(tensors, _tensors(self.env.get(source)))))
-            )
+        seen.is_random, seen.writes = self._watch.is_random, frozenset(self._watch.writes)
+        if n.op == "get_attr":
+            self._note_held(seen, value)
+        elif tensors := _tensors(value):
+            self._note_tensors(n, seen, value, tensors)
         else:
             seen.constant = value
+            if n.target in NUMBERS_OUT or self._watch.hands_out_numbers:
+                self._refuse(n)
+        if self._watch.shapes_by_numbers:
+            self._refuse(n)
         if n.target is getattr and isinstance(owner := self.env[n.all_input_nodes[0]], tuple):
             seen.part = next((i for i, part in enumerate(owner) if part is value), None)
         self.seen[n] = seen
         return value
 
+    def _note_live(self, n: fx.Node) -> None:
+        reads = self._live.intersection(n.all_input_nodes) and not reads_sizes_only(n)
+        if n.op == "placeholder" or reads:
+            self._live.add(n)
+
+    def _note_held(self, seen: Seen, value: Any) -> None:
+        """A weight may also be packed, sparse or a layer: it crosses no channel."""
+        seen.memory = frozenset(storages(value))
+        if isinstance(value, torch.Tensor) and value.layout == torch.strided:
+            seen.specs = (TensorSpec.of(value),)
+
+    def _note_tensors(self, n: fx.Node, seen: Seen, value: Any, tensors: list[Any]) -> None:
+        if not isinstance(value, (torch.Tensor, tuple, list, dict)):
+            raise ModelError(
+                f"{self._traced.name}: {n.name!r} returns a {type(value).__name__} of tensors, "
+                f"which cannot be handed to another worker; return a tuple of them."
+            )
+        seen.is_tuple = not isinstance(value, torch.Tensor)
+        leaves, structure = pytree.tree_flatten(value)
+        if seen.is_tuple and (len(leaves) != len(value) or type(value) not in (tuple, list)):
+            seen.nesting = _plain(pytree.tree_unflatten(range(len(leaves)), structure))
+        seen.specs = tuple(
+            TensorSpec.of(leaf) if isinstance(leaf, torch.Tensor) else None for leaf in leaves
+        )
+        seen.memory = frozenset(storages(value))
+        seen.shares = tuple(
+            source
+            for source in n.all_input_nodes
+            if any(starmap(_is_alias_of, product(tensors, _tensors(self.env.get(source)))))
+        )
+
+    def _refuse_numbers(self, n: fx.Node, cause: Exception) -> None:
+        reads = n.target in NUMBERS_OUT or self._watch.hands_out_numbers
+        if reads or self._watch.shapes_by_numbers:
+            self._refuse(n, cause)
+
+    def _refuse(self, n: fx.Node, cause: Exception | None = None) -> None:
+        """Refuse what would be fixed by the example's numbers, unless these are the model's own."""
+        if n in self._live:
+            raise ModelError(
+                f"{self._traced.name} cannot be planned: of {n.name!r} (`{n.format_node()}`) the "
+                f"shape, or a number in Python, depends on the numbers in the model's inputs, and "
+                f"a plan fixes both; keep tensors of fixed shapes, with torch.where for a mask as "
+                f"index and tensor arithmetic for .item()."
+            ) from cause
+
+
+def _plain(numbers: Any) -> Any:
+    """The same of tuples, lists and dictionaries only."""
+    if isinstance(numbers, dict):
+        return {key: _plain(part) for key, part in numbers.items()}
+    if isinstance(numbers, list):
+        return [_plain(part) for part in numbers]
+    return tuple(map(_plain, numbers)) if isinstance(numbers, tuple) else numbers
+
 
 def _tensors(value: Any) -> list[torch.Tensor]:
-    values = value if isinstance(value, (tuple, list)) else (value,)
-    return [v for v in values if isinstance(v, torch.Tensor)]
+    return [leaf for leaf in pytree.tree_leaves(value) if isinstance(leaf, torch.Tensor)]

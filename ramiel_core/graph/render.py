@@ -14,21 +14,22 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from ramiel_core.errors import ModelError
+
 INFIX: Mapping[Any, str] = {
     operator.add: "+",
-    operator.iadd: "+",
     operator.sub: "-",
-    operator.isub: "-",
     operator.mul: "*",
-    operator.imul: "*",
     operator.truediv: "/",
-    operator.itruediv: "/",
     operator.floordiv: "//",
     operator.mod: "%",
     operator.pow: "**",
     operator.matmul: "@",
     operator.and_: "&",
     operator.or_: "|",
+    operator.xor: "^",
+    operator.lshift: "<<",
+    operator.rshift: ">>",
     operator.lt: "<",
     operator.le: "<=",
     operator.gt: ">",
@@ -36,6 +37,26 @@ INFIX: Mapping[Any, str] = {
     operator.eq: "==",
     operator.ne: "!=",
 }
+IN_PLACE: Mapping[Any, Any] = {
+    operator.iadd: operator.add,
+    operator.isub: operator.sub,
+    operator.imul: operator.mul,
+    operator.itruediv: operator.truediv,
+    operator.ifloordiv: operator.floordiv,
+    operator.imod: operator.mod,
+    operator.ipow: operator.pow,
+    operator.imatmul: operator.matmul,
+    operator.iand: operator.and_,
+    operator.ior: operator.or_,
+    operator.ixor: operator.xor,
+    operator.ilshift: operator.lshift,
+    operator.irshift: operator.rshift,
+}
+"""What `a += b` and the like compute, where nobody sees that `a` is written over."""
+
+AUGMENTED = frozenset(f"__{function.__name__}__" for function in IN_PLACE)
+"""The methods behind them: what torch.fx records where `a` is a tensor that it does not follow."""
+
 WITH_OUT: Mapping[Any, str] = {
     operator.add: "torch.add",
     operator.iadd: "torch.add",
@@ -73,7 +94,8 @@ def _convolution(dimensions: int) -> Callable[[_Layer], str]:
 
 def _batch_norm(c: _Layer) -> str:
     weights = c.weights("running_mean", "running_var", "weight", "bias")
-    return f"F.batch_norm({c.x}, {weights}, False, 0.0, {c.layer.eps})"
+    of_batch = c.layer.running_mean is None  # then its statistics serve, in eval mode as well
+    return f"F.batch_norm({c.x}, {weights}, {of_batch}, 0.0, {c.layer.eps})"
 
 
 def _layer_norm(c: _Layer) -> str:
@@ -131,7 +153,7 @@ def qualified_name(function: Any) -> str:
 
 def has_own_syntax(function: Any) -> bool:
     """Whether a function is written as an operator of Python's: `operator.and_` as `&`."""
-    return function in INFIX or function in PREFIX or function is operator.getitem
+    return function in (*INFIX, *IN_PLACE, *PREFIX, operator.getitem)
 
 
 def is_imported(function: Any) -> bool:
@@ -143,7 +165,7 @@ def is_imported(function: Any) -> bool:
 def writes_by_name(name: str) -> bool:
     """Whether a function or method is one that writes over its first argument: "relu_"."""
     last = name.removesuffix(".default").rpartition(".")[2]
-    return last.endswith("_") and not last.endswith("__")
+    return last in AUGMENTED or (last.endswith("_") and not last.endswith("__"))
 
 
 class Renderer:
@@ -158,6 +180,11 @@ class Renderer:
         That constant.
     part_of : Callable
         Which part of a tuple a node that reads a field of it returns, or None.
+    nesting_of : Callable
+        How the parts of what a node returns lie in tuples of tuples, by number; None where they do
+        not.
+    imported : mapping
+        The names of functions that are not torch's.
     """
 
     def __init__(
@@ -166,43 +193,91 @@ class Renderer:
         name_of: Callable[[fx.Node], str | None],
         constant: Callable[[fx.Node], Any],
         part_of: Callable[[fx.Node], int | None],
+        nesting_of: Callable[[fx.Node], Any],
+        imported: Mapping[Any, str],
     ) -> None:
         self.imports: set[str] = set()
         self._layers = dict(module.named_modules())
         self._name_of = name_of
         self._constant = constant
         self._part_of = part_of
+        self._nesting_of = nesting_of
+        self._imported = imported
 
-    def call(self, node: fx.Node, *, in_place: bool) -> str:  # noqa: PLR0911 - one a kind of call
-        """The expression for `node`; `in_place` allows it to write over its first input."""
+    def call(self, node: fx.Node, *, in_place: bool, keeps_type: bool = True) -> str:
+        """The expression for `node`.
+
+        Parameters
+        ----------
+        node : fx.Node
+            A call.
+        in_place : bool
+            Allows it to write over its first input.
+        keeps_type : bool
+            Whether an operator that writes over its first input returns the same type where it does
+            not; else it writes over a copy.
+        """
+        text = self._call(node, in_place=in_place, keeps_type=keeps_type)
+        if _is_deep(self._nesting_of(node)):  # a channel carries flat tuples
+            return f"torch.utils._pytree.tree_leaves({text})"
+        return text
+
+    def _call(self, node: fx.Node, *, in_place: bool, keeps_type: bool) -> str:  # noqa: PLR0911 - one a kind of call
         if node.op == "call_module":
             return self._layer(node, in_place=in_place)
         kwargs = {k: v for k, v in node.kwargs.items() if in_place or k != "inplace"}
         if node.op == "call_method":
-            owner, *rest = node.args
-            method, text = str(node.target), self._operand(owner)
-            if writes_by_name(method) and not in_place:
-                if hasattr(torch.Tensor, method[:-1]):
-                    method = method[:-1]
-                else:
-                    text += ".clone()"
-            return f"{text}.{method}({self._arguments(rest, kwargs)})"
-        args = node.args
-        if node.target is getattr and len(args) == 2:
+            return self._method(node, kwargs, in_place=in_place, keeps_type=keeps_type)
+        args, target = node.args, node.target
+        if target is getattr and len(args) == 2:
             part = self._part_of(node)  # fields by number: a channel carries plain tuples
             field = f".{args[1]}" if part is None else f"[{part}]"
             return f"{self._operand(args[0])}{field}"
-        if node.target is operator.getitem:
-            return f"{self._operand(args[0])}[{self._subscript(args[1])}]"
-        if node.target in PREFIX:
-            return f"{PREFIX[node.target]}{self._operand(args[0])}"
-        if node.target in INFIX and len(args) == 2 and not kwargs:
+        if target is operator.getitem:
+            return self._item(args[0], args[1])
+        if target in PREFIX:
+            return f"{PREFIX[target]}{self._operand(args[0])}"
+        if target in IN_PLACE and not keeps_type:
+            copied, augmented = "" if in_place else ".clone()", getattr(target, "__name__", "")
+            return f"{self.value(args[0])}{copied}.__{augmented}__({self.value(args[1])})"
+        infix = INFIX.get(IN_PLACE.get(target, target))
+        if infix and len(args) == 2 and not kwargs:
             left, right = (self._operand(arg) for arg in args)
-            return f"{left} {INFIX[node.target]} {right}"
-        function = self._function(node.target)
+            return f"{left} {infix} {right}"
+        function = self._function(target)
         if writes_by_name(function) and not in_place:
             return f"{function}({self._kept(node, in_place=False)})"
         return f"{function}({self._arguments(args, kwargs)})"
+
+    def _method(
+        self, node: fx.Node, kwargs: Mapping[str, Any], *, in_place: bool, keeps_type: bool
+    ) -> str:
+        owner, *rest = node.args
+        method, text = str(node.target), self._operand(owner)
+        if writes_by_name(method) and not in_place:
+            if keeps_type and hasattr(torch.Tensor, method[:-1]):
+                method = method[:-1]
+            else:
+                text += ".clone()"
+        return f"{text}.{method}({self._arguments(rest, kwargs)})"
+
+    def _item(self, owner: Any, index: Any) -> str:
+        nesting = self._nesting_of(owner) if isinstance(owner, fx.Node) else None
+        if nesting is not None and isinstance(index, (int, str)):
+            return self._nested(owner, nesting[index])
+        return f"{self._operand(owner)}[{self._subscript(index)}]"
+
+    def _nested(self, owner: fx.Node, numbers: Any) -> str:
+        """What a call returned in tuples of tuples, or a part of it, put together again."""
+        if isinstance(numbers, dict):
+            parts = (f"{key!r}: {self._nested(owner, n)}" for key, n in numbers.items())
+            return "{" + ", ".join(parts) + "}"
+        if isinstance(numbers, (tuple, list)):
+            inner = ", ".join(self._nested(owner, number) for number in numbers)
+            if isinstance(numbers, list):
+                return f"[{inner}]"
+            return f"({inner},)" if len(numbers) == 1 else f"({inner})"
+        return f"{self._name_of(owner)}[{numbers}]"
 
     def into(self, node: fx.Node, call: str, buffer: str) -> str:
         """`call` of `node` as one that writes into `buffer`, by the same kernel; else empty."""
@@ -217,10 +292,19 @@ class Renderer:
         return ""
 
     def value(self, arg: Any) -> str:  # noqa: PLR0911 - one line for each kind of literal
-        """Any argument of a call as Python text."""
+        """Any argument of a call as Python text.
+
+        Raises
+        ------
+        ModelError
+            For one that cannot be written down.
+        """
         if isinstance(arg, fx.Node):
             name = self._name_of(arg)
-            return name if name is not None else self.value(self._constant(arg))
+            if name is None:
+                return self.value(self._constant(arg))
+            nesting = self._nesting_of(arg)
+            return name if nesting is None else self._nested(arg, nesting)
         if isinstance(arg, torch.Size):
             return self.value(tuple(arg))
         if isinstance(arg, (list, tuple)):
@@ -234,9 +318,7 @@ class Renderer:
             return f"slice({self.value(arg.start)}, {self.value(arg.stop)}, {self.value(arg.step)})"
         if isinstance(arg, torch.device):  # plans run where the weights are: on the CPU
             return "'cpu'"
-        if isinstance(arg, float) and repr(arg) in ("inf", "-inf", "nan"):
-            return f"float('{arg!r}')"
-        return repr(arg)
+        return _literal(arg)
 
     def _operand(self, arg: Any) -> str:
         text = self.value(arg)
@@ -273,7 +355,11 @@ class Renderer:
             return name
         if is_imported(target):
             # Not `import module`: a package may have a function of its submodule's name.
-            self.imports.add(f"from {target.__module__} import {target.__name__}")
+            line = f"from {target.__module__} import {target.__name__}"
+            known_as = self._imported[target]
+            renamed = "" if known_as == target.__name__ else f" as {known_as}"
+            self.imports.add(f"{line}{renamed}")
+            return known_as
         return str(target.__name__)
 
     def _layer(self, node: fx.Node, *, in_place: bool) -> str:
@@ -281,6 +367,7 @@ class Renderer:
         layer = self._layers[path]
         write = LAYERS.get(type(layer))
         plain = getattr(layer, "padding_mode", "zeros") == "zeros"
+        plain = plain and not getattr(layer, "return_indices", False)
         if write is None or not plain or len(node.args) != 1 or node.kwargs:
             args = self._kept(node, in_place=in_place or not getattr(layer, "inplace", False))
             return f'w["{path}"]({args})'
@@ -288,3 +375,34 @@ class Renderer:
         if in_place and type(layer) in ACTIVATIONS:
             text = text.removesuffix(")") + ", inplace=True)"
         return text
+
+
+def _is_deep(nesting: Any) -> bool:
+    parts = nesting if isinstance(nesting, (tuple, list)) else ()
+    return isinstance(nesting, dict) or not all(isinstance(part, int) for part in parts)
+
+
+def _literal(value: Any) -> str:
+    """A number, a text or a constant of torch's, by which Python finds the same value.
+
+    A subclass, such as numpy's floats or an enumeration, becomes what it is a kind of.
+
+    >>> _literal(float("-inf")), _literal(complex("1+nanj")), _literal(True)
+    ("float('-inf')", "complex('1+nanj')", 'True')
+    """
+    if isinstance(value, bool) or value is None or value is Ellipsis:
+        return repr(value)
+    for kind in (int, float, str, bytes):
+        if isinstance(value, kind):
+            text = kind.__repr__(value)
+            return f"float('{text}')" if text in ("inf", "-inf", "nan") else text
+    if isinstance(value, complex):
+        return f"complex('{str(value).strip('()')}')"
+    if isinstance(value, (torch.dtype, torch.layout, torch.memory_format, range)):
+        return repr(value)
+    if callable(getattr(value, "item", None)):  # a number of numpy's
+        return _literal(value.item())
+    raise ModelError(
+        f"an operator is given a {type(value).__name__} ({str(value)[:60]!r}), which cannot be "
+        f"written into a program; give numbers, texts, tensors or tuples of them."
+    )

@@ -5,7 +5,7 @@ can be changed afterwards (use `dataclasses.replace`). Units stand in the names:
 milliseconds, `_bytes` bytes. A file holds one noun of that line and knows only those before it.
 """
 
-from ramiel_core.ir.graph import ITEM_BYTES, Graph, OpNode, TensorSpec
+from ramiel_core.ir.graph import ITEM_BYTES, Graph, OpNode, TensorSpec, paths_of_weights
 from ramiel_core.ir.job import AUTO, KERNELS, Configuration, Job, Parcel
 from ramiel_core.ir.model import Inputs, Rewrites, Signature, TracedModel, WeightsFit
 from ramiel_core.ir.plan import Plan, Point, Step
@@ -56,4 +56,5 @@ __all__ = [
     "Timeline",
     "TracedModel",
     "WeightsFit",
+    "paths_of_weights",
 ]

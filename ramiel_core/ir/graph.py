@@ -31,8 +31,20 @@ ITEM_BYTES: Mapping[str, int] = MappingProxyType(
         "uint64": 8,
         "float64": 8,
         "complex64": 8,
+        "complex128": 16,
     }
 )
+
+_WEIGHT = re.compile(r'w\["([^"]*)"\]')
+
+
+def paths_of_weights(text: str) -> tuple[str, ...]:
+    """What some calls read of `w`, each once.
+
+    >>> paths_of_weights('F.linear(x, w["fc.weight"], w["fc.bias"])')
+    ('fc.weight', 'fc.bias')
+    """
+    return tuple(dict.fromkeys(_WEIGHT.findall(text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +58,24 @@ class TensorSpec:
     def __post_init__(self) -> None:
         if self.dtype not in ITEM_BYTES:
             raise GraphError(
-                f"tensors of type {self.dtype} cannot be planned; "
-                f"known types are {', '.join(ITEM_BYTES)}."
+                f"tensors of type {self.dtype} cannot be planned; convert them, as float32 by "
+                f".to() or .dequantize(), to one of {', '.join(ITEM_BYTES)}."
             )
 
     @classmethod
     def of(cls, tensor: torch.Tensor) -> TensorSpec:
-        """How `tensor` lies in memory."""
+        """How `tensor` lies in memory.
+
+        Raises
+        ------
+        GraphError
+            For a tensor that is not dense, or of a type that cannot be planned.
+        """
+        if (layout := str(tensor.layout)) != "torch.strided":
+            raise GraphError(
+                f"tensors of layout {layout.removeprefix('torch.')} cannot be planned, since only "
+                f"dense ones reach another worker; convert them by .to_dense()."
+            )
         dtype = str(tensor.dtype).removeprefix("torch.")
         return cls(tuple(tensor.shape), tuple(tensor.stride()), dtype)
 

@@ -107,7 +107,7 @@ class _Rewriter:
                 node.replace_all_uses_with(node.all_input_nodes[0])
         for node in layers:
             layer = self.layers[str(node.target)]
-            if type(layer) is nn.Conv2d and _is_plain(layer) and _is_float(node):
+            if type(layer) is nn.Conv2d and _is_plain(layer, node):
                 self._convolution(node, layer)
             elif type(layer) is nn.Linear and _is_float(node):
                 self._linear(node, layer)
@@ -203,7 +203,7 @@ class _Rewriter:
             return node, None
         others = [arg for arg in user.args if arg is not node]
         other = others[0] if len(others) == 1 else None
-        if not isinstance(other, fx.Node) or _shape(other) != _shape(node):
+        if not isinstance(other, fx.Node) or _shape(other) != _shape(node) or not _is_float(other):
             return node, None
         written_over = user.target is operator.iadd and user.args[0] is other
         return (node, None) if written_over or not _is_before(other, node) else (user, other)
@@ -236,8 +236,9 @@ class _Rewriter:
         self.names[new] = name
 
 
-def _is_plain(layer: nn.Conv2d) -> bool:
-    return layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+def _is_plain(layer: nn.Conv2d, node: fx.Node) -> bool:
+    written = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+    return written and _is_float(node) and len(_shape(node)) == 4  # not one image alone
 
 
 def _is_pointwise(layer: nn.Conv2d) -> bool:
@@ -245,7 +246,7 @@ def _is_pointwise(layer: nn.Conv2d) -> bool:
 
 
 def _is_float(node: fx.Node) -> bool:
-    return bool(node.meta["tensor_meta"].dtype == torch.float32)
+    return getattr(node.meta.get("tensor_meta"), "dtype", None) == torch.float32
 
 
 def _shape(node: fx.Node) -> torch.Size:

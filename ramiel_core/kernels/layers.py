@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import operator
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,8 +41,8 @@ Given = Mapping[str, Any]
 def as_layers(module: fx.GraphModule) -> fx.GraphModule:
     """The same graph, where convolutions, batch norms, linears and max poolings are layers.
 
-    A call stays a call where its weights are computed, or it has no such layer. The new module
-    shares the weights of `module`, which is left as it is.
+    No layer is called twice. A call stays a call where its weights are computed, or it has no such
+    layer. The new module shares the weights of `module`, which is left as it is.
     """
     graph = copy.deepcopy(module.graph)
     result = fx.GraphModule(module, graph)
@@ -56,10 +57,29 @@ def as_layers(module: fx.GraphModule) -> fx.GraphModule:
         layer = make({**given, **held})
         if layer is not None:
             _call(result, node, given["input"], layer)
+    _apart(result)
     for node in list(graph.nodes):
         if node.op == "get_attr" and not node.users:
             graph.erase_node(node)
     return fx.GraphModule(result, graph)  # without what is not read any more
+
+
+def _apart(module: fx.GraphModule) -> None:
+    """Give each further call of a layer a layer of its own, of the same weights.
+
+    What is folded into a layer, or packed for the shape of its input, belongs to one call.
+    """
+    layers = dict(module.named_modules())
+    calls = Counter[str]()
+    for node in module.graph.find_nodes(op="call_module"):
+        path = str(node.target)
+        calls[path] += 1
+        if calls[path] == 1:
+            continue
+        node.target = f"{path}_call{calls[path]}"
+        while node.target in layers:
+            node.target += "_"
+        module.add_submodule(node.target, copy.copy(layers[path]))
 
 
 def _constant(module: fx.GraphModule, value: Any) -> torch.Tensor | None:

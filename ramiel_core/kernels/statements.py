@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ import torch
 from torch import nn
 
 from ramiel_core.errors import RamielError
-from ramiel_core.ir import Recipe
+from ramiel_core.ir import Recipe, paths_of_weights
 from ramiel_core.kernels.bound import Out, give_back_memory
 from ramiel_core.kernels.segment import Segment
 
@@ -34,7 +33,7 @@ class Statements(nn.Module):
         super().__init__()
         calls = "\n".join(node.call for node in segment.nodes)
         self._held: dict[str, str] = {}
-        for number, name in enumerate(dict.fromkeys(re.findall(r'w\["([^"]*)"\]', calls))):
+        for number, name in enumerate(paths_of_weights(calls)):
             self._held[name] = f"w{number}"
             self._hold(f"w{number}", weights[name])
         names = [name for name, _ in segment.inputs]

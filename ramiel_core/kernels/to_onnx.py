@@ -23,7 +23,7 @@ from ramiel_core.kernels.segment import Segment
 from ramiel_core.kernels.statements import Statements, examples_of
 
 OPSET = 18
-NO_BUFFER = frozenset({"bfloat16", "complex64"})  # numpy has no bfloat16, ONNX no complex numbers
+NO_BUFFER = frozenset({"bfloat16", "complex64", "complex128"})  # in numpy, or in ONNX
 LARGEST_BYTES = 2**31 - 1  # of a protobuf message
 
 

@@ -36,10 +36,9 @@ class Description:
 def of_onnx(path: Path) -> Description:
     """Of an ONNX file; raises as `from_onnx.describe`."""
     found = from_onnx.describe(path)
-    beside = sum(p.stat().st_size for p in path.parent.iterdir() if p.name in found.beside)
     return Description(
         f"ONNX, opset {found.opset}",
-        found.size_bytes + beside,
+        found.size_bytes,
         found.producer,
         tuple(map(str, found.inputs)),
         found.operators,

@@ -36,12 +36,11 @@ SEED = 0
 class Description:
     """What an ONNX file says of itself, without its weights being read."""
 
-    size_bytes: int
+    size_bytes: int  # with the files beside it
     opset: int
     producer: str
     inputs: tuple[Input, ...]
     operators: Mapping[str, int]  # how often each occurs
-    beside: tuple[str, ...] = ()  # files that hold weights of it, relative to its folder
 
 
 def describe(path: Path) -> Description:
@@ -56,10 +55,9 @@ def describe(path: Path) -> Description:
     _check(file)
     model = file.model
     producer = f"{model.producer_name} {model.producer_version}".strip() or "not named"
-    size = path.stat().st_size
     counts = Counter(node.op_type for node in model.graph.node)
     inputs = inputs_of(model.graph)
-    return Description(size, file.opset, producer[:80], inputs, counts, file.beside)
+    return Description(file.size_bytes, file.opset, producer[:80], inputs, counts)
 
 
 def strange_weights(path: Path) -> Iterator[tuple[str, str]]:

@@ -20,11 +20,10 @@ from torch.utils import _pytree as pytree
 
 from ramiel_core.errors import ModelError, UnsupportedError
 from ramiel_core.ir import TracedModel
-from ramiel_core.model.trace import exported
+from ramiel_core.model.trace import exported, is_close
 
 SEED = 0
 MOST_BYTES = 2**32  # of one input
-TOLERANCE = 1e-4  # between the archive's outputs and those of what was traced, of the largest
 _INPUT = re.compile(r"(?P<shape>[0-9]+(x[0-9]+)*)(:(?P<dtype>\w+))?")
 
 
@@ -204,9 +203,7 @@ def _compare(traced: TracedModel, expected: Sequence[Any], name: str) -> None:
         made = pytree.tree_leaves(traced.module(*(t.clone() for t in traced.inputs)))
     theirs = [value for value in expected if isinstance(value, torch.Tensor)]
     for ours, value in zip(made, theirs, strict=True):
-        a, b = ours.double(), value.double()
-        allowed = TOLERANCE * float(b.abs().max()) if b.numel() else 0.0
-        if a.shape != b.shape or not torch.allclose(a, b, rtol=0, atol=allowed, equal_nan=True):
+        if not is_close(ours, value):
             raise ModelError(
                 f"{name} computes something else once it is traced: it draws random numbers, or "
                 f"keeps state between calls; export it without either."

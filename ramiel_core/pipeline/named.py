@@ -12,7 +12,7 @@ from torch import nn
 
 from ramiel_core.errors import ModelError, RamielError
 from ramiel_core.ir import Inputs, TracedModel, WeightsFit
-from ramiel_core.model import about, files, uploads, zoo
+from ramiel_core.model import about, elsewhere, files, uploads, zoo
 from ramiel_core.model import weights as weight_files
 from ramiel_core.model.trace import trace
 
@@ -62,10 +62,11 @@ def traced(
         if weights:
             path = weight_files.located(weights)
             fit = weight_files.put(module, path, name, partial=partial_weights)
-        return replace(trace(module, inputs, name), weights=fit)
+        own = elsewhere.runs_code(name)
+        return replace(trace(module, inputs, name, compared=own), weights=fit)
     if inputs is None:
         raise RamielError("a module of your own needs example inputs: analyze(module, (tensor,)).")
-    return trace(model, inputs, type(model).__name__.lower())
+    return trace(model, inputs, type(model).__name__.lower(), compared=True)
 
 
 def refuse_weights(model: str | nn.Module) -> None:

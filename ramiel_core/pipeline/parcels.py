@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ramiel_core.errors import ModelError
 from ramiel_core.graph.extract import extract, weights_of
 from ramiel_core.graph.rewrite import rewrite
 from ramiel_core.ir import AUTO, Graph, Parcel, Rewrites, TracedModel
@@ -36,19 +37,30 @@ def parcel_of(model: TracedModel, kernels: str = "eager", rewrites: Rewrites = R
         The `fused` family, and `auto`, rewrite the model, which later nobody has.
     rewrites : Rewrites
         What is planned went through these; the reference is what the model itself returned.
+
+    Raises
+    ------
+    ModelError
+        For a model that draws random numbers, or cannot be planned.
     """
     warnings = tuple(numbers.sentences(model.strange_weights))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # more threads may sum in another order, to other bits
     try:
+        rewritten = rewrite(model, rewrites)
+        graph = extract(rewritten)
+        fused = _fused(rewritten) if kernels in ("fused", AUTO) else None
+        drawn = torch.get_rng_state()
         with torch.no_grad():
             reference = model.module(*(tensor.clone() for tensor in model.inputs))
-        model = rewrite(model, rewrites)
-        graph = extract(model)
-        fused = _fused(model) if kernels in ("fused", AUTO) else None
+        if not torch.equal(drawn, torch.get_rng_state()):
+            raise ModelError(
+                f"{model.name} draws random numbers when it runs, so that no two inferences are "
+                f"alike and no worker can be compared with it; take them as an input."
+            )
     finally:
         torch.set_num_threads(threads)
-    return Parcel(graph, weights_of(model, graph), model.inputs, reference, fused, warnings)
+    return Parcel(graph, weights_of(rewritten, graph), model.inputs, reference, fused, warnings)
 
 
 def _fused(model: TracedModel) -> tuple[Graph, dict[str, Any]]:

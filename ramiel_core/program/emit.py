@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ramiel_core.ir import CALLER, Channel, Graph, OpNode, Place, Plan, Program
+from ramiel_core.ir import CALLER, Channel, Graph, OpNode, Place, Plan, Program, paths_of_weights
 from ramiel_core.program.memory import lay_out
 
 WIDTH = 100
@@ -59,7 +59,7 @@ def emit(graph: Graph, plan: Plan) -> Program:
         functions=functions,
         wide_threads=plan.wide_threads if plan.wide else 1,
         wide_weights=frozenset(
-            path for name in plan.wide for path in re.findall(r'w\["([^"]*)"\]', graph[name].call)
+            path for name in plan.wide for path in paths_of_weights(graph[name].call)
         ),
     )
 

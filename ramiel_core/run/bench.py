@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -136,10 +137,18 @@ def _same_tensor(a: Any, b: Any) -> bool:
         return bool(a == b)
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
-    return torch.equal(*(t.contiguous().reshape(-1).view(torch.uint8) for t in (a, b)))
+    plain = (t.resolve_conj().resolve_neg().contiguous().reshape(-1) for t in (a, b))
+    return torch.equal(*(t.view(torch.uint8) for t in plain))
 
 
 def _difference(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Infinite where only one of two numbers is NaN or infinite, or the shapes differ."""
+    if a.shape != b.shape:
+        return math.inf
     wide = torch.complex128 if a.is_complex() else torch.float64
-    scale = float(b.to(wide).abs().max()) or 1.0
-    return float((a.to(wide) - b.to(wide)).abs().max()) / scale
+    a, b = a.to(wide), b.to(wide)
+    other = (a != b) & ~(a.isnan() & b.isnan())
+    gap = (a - b).abs()[other].nan_to_num(nan=math.inf)
+    finite = b.abs()[b.isfinite()]
+    scale = float(finite.max()) if finite.numel() else 0.0
+    return float(gap.max()) / (scale or 1.0) if gap.numel() else 0.0

@@ -12,6 +12,7 @@ import torch
 from ramiel_core.errors import RunError
 from ramiel_core.ir import FRESH, Fresh, Program, Recipe, Signature
 from ramiel_core.run import huge_pages, weave
+from ramiel_core.run.shared import refuse_others
 
 
 class Local:
@@ -54,7 +55,8 @@ class Local:
         }
         huge_pages.ask_here()
         self._signature = signature
-        self._names = tuple(name for name, _ in program.inputs)
+        self._inputs = program.inputs
+        self._expected = [(s.shape, getattr(torch, s.dtype)) for _, s in program.inputs]
         self._buffers = {c.value: c.outputs for c in program.channels if not c.is_tuple}
         self._cluster, self._result = weave.plain(program)
         code = self._result.__code__
@@ -75,10 +77,14 @@ class Local:
         Raises
         ------
         RunError
-            Where the arguments have another structure than those of the example.
+            Where the arguments have another structure than those of the example, or other shapes
+            or types: these are fixed.
         """
         inputs = args if self._signature is None else _flat(self._signature, args, kwargs)
-        values: dict[str, Any] = dict(zip(self._names, inputs, strict=True))
+        if [(t.shape, t.dtype) for t in inputs] != self._expected:
+            refuse_others(self._inputs, inputs)
+        names = (name for name, _ in self._inputs)
+        values: dict[str, Any] = dict(zip(names, inputs, strict=True))
         given = values.__getitem__
         # Entering it costs 0.05 ms after an inference, and only torch looks at it.
         with torch.inference_mode() if self._by_torch else nullcontext():

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ramiel_core.errors import RunError
 from ramiel_core.ir import CALLER, Program, TensorSpec
 from ramiel_core.run.channels import Memory, Port, Signal, semaphore
 from ramiel_core.run.weave import Statement
@@ -64,9 +65,38 @@ class Shared:
         return shared
 
     def set_inputs(self, inputs: Sequence[torch.Tensor]) -> None:
-        """Replace the inputs of the inferences from now on; same shapes and types."""
+        """Replace the inputs of the inferences from now on; same shapes and types.
+
+        Raises
+        ------
+        RunError
+            For others, which would be converted without a word.
+        """
+        refuse_others([(n, TensorSpec.of(t)) for n, t in self.inputs.items()], inputs)
         for shared, given in zip(self.inputs.values(), inputs, strict=True):
             shared.copy_(given)
+
+
+def refuse_others(planned: Sequence[tuple[str, TensorSpec]], given: Sequence[torch.Tensor]) -> None:
+    """Refuse inputs of other shapes or types than were planned with, or not as many.
+
+    Raises
+    ------
+    RunError
+        Names the first of them.
+    """
+    if len(planned) != len(given):
+        raise RunError(
+            f"{len(given)} tensors are given where {len(planned)} were planned with; give one for "
+            f"each of {', '.join(name for name, _ in planned)}."
+        )
+    for (name, spec), tensor in zip(planned, given, strict=True):
+        found = TensorSpec.of(tensor)
+        if (found.shape, found.dtype) != (spec.shape, spec.dtype):
+            raise RunError(
+                f"the input {name!r} is {found} where {spec} was planned with, and shapes and "
+                f"types are fixed by then; plan the model again with such example inputs."
+            )
 
 
 def _open_ports(

@@ -65,3 +65,31 @@ def test_a_model_whose_code_raises_is_told_where():
 def test_a_model_in_training_mode_is_refused_with_what_to_do():
     with pytest.raises(ModelError, match=r"is in training mode.*Call \.eval\(\) on it first"):
         trace(nn.Dropout(), (torch.ones(1),), "dropout")
+
+
+def test_a_part_in_training_mode_is_named():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout()).eval()
+    model[1].train()
+
+    with pytest.raises(ModelError, match=r"model's part '1' is in training mode.*Call \.eval\(\)"):
+        trace(model, (torch.ones(1, 2),), "model")
+
+
+class Leaky(nn.Module):
+    """Leaves a proxy, a constant and a count in its attributes while torch.fx traces it."""
+
+    calls = 0
+
+    def forward(self, x):
+        self.last = x
+        self.calls += 1
+        return x + torch.arange(3.0)
+
+
+def test_tracing_leaves_a_model_as_it_was():
+    model = Leaky().eval()
+    before = dict(vars(model))
+
+    trace(model, (torch.ones(3),), "leaky")
+
+    assert dict(vars(model)) == before

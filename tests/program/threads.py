@@ -23,6 +23,7 @@ def run_in_threads(program: Program, weights: Mapping[str, Any], inputs: tuple[t
     buffers = buffers_of(program, Memory([program.layout.bytes]))
     there = {channel.value: threading.Event() for channel in program.channels}
     errors: list[BaseException] = []
+    count = torch.get_num_threads()
     scope: dict[str, Any] = {}
     exec(compile(program.source, program.model, "exec"), scope)
 
@@ -42,6 +43,7 @@ def run_in_threads(program: Program, weights: Mapping[str, Any], inputs: tuple[t
         return buffers[name][0]
 
     def work(worker: int) -> None:
+        torch.set_num_threads(count)  # a new thread has as many as there are cores
         try:
             with torch.inference_mode():
                 scope[f"cluster_{worker}"](weights, receive, send, shared)

@@ -41,8 +41,13 @@ CODES: Mapping[torch.dtype, int] = {dtype: code for code, dtype in TYPES.items()
 PIECE_BYTES = 2**24  # of a weight that is looked through
 SMALL_BYTES = 2**16  # what shape arithmetic may read; more is a weight
 # Field numbers of onnx.proto that lead to the weights.
-GRAPH, INITIALIZER, RAW_DATA = 7, 5, 9
+GRAPH, INITIALIZER = 7, 5
+RAW_DATA, FLOAT_DATA, DOUBLE_DATA = 9, 4, 10
+AS_THEY_LIE = (RAW_DATA, FLOAT_DATA, DOUBLE_DATA)  # bytes that a tensor may take as they are
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types
+MOST_FIELDS = 1_000_000  # of one message: of two bytes each they would take minutes
+MOST_DIGITS = 18  # of an offset or a length
+LONGEST_PATH = 255  # bytes of a name beside the model, as file systems take one
 
 
 def type_of(code: int, where: str) -> torch.dtype:
@@ -93,6 +98,13 @@ class OnnxFile:
         told = (entry.value for w in held for entry in w.external_data if entry.key == "location")
         return tuple(dict.fromkeys(told))
 
+    @property
+    def size_bytes(self) -> int:
+        """Of the file, and of those beside it that hold weights of it."""
+        folder = self.path.parent
+        held = (p.stat().st_size for p in folder.iterdir() if p.name in self.beside)
+        return self.path.stat().st_size + sum(held)
+
     def pieces(self, number: int) -> Iterator[torch.Tensor]:
         """The numbers of one initializer, no more than `PIECE_BYTES` in memory at a time.
 
@@ -102,7 +114,7 @@ class OnnxFile:
             As `weight`.
         """
         proto = self.model.graph.initializer[number]
-        where = f"the weight {proto.name!r}"
+        where = f"the weight {proto.name[:80]!r}"
         place = self._place(number, proto)
         if place is None:
             yield constant(proto, where)
@@ -124,7 +136,7 @@ class OnnxFile:
             Where its bytes are missing, too few, or outside the file's folder.
         """
         proto = self.model.graph.initializer[number]
-        where = f"the weight {proto.name!r}"
+        where = f"the weight {proto.name[:80]!r}"
         dtype, shape = type_of(proto.data_type, where), tuple(proto.dims)
         if min(shape, default=0) < 0:
             raise ModelError(f"{where} has a negative dimension; the file is damaged, export anew.")
@@ -142,7 +154,7 @@ class OnnxFile:
         return _read(place, dtype, shape, where)
 
     def _place(self, number: int, proto: onnx.TensorProto) -> Place | None:
-        where = f"the weight {proto.name!r}"
+        where = f"the weight {proto.name[:80]!r}"
         needed = math.prod(proto.dims) * type_of(proto.data_type, where).itemsize
         return self.places.get(number) or self._beside(proto, where, needed)
 
@@ -156,8 +168,8 @@ class OnnxFile:
         path = inside(folder, name, where)
         if not path.is_file():
             raise ModelError(
-                f"{where} lies in {name!r}, which is not beside the model; put it into the same "
-                f"folder, or export with the weights inside."
+                f"{where} lies in {name[:80]!r}, which is not beside the model; put it into the "
+                f"same folder, or export with the weights inside."
             )
         offset, size = (_whole(told.get(key), where) for key in ("offset", "length"))
         return Place(path, offset or 0, needed if size is None else size)
@@ -169,12 +181,16 @@ def inside(folder: Path, name: str, where: str) -> Path:
     Raises
     ------
     ModelError
-        For a name that leads out of it.
+        For a name that leads out of it, or is none.
     """
+    if not name.isprintable() or len(name.encode()) > LONGEST_PATH:
+        raise ModelError(
+            f"{where} lies in {name[:80]!r}, which is no name of a file; export the model anew."
+        )
     path = (folder / name).resolve()
     if not name or path == folder or not path.is_relative_to(folder):
         raise ModelError(
-            f"{where} lies in {name!r}, outside the model's folder; only files beside the "
+            f"{where} lies in {name[:80]!r}, outside the model's folder; only files beside the "
             f".onnx file are read, so move it there or export with the weights inside."
         )
     return path
@@ -183,7 +199,7 @@ def inside(folder: Path, name: str, where: str) -> Path:
 def _whole(text: str | None, where: str) -> int | None:
     if text is None:
         return None
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
         raise ModelError(f"{where} has the offset or length {text[:40]!r}; export the model anew.")
     return int(text)
 
@@ -213,6 +229,11 @@ def constant(proto: onnx.TensorProto, where: str) -> torch.Tensor:
         Where numbers and shape do not fit, or the type is not imported.
     """
     dtype = type_of(proto.data_type, where)
+    if proto.data_location == onnx.TensorProto.EXTERNAL:  # which onnx would look for anywhere
+        raise UnsupportedError(
+            f"{where} keeps its numbers in another file, read only for weights of the model "
+            f"itself; export it with them inside."
+        )
     needed = math.prod(proto.dims) * dtype.itemsize
     if needed > proto.ByteSize() * 8:  # numbers as varints take a byte each
         raise ModelError(
@@ -272,41 +293,59 @@ class _NotProtobufError(Exception):
     """Bytes that cannot be fields of a message."""
 
 
+_Part = bytes | tuple[int, int]  # of a message: new bytes, or those from one of a file's to another
+
+
 def _without_weights(data: mmap.mmap, path: Path) -> tuple[bytes, dict[int, Place]]:
-    """The model's message without large `raw_data`, and where those are."""
+    """The model's message without large numbers of weights, and where those are.
+
+    Pieces are copied once, at the end: some exporters keep all weights in operators, where they
+    are not cut out.
+    """
     places: dict[int, Place] = {}
-    parts: list[bytes] = []
-    for number, start, content, end in _fields(data, 0, len(data)):
+    parts: list[_Part] = []
+    for number, _, start, content, end in _fields(data, 0, len(data)):
         if number != GRAPH:
-            parts.append(data[start:end])
+            parts.append((start, end))
             continue
         graph = _graph(data, content, end, places, path)
-        parts.append(_tag(GRAPH, len(graph)) + graph)
-    return b"".join(parts), places
+        parts += [_tag(GRAPH, sum(map(_length, graph))), *graph]
+    whole = bytearray()
+    for part in parts:
+        whole += part if isinstance(part, bytes) else data[part[0] : part[1]]
+    return bytes(whole), places
 
 
-def _graph(data: mmap.mmap, start: int, end: int, places: dict[int, Place], path: Path) -> bytes:
-    parts: list[bytes] = []
+def _length(part: _Part) -> int:
+    return len(part) if isinstance(part, bytes) else part[1] - part[0]
+
+
+def _graph(
+    data: mmap.mmap, start: int, end: int, places: dict[int, Place], path: Path
+) -> list[_Part]:
+    parts: list[_Part] = []
     count = 0
-    for number, field_start, content, field_end in _fields(data, start, end):
+    for number, _, field_start, content, field_end in _fields(data, start, end):
         if number != INITIALIZER:
-            parts.append(data[field_start:field_end])
+            parts.append((field_start, field_end))
             continue
-        kept: list[bytes] = []
-        for inner, inner_start, inner_content, inner_end in _fields(data, content, field_end):
-            if inner == RAW_DATA and inner_end - inner_content > SMALL_BYTES:
-                places[count] = Place(path, inner_content, inner_end - inner_content)
+        kept: list[_Part] = []
+        for inner, kind, inner_start, inner_content, inner_end in _fields(data, content, field_end):
+            size = inner_end - inner_content
+            if inner in AS_THEY_LIE and kind == BYTES and size > SMALL_BYTES:
+                places[count] = Place(path, inner_content, size)
             else:
-                kept.append(data[inner_start:inner_end])
-        tensor = b"".join(kept)
-        parts.append(_tag(INITIALIZER, len(tensor)) + tensor)
+                kept.append((inner_start, inner_end))
+        parts += [_tag(INITIALIZER, sum(map(_length, kept))), *kept]
         count += 1
-    return b"".join(parts)
+    return parts
 
 
-def _fields(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """(number, start, start of its content, end) of each field of a message."""
-    while at < end:
+def _fields(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
+    """(number, wire type, start, start of its content, end) of each field of a message."""
+    for _ in range(MOST_FIELDS):
+        if at >= end:
+            return
         start = at
         tag, at = _varint(data, at, end)
         kind = tag & 7
@@ -321,7 +360,10 @@ def _fields(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int,
             raise _NotProtobufError(f"byte {start:,} starts no field")
         if at > end:
             raise _NotProtobufError(f"it ends inside the field at byte {start:,}")
-        yield tag >> 3, start, content, at
+        if tag < 8:
+            raise _NotProtobufError(f"the field at byte {start:,} has no number")
+        yield tag >> 3, kind, start, content, at
+    raise _NotProtobufError(f"byte {at:,} comes after more than {MOST_FIELDS:,} fields")
 
 
 def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:

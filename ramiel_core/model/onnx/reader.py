@@ -27,11 +27,12 @@ from ramiel_core.model.onnx import (  # noqa: F401 - each enters its operators i
 from ramiel_core.model.onnx.dimensions import Input
 from ramiel_core.model.onnx.file import OnnxFile, constant, from_array
 from ramiel_core.model.onnx.nodes import bound, definition, in_order
-from ramiel_core.model.onnx.recorder import Recorder, identifier, printable
+from ramiel_core.model.onnx.recorder import MOST_CONSTANTS_BYTES, Recorder, identifier, printable
 from ramiel_core.model.onnx.registry import Call, find, version_of
 
 STANDARD = ("", "ai.onnx")
 MOST_NODES = 50_000  # once loops are written out and functions expanded
+GROWTH = 8  # of constants over the file: weights in a byte become four, and are turned round
 
 
 @dataclass
@@ -56,9 +57,11 @@ class Reader:
 
     def __init__(self, file: OnnxFile, device: str) -> None:
         self.file, self.device = file, device
-        self.recorder = Recorder()
+        room = max(MOST_CONSTANTS_BYTES, GROWTH * file.size_bytes)
+        self.recorder = Recorder(room)
         self.functions = {(f.domain, f.name): f for f in file.model.functions}
         self.nodes = 0
+        self._open: list[tuple[str, str]] = []  # functions whose nodes are being walked through
         self.weights: dict[int, tuple[str, torch.Tensor]] = {}  # read so far, by their numbers
 
     def read(self, inputs: tuple[Input, ...], fixed: Mapping[str, np.ndarray[Any, Any]]) -> None:
@@ -155,7 +158,7 @@ class Reader:
                     f"{node.name[:80]!r}) is not imported, only standard ONNX is; export without "
                     f"the extensions of one runtime."
                 )
-            return self._expanded(call, function, frame)
+            return self._inside(call, function, frame)
         if not version_of(node.op_type, frame.opset):
             raise UnsupportedError(
                 f"operator {node.op_type[:80]} (node {node.name[:80]!r}) does not exist in opset "
@@ -168,6 +171,16 @@ class Reader:
         if meaning is None:
             raise UnsupportedError(f"{call} is not imported; leave it out before exporting.")
         return self._expanded(call, meaning, frame)
+
+    def _inside(self, call: Call, function: onnx.FunctionProto, frame: _Frame) -> Any:
+        """A function of the file's own, which must not be inside itself."""
+        name = function.domain, function.name
+        if name in self._open:
+            raise call.wrong("calls itself")
+        self._open.append(name)
+        result = self._expanded(call, function, frame)
+        self._open.pop()
+        return result
 
     def _expanded(self, call: Call, function: onnx.FunctionProto, frame: _Frame) -> Any:
         attributes = {a.name: a for a in function.attribute_proto}

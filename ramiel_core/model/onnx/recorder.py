@@ -22,6 +22,7 @@ from torch.utils import _pytree as pytree
 from ramiel_core.errors import ModelError, UnsupportedError
 
 MOST_CONSTANT_BYTES = 2**28  # that are computed at import; weights themselves are not computed
+MOST_CONSTANTS_BYTES = 2**29  # all of those together
 MOST_VALUE_BYTES = 2**33  # of one value that the model computes when it runs
 FEW_ITEMS = 4096  # of which no result is large
 LONGEST_NAME = 60
@@ -70,10 +71,16 @@ class Recorder(TorchFunctionMode):
     """A torch function mode that fills an fx graph.
 
     A constant on `meta` is one whose numbers nobody needs: what is computed of it has none either.
+
+    Parameters
+    ----------
+    most_bytes : int
+        That all constants which are computed may take together, since all of them are kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int = MOST_CONSTANTS_BYTES) -> None:
         super().__init__()
+        self._left_bytes = most_bytes
         self.graph = fx.Graph()
         self.root = nn.Module()
         self.where = ""  # the ONNX node that is being imported, as errors say it
@@ -216,6 +223,8 @@ class Recorder(TorchFunctionMode):
     def _fold(
         self, func: Any, args: Any, kwargs: dict[str, Any], tensors: list[torch.Tensor]
     ) -> Any:
+        if not tensors:
+            self._allow_made(func, args, kwargs)
         if any(tensor.is_meta for tensor in tensors):
             shapes = pytree.tree_map_only(torch.Tensor, _without_numbers, (args, kwargs))
             return func(*shapes[0], **shapes[1])
@@ -224,11 +233,35 @@ class Recorder(TorchFunctionMode):
             try:
                 result = func(*shapes[0], **shapes[1])
             except (RuntimeError, NotImplementedError):  # its shape depends on numbers
-                return func(*args, **kwargs)
+                return self._counted(func(*args, **kwargs), tensors)
             for made in pytree.tree_leaves(result):
                 if isinstance(made, torch.Tensor):
                     self.allow(made.shape, made.dtype)
-        return func(*args, **kwargs)
+        return self._counted(func(*args, **kwargs), tensors)
+
+    def _allow_made(self, func: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        """`allow` what is made of numbers alone: `torch.arange` of a size that a file names."""
+        try:
+            with torch.device("meta"):
+                result = func(*args, **kwargs)
+        except (RuntimeError, NotImplementedError):  # it has no such form: its shape is no number
+            return
+        for made in pytree.tree_leaves(result):
+            if isinstance(made, torch.Tensor):
+                self.allow(made.shape, made.dtype)
+
+    def _counted(self, result: Any, tensors: list[torch.Tensor]) -> Any:
+        """What was computed, unless it fills the memory together with all that was before."""
+        held = {tensor.untyped_storage().data_ptr() for tensor in tensors}
+        for made in pytree.tree_leaves(result):
+            if isinstance(made, torch.Tensor) and made.untyped_storage().data_ptr() not in held:
+                self._left_bytes -= made.untyped_storage().nbytes()
+        if self._left_bytes < 0:
+            raise ModelError(
+                f"{self.where} makes one constant too many: together they fill the memory; compute "
+                f"them in the model from an input, or store them as weights."
+            )
+        return result
 
     def allow(self, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> None:
         """Refuse to compute a constant that would fill the memory.
