@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from ramiel_core.cache import cache_dir
+from ramiel_core.cache import cache_dir, write_whole
 from ramiel_core.graph.costs import Measured, SendLine
 from ramiel_core.ir import Graph
 
@@ -32,10 +32,7 @@ def save(graph: Graph, host: Mapping[str, str], threads: int, measured: Measured
     """Keep what was measured; replaces what was known before."""
     path = _path(graph, host, threads)
     about = {"model": graph.model, "host": dict(host), "threads": threads}
-    text = json.dumps({**about, "measured": asdict(measured)})
-    part = path.with_suffix(".part")
-    part.write_text(text)
-    part.replace(path)  # a reader never sees half a file
+    write_whole(path, json.dumps({**about, "measured": asdict(measured)}))
 
 
 def _path(graph: Graph, host: Mapping[str, str], threads: int) -> Path:

@@ -54,7 +54,7 @@ def keep(
     beside: Mapping[str, bytes | memoryview] | None = None,
     tick: Callable[[float], None] = lambda _: None,
 ) -> str:
-    """Store an uploaded file by its content; returns the name under which it is found again.
+    """Store an uploaded file by name and content; returns the name under which it is found again.
 
     Parameters
     ----------
@@ -77,9 +77,10 @@ def keep(
     beside = beside or {}
     part = Path(tempfile.mkdtemp(prefix=PART, dir=_uploads()))
     try:
-        path = part / f"{_plain(Path(name).stem)}.part"
+        stem = _plain(Path(name).stem)
+        path = part / f"{stem}.part"
         total = len(content) + sum(map(len, beside.values())) or 1
-        digest, done = hashlib.sha256(), 0
+        digest, done = hashlib.sha256(stem.encode()), 0  # its address holds both
         for done in _written(path, content, digest):
             tick(done / total)
         kind = kind_of(path)

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from ramiel_core.cache import cache_dir
+from ramiel_core.cache import cache_dir, write_whole
 from ramiel_core.errors import ModelError, UnsupportedError, first_line
 from ramiel_core.ir import WeightsFit
 from ramiel_core.model.kinds import kind_of
@@ -263,9 +263,7 @@ def keep(name: str, content: bytes | memoryview) -> str:
     folder = _uploads() / digest
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / (plain or "weights.pth")
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    write_whole(path, content)
     folder.touch()
     by_age = sorted(_uploads().iterdir(), key=lambda f: f.stat().st_mtime, reverse=True)
     for old in by_age[KEPT:]:

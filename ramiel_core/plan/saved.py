@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from ramiel_core.cache import cache_dir
+from ramiel_core.cache import cache_dir, write_whole
 from ramiel_core.errors import PlanError
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan.deal import Clusters
@@ -63,10 +63,7 @@ def keep(graph: Graph, plan: Plan) -> str:
     """Keep a plan on this host; returns the short name under which `kept` finds it."""
     text = to_json(graph, plan)
     name = hashlib.sha256(repr((graph.fingerprint, plan.clusters)).encode()).hexdigest()[:16]
-    path = _folder() / f"{name}.json"
-    part = path.with_suffix(".part")
-    part.write_text(text)
-    part.replace(path)  # a reader never sees half a file
+    write_whole(_folder() / f"{name}.json", text)
     by_age = sorted(_folder().glob("*.json"), key=lambda p: p.stat().st_mtime, reverse=True)
     for old in by_age[KEPT:]:
         old.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ramiel_core.cache import cache_dir
+from ramiel_core.cache import cache_dir, write_whole
 from ramiel_core.ir import Graph
 from ramiel_core.report.verdict import was_busy
 from ramiel_core.words import times
@@ -158,10 +158,7 @@ def load(graph: Graph, host: Mapping[str, str]) -> dict[str, Any] | None:
 
 def save(graph: Graph, host: Mapping[str, str], found: Mapping[str, Any]) -> None:
     """Keep what was found; replaces what was known before."""
-    path = _path(graph, host)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(found))
-    part.replace(path)  # a reader never sees half a file
+    write_whole(_path(graph, host), json.dumps(found))
 
 
 def _path(graph: Graph, host: Mapping[str, str]) -> Path:

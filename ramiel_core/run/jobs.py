@@ -27,7 +27,7 @@ from typing import Any
 
 import psutil
 
-from ramiel_core.cache import cache_dir
+from ramiel_core.cache import cache_dir, write_whole
 from ramiel_core.errors import RunError
 from ramiel_core.ir import Job
 from ramiel_core.run import confine
@@ -58,9 +58,7 @@ def start(job: Job, model: bytes | None = None) -> str:
     job_id = secrets.token_hex(8)
     folder = _jobs() / job_id
     folder.mkdir(mode=0o700)
-    part = folder / "job.part"
-    part.write_text(json.dumps(asdict(job)))
-    part.replace(folder / "job.json")  # a reader never sees half a file
+    write_whole(folder / "job.json", json.dumps(asdict(job)))
     if model is not None:
         (folder / MODEL_FILE).write_bytes(model)
     with (folder / "stderr.txt").open("wb") as errors:
