@@ -120,9 +120,9 @@ def _refuse_branches(graph: fx.Graph) -> None:
 
 
 def _refuse_training(module: nn.Module, name: str) -> None:
-    training = [path for path, part in module.named_modules() if part.training]
     if isinstance(module, fx.GraphModule):  # of torch.export: its mode is fixed, and told wrongly
-        training = []
+        return
+    training = [path for path, part in module.named_modules() if part.training]
     if training:
         part = f"{name}'s part {training[0]!r}" if training[0] else name
         raise ModelError(
