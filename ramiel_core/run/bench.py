@@ -12,7 +12,7 @@ from torch.utils import _pytree as pytree
 
 from ramiel_core.ir import Run, Timeline
 from ramiel_core.run.forked import Team
-from ramiel_core.run.profile import GAP_S, operator_medians
+from ramiel_core.run.profile import GAP_S, operator_shares
 
 WARM_UPS = 4
 TRACES = 7
@@ -58,7 +58,7 @@ def interleave(
     runs : tuple of Run
         In the order of `teams`.
     cost_ms : dict
-        By label and operator, median over the traces; those of `beside` under `BESIDE`.
+        By label and operator, from the traces (`operator_shares`); of `beside` under `BESIDE`.
     """
     allowed = {label: (tolerances or {}).get(label, 0.0) for label in teams}
     followed = {label: teams[label] for label in traced}
@@ -99,7 +99,7 @@ def interleave(
         )
         for label, team in teams.items()
     )
-    return runs, {label: operator_medians(found) for label, found in traces.items()}
+    return runs, {label: operator_shares(found) for label, found in traces.items()}
 
 
 def median_trace(team: Team) -> Timeline:
