@@ -28,8 +28,8 @@ def settings(chosen: choice.Choice, *, busy: bool) -> None:
         MOST_S,
         key="tune-budget",
         persist_state="session",
-        help="For the race, roughly. Measuring operators comes before it, and every configuration "
-        "gets its first rounds, whatever the budget. More seconds tell near ones apart.",
+        help="For everything, roughly: each kernel family alone and the most promising plan are "
+        "tried whatever it takes. More seconds try more plans and tell near ones apart.",
     )
     middle.button(
         "Tune",
@@ -74,7 +74,8 @@ def show(found: dict[str, Any], model: str) -> None:
     st.subheader("Leaderboard")
     cards.sub(
         f"{cards.plural(len(rows), 'configuration')}, timed in turns. One worker with every "
-        f"thread count and each kernel family alone are always among them."
+        f"thread count and each kernel family alone are always among them; what cannot win is "
+        f"not tried."
     )
     leaderboard.show(rows, over=True)
     named = [{**row, "label": tuned.in_words(row["configuration"])} for row in rows]

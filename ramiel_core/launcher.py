@@ -6,19 +6,18 @@ such a one may fork workers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ramiel_core import candidates
 from ramiel_core.errors import ModelError, RamielError
 from ramiel_core.graph.costs import reweigh
-from ramiel_core.ir import AUTO, KERNELS, Configuration, Job, Parcel, Plan, Report
-from ramiel_core.kernels import fused, inductor, onednn, onnx_runtime, open_vino
+from ramiel_core.ir import AUTO, Configuration, Job, Parcel, Plan, Report
+from ramiel_core.kernels import onnx_runtime
 from ramiel_core.model import files, kinds, portable, untrusted
 from ramiel_core.pipeline import (
     LIBRARIES,
@@ -37,29 +36,9 @@ from ramiel_core.report import tuned
 from ramiel_core.report.summarize import record, summarize
 from ramiel_core.run import bench as timing
 from ramiel_core.run import confine, host, jobs
-from ramiel_core.run.forked import Team
-from ramiel_core.run.tune import Candidate, Standing, fastest
-from ramiel_core.workshop import Tell, Workshop, apart
+from ramiel_core.workshop import Tell, Workshop, apart, tolerance_of
 
-COMPILE_S = 0.4  # of inductor, for an operator that it has not compiled before, on such a core
 IMPORT_TOLERANCE = 1e-4  # between torch and ONNX Runtime in float32, of the largest output
-PLANNERS_TRIED = ("ramiel", "heft")
-TORCH_KERNELS = ("eager", "fused")  # whose operators run one by one
-TOLERANCE: Mapping[str, float] = {
-    "eager": 1e-5,  # only with several threads, which split sums in other places
-    "fused": fused.TOLERANCE,
-    "onednn": onednn.TOLERANCE,
-    "inductor": inductor.TOLERANCE,
-    "onnxruntime": onnx_runtime.TOLERANCE,
-    "openvino": open_vino.TOLERANCE,
-}
-
-
-def tolerance_of(c: Configuration) -> float:
-    """How far its outputs may be from eager's at one thread; 0 asks for equal bits."""
-    wide = c.planner == MOLDABLE and c.workers > 1
-    exact = c.kernels == "eager" and c.threads == 1 and not wide
-    return 0.0 if exact else TOLERANCE[c.kernels]
 
 
 def launch(folder: Path) -> int:
@@ -244,90 +223,19 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
 def _tune(workshop: Workshop, job: Job, tell: Tell) -> dict[str, Any]:
     """Find the fastest configuration of a model; kept for `auto`."""
     model = workshop.parcel.graph
-    rows = race(workshop, job.budget_s, tell)
+    rows = candidates.race(workshop, job.budget_s, tell)
     found = {
         "model": model.model,
         "winner": rows[0]["configuration"],
         "standings": rows,
         "steps": tuned.gains(rows),
+        "out": tuned.out(rows),
         "calls": workshop.calls,
         "budget_s": job.budget_s,
         "host": host.facts(),
     }
     tuned.save(model, host.identity(), found)
     return found
-
-
-def race(
-    workshop: Workshop, budget_s: float, tell: Tell, kernels: Sequence[str] = KERNELS
-) -> list[dict[str, Any]]:
-    """Time all configurations of some kernel families that could be fastest; the fastest first.
-
-    Predictions leave out what cannot win, and of several planners keep the best for each split of
-    the cores; measurements decide among the rest. Every family alone with every thread count is
-    always among them (inductor at all cores, and where the budget allows), so that the winner is
-    never slower than any of these.
-    """
-    candidates: dict[str, tuple[Configuration, Candidate]] = {}
-    for options in _configurations(len(host.cores()), kernels):
-        if not _affordable(options[0], len(workshop.parcel.graph), budget_s):
-            continue
-        try:
-            built = [b for b in map(workshop.build_if_sensible, options) if b is not None]
-        except RamielError as error:
-            c = options[0]
-            candidates[str(c)] = c, Candidate(str(c), partial(_refuse, error), tolerance_of(c))
-            continue
-        if not built:
-            continue
-        best = min(built, key=lambda b: b.plan.makespan_ms)
-        c = best.configuration
-        known_ms = best.plan.makespan_ms if c.kernels in TORCH_KERNELS else None
-        opened = partial(workshop.team, best)
-        candidates[str(c)] = c, Candidate(str(c), opened, tolerance_of(c), known_ms)
-
-    def row(standing: Standing) -> dict[str, Any]:
-        return {**asdict(standing), "configuration": asdict(candidates[standing.label][0])}
-
-    tell("stage", text=f"Racing {len(candidates)} configurations")
-    ranked = fastest(
-        sorted((c for _, c in candidates.values()), key=lambda c: c.predicted_ms or 0.0),
-        workshop.parcel.reference,
-        budget_s,
-        lambda now: tell("standings", rows=list(map(row, now))),
-    )
-    return list(map(row, ranked))
-
-
-def _refuse(error: RamielError) -> Team:
-    raise error
-
-
-def _affordable(c: Configuration, operators: int, budget_s: float) -> bool:
-    """Whether a tuner has the time to build this: inductor compiles for longer than others race.
-
-    So only the whole model at all cores, and where compiling takes no more than half the budget.
-    """
-    if c.kernels != "inductor":
-        return True
-    whole = c.workers == 1 and c.threads == len(host.cores())
-    return whole and COMPILE_S * operators <= budget_s / 2
-
-
-def _configurations(cores: int, kernels: Sequence[str]) -> Iterator[list[Configuration]]:
-    """What a tuner may try; each list holds what differs in its planner only."""
-    threads = [t for t in (1, 2, 4, 8, 16, 32, 64) if t < cores] + [cores]
-    for family in kernels:
-        for count in threads:
-            yield [Configuration(family, threads=count)]
-    for workers in threads[1:]:
-        count = max(1, cores // workers)
-        for family in kernels:
-            splits = [Configuration(family, p, "processes", workers, count) for p in PLANNERS_TRIED]
-            yield splits
-            if family in TORCH_KERNELS:
-                yield [replace(c, runtime="threads") for c in splits]
-                yield [Configuration(family, MOLDABLE, "processes", workers, count)]
 
 
 def _settled(workshop: Workshop, job: Job, tell: Tell) -> Job:

@@ -18,6 +18,7 @@ from ramiel_core.errors import PlanError, RamielError
 from ramiel_core.graph import cost_cache
 from ramiel_core.graph.costs import Measured, SendLine, weigh_measured
 from ramiel_core.ir import Configuration, Graph, Parcel, Plan, Program
+from ramiel_core.kernels import fused, inductor, onednn, onnx_runtime, open_vino
 from ramiel_core.kernels.segment import segment
 from ramiel_core.pipeline import (
     LIBRARIES,
@@ -36,6 +37,22 @@ from ramiel_core.run.forked import Team
 from ramiel_core.run.profile import operator_costs, send_line, switch_cost
 
 Tell = Callable[..., None]
+
+TOLERANCE: Mapping[str, float] = {
+    "eager": 1e-5,  # only with several threads, which split sums in other places
+    "fused": fused.TOLERANCE,
+    "onednn": onednn.TOLERANCE,
+    "inductor": inductor.TOLERANCE,
+    "onnxruntime": onnx_runtime.TOLERANCE,
+    "openvino": open_vino.TOLERANCE,
+}
+
+
+def tolerance_of(c: Configuration) -> float:
+    """How far its outputs may be from eager's at one thread; 0 asks for equal bits."""
+    wide = c.planner == MOLDABLE and c.workers > 1
+    exact = c.kernels == "eager" and c.threads == 1 and not wide
+    return 0.0 if exact else TOLERANCE[c.kernels]
 
 
 @dataclass(frozen=True)
@@ -78,6 +95,7 @@ class Workshop:
         self.parcel, self.tell, self.signals = parcel, tell, signals
         self.clone, self.by_hand = clone, by_hand
         self._weighed: dict[tuple[str, int], Graph] = {}
+        self._built: dict[Configuration, Built] = {}  # of torch's kernels: others hold sessions
         self._switch_ms: dict[tuple[int, int], float] = {}
         self._anchor_ms = 0.0  # eager operators on one thread, when first costs were measured
         self.calls: dict[str, dict[str, str]] = {}  # chosen, by family and threads, by operator
@@ -165,7 +183,22 @@ class Workshop:
         c = configuration
         if c.kernels in LIBRARIES:
             return self._build_segments(c)
-        graph = self.weighed(c.kernels, c.threads)
+        either = replace(c, runtime="processes")
+        if either not in self._built:
+            self._built[either] = self._build(either)
+        return replace(self._built[either], configuration=c)
+
+    def _for_one(self, kernels: str, threads: int) -> Graph:
+        """For one worker: measured only where that decides something, or was done before."""
+        bare, _ = self.family(kernels)
+        known = (kernels, threads) in self._weighed or any(node.others for node in bare.nodes)
+        return self.weighed(kernels, threads) if known else bare
+
+    def _build(self, c: Configuration) -> Built:
+        if c.workers == 1 and c.planner != BY_HAND:
+            graph = self._for_one(c.kernels, c.threads)
+        else:
+            graph = self.weighed(c.kernels, c.threads)
         if c.planner == BY_HAND:
             plan = by_hand_plan(graph, Plan.parse(self.by_hand).clusters)
         elif c.workers == 1:

@@ -29,6 +29,7 @@ JOINERS = (
     "client.py",
     "outcomes.py",
     "workshop.py",
+    "candidates.py",
     "launcher.py",
 )
 ENTRANCES = {

@@ -15,6 +15,7 @@ STATES = {
     "measuring": "being timed",
     "waiting": "waiting",
     "slower": "slower, out",
+    "skipped": "not tried: see below",
     "failed": "failed: see below",
 }
 COLUMNS = {
@@ -84,7 +85,7 @@ def row(standing: Mapping[str, Any], winner: Mapping[str, Any] | None) -> Row:
 
 
 def show(rows: Sequence[Mapping[str, Any]], *, over: bool = False) -> None:
-    """Show all standings, and below them why some failed or were closed early.
+    """Show all standings, and below them why some failed, were not tried or were closed early.
 
     Parameters
     ----------
@@ -95,7 +96,5 @@ def show(rows: Sequence[Mapping[str, Any]], *, over: bool = False) -> None:
     """
     winner = rows[0] if over else None
     table.show(COLUMNS, [row(standing, winner) for standing in rows], "Leaderboard")
-    for standing in (each for each in rows if each["reason"]):
-        words = tuned.in_words(standing["configuration"])
-        how = "failed" if standing["state"] == "failed" else "was closed early"
-        cards.sub(f"{cards.sentence(words)} {how}: {standing['reason']}")
+    for said in tuned.out(rows):
+        cards.sub(said)

@@ -20,6 +20,7 @@ USUAL = "ramiel"  # the planner that goes without saying
 EAGER = "eager, one thread"  # the first step of all
 OWN_LOAD = 1.0  # that a race brings itself, beyond that of all cores
 SAME = 1.02  # steps nearer to each other than this are told as equal
+OUT: Mapping[str, str] = MappingProxyType({"failed": "Failed", "skipped": "Not tried"})
 KERNEL_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "eager": "eager kernels",
@@ -127,6 +128,25 @@ def why(found: Mapping[str, Any]) -> str:
         kind = "one worker" if best["workers"] > 1 else "several workers"
         told.append(f"The best with {kind} ({words}) takes {times(rival['ratio'])} as long.")
     return " ".join(told)
+
+
+def out(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Which configurations failed, were not tried or were closed early, and why; alike together.
+
+    >>> alone = {"workers": 1, "threads": 2, "runtime": "processes", "planner": "ramiel"}
+    >>> row = {"state": "failed", "reason": "no g++ here", "configuration": alone}
+    >>> out([row | {"configuration": {"kernels": "inductor", **alone}}])
+    ['Failed: inductor, 2 threads. No g++ here']
+    """
+    alike: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row["reason"]:
+            how = OUT.get(row["state"], "Closed early")
+            alike.setdefault((how, row["reason"]), []).append(in_words(row["configuration"]))
+    return [
+        f"{how}: {'; '.join(names)}. {reason[:1].upper()}{reason[1:]}"
+        for (how, reason), names in alike.items()
+    ]
 
 
 def is_level(row: Mapping[str, Any], winner: Mapping[str, Any]) -> bool:

@@ -19,7 +19,7 @@ from ramiel_core.run.worker import PART_ITEMS
 
 WARM_UPS = 3
 WARM_UP_S = 1.0  # enough of them: what takes that long fills caches and wakes threads in one
-LEAST_ROUNDS, MOST_ROUNDS = 5, 21
+LEAST_ROUNDS, MOST_ROUNDS = 3, 21
 BUDGET_S = 3.0  # for the rounds of one model, beyond the least
 SEND_BYTES = (4096, 65536, 262144, 1048576, 4194304)
 SEND_ROUNDS = 15
@@ -32,7 +32,7 @@ PAUSE_S = 0.001  # between sends: a receiver that waits that long is asleep, as 
 def operator_costs(*teams: Team) -> list[dict[str, float]]:
     """Milliseconds of each operator, from traced inferences of sequential teams in turn.
 
-    Steady state (after warming up), values freed at last use, pinned, median of 5 to 21 rounds.
+    Steady state (after warming up), values freed at last use, pinned, median of 3 to 21 rounds.
 
     Parameters
     ----------

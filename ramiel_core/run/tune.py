@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -20,6 +20,8 @@ from ramiel_core.run.profile import GAP_S, warm_up
 from ramiel_core.words import times
 
 FIRST_ROUNDS = 4  # of a candidate against the leader
+ENOUGH_ROUNDS = 2  # of one whose best time is `FAR_BEHIND` times the leader's
+FAR_BEHIND = 2.5
 STAGE_ROUNDS = 6  # between two halvings
 MOST_ROUNDS = 120  # of the last ones, who may be level; fewer where it is decided earlier
 HOPELESS = 1.25
@@ -31,7 +33,11 @@ SHORT_MS = 50.0
 """A shorter inference runs twice in its turn and only the second time counts: its weights fit into
 the caches, which whoever ran before has filled with its own."""
 
-State = Literal["waiting", "measuring", "slower", "finalist", "best", "failed"]
+State = Literal["waiting", "measuring", "slower", "finalist", "best", "skipped", "failed"]
+
+
+class NotTriedError(RamielError):
+    """A candidate need not run; says why."""
 
 
 class Runner(Protocol):
@@ -51,13 +57,28 @@ class Runner(Protocol):
 
 
 @dataclass(frozen=True)
+class Entrant:
+    """A candidate that has come to the start."""
+
+    label: str
+    runner: Runner
+    tolerance: float  # of its outputs, as a share of the largest value; 0 asks for equal bits
+    predicted_ms: float | None = None
+
+
+def first_of_all() -> float:
+    """A promise that nobody beats."""
+    return 0.0
+
+
+@dataclass(frozen=True)
 class Candidate:
     """One thing to try."""
 
-    label: str
-    open: Callable[[], Runner]
-    tolerance: float  # of its outputs, as a share of the largest value; 0 asks for equal bits
-    predicted_ms: float | None = None
+    label: str  # until it is open, when its entrant's takes over
+    open: Callable[[], Entrant]  # raises NotTriedError where it cannot win
+    promise: Callable[[], float] = first_of_all
+    """What share of the leader's time it may take, as far as is known now: the least goes next."""
 
 
 @dataclass
@@ -73,16 +94,16 @@ class Standing:
     state: State = "waiting"
     max_difference: float = 0.0
     memory_bytes: int = 0
-    reason: str = ""  # why it failed, or was closed before it was known to be slower
+    reason: str = ""  # why it failed, was not tried, or was closed before it was known to be slower
     against: str = ""  # who led when it was timed last
 
 
-@dataclass
+@dataclass(eq=False)
 class _Open:
     """A candidate that runs now, with its times by round number."""
 
-    candidate: Candidate
     runner: Runner
+    tolerance: float
     standing: Standing
     times_ms: dict[int, float] = field(default_factory=dict)
 
@@ -95,21 +116,21 @@ def fastest(
 ) -> list[Standing]:
     """Time candidates against each other; the fastest comes first in what is returned.
 
-    First each meets the leader for `FIRST_ROUNDS` rounds; one that is `HOPELESS` is closed. Then
-    all that are left run in turn, and after every `STAGE_ROUNDS` rounds those whose confidence
-    interval against the leader lies above 1 are closed, and the slower half of the rest where
-    more than two are left (successive halving).
+    First each meets the leader for `FIRST_ROUNDS` rounds, or fewer where it is far behind; one that
+    is `HOPELESS` is closed. Then all that are left run in turn, and after every `STAGE_ROUNDS`
+    rounds those whose confidence interval against the leader lies above 1 are closed, and the
+    slower half of the rest where more than two are left (successive halving).
 
     Parameters
     ----------
     candidates : sequence of Candidate
-        Those that are predicted to be fast first; all get their first rounds, whatever the budget.
+        Opened one after the other; all that open get their first rounds, whatever the budget.
     reference : nested tensors
         What every output has to agree with; a candidate that does not is out.
     budget_s : float
         Roughly, for everything together.
     tell : callable
-        Gets all standings whenever they change.
+        Gets all standings whenever they change, with ratios against the leader of that moment.
 
     References
     ----------
@@ -130,70 +151,86 @@ class _Race:
         tell: Callable[[Sequence[Standing]], None],
     ) -> None:
         self.candidates, self.reference, self.ends, self.tell = candidates, reference, ends, tell
-        self.standings = {c.label: Standing(c.label, c.predicted_ms) for c in candidates}
-        self.open: dict[str, _Open] = {}
+        self.standings = [Standing(c.label) for c in candidates]
+        self.open: list[_Open] = []
         self.leader: _Open | None = None
         self.round = 0
 
     def run(self) -> list[Standing]:
         try:
-            for candidate in self.candidates:
-                self._challenge(candidate)
+            left = list(zip(self.candidates, self.standings, strict=True))
+            while left:
+                following = min(left, key=lambda each: each[0].promise())
+                left.remove(following)
+                self._challenge(*following)
             if self.leader is None:
                 raise RamielError(self._why_none())
             self._halve()
-            self.leader = best = min(self.open.values(), key=self._ratio_now)
+            if not self.open:
+                raise RamielError(self._why_none())
+            self.leader = min(self.open, key=self._ratio_now)
             self._write_standings()
-            best.standing.state = "best"
-            self._chain(best.candidate.label)
+            self.leader.standing.state = "best"
             self._told()
         finally:
-            for opened in self.open.values():
+            for opened in self.open:
                 opened.runner.close()
-        return sorted(self.standings.values(), key=_place)
+        return self._against_leader()
 
-    def _chain(self, best: str) -> None:
-        """Ratios against leaders of earlier times become ratios against the best.
+    def _against_leader(self) -> list[Standing]:
+        """All standings, ratios against leaders of earlier times turned into those against this.
 
         Who beat a leader was timed against it, so each ratio leads on to a later leader.
         """
-        against_best = {best: 1.0}
+        if self.leader is None:
+            return sorted(self.standings, key=_place)
+        by_label = {standing.label: standing for standing in self.standings}
+        shares = {self.leader.standing.label: 1.0}
 
         def of(label: str) -> float:
-            if label not in against_best:
-                against_best[label] = 1.0  # ends a circle, should there ever be one
-                standing = self.standings[label]
-                against_best[label] = (standing.ratio or 1.0) * of(standing.against)
-            return against_best[label]
+            if label not in shares:
+                shares[label] = 1.0  # ends a circle, should there ever be one
+                standing = by_label[label]
+                shares[label] = (standing.ratio or 1.0) * of(standing.against)
+            return shares[label]
 
-        for standing in self.standings.values():
-            if standing.ratio is not None and standing.label not in self.open:
-                before, standing.ratio = standing.ratio, of(standing.label)
-                if standing.ratio_ci is not None:
-                    low, high = standing.ratio_ci
-                    factor = standing.ratio / before
-                    standing.ratio_ci = (low * factor, high * factor)
+        return sorted(
+            (
+                standing
+                if standing.ratio is None
+                else _at(standing, standing.ratio * of(standing.against))
+                for standing in self.standings
+            ),
+            key=_place,
+        )
 
-    def _challenge(self, candidate: Candidate) -> None:
-        standing = self.standings[candidate.label]
+    def _challenge(self, candidate: Candidate, standing: Standing) -> None:
         standing.state = "measuring"
         self._told()
         self._make_room()
         try:
-            opened = _Open(candidate, candidate.open(), standing)
+            entrant = candidate.open()
+        except NotTriedError as error:
+            standing.state, standing.reason = "skipped", str(error)
+            return
         except RamielError as error:
             standing.state, standing.reason = "failed", str(error)
             return
-        self.open[candidate.label] = opened
+        standing.label, standing.predicted_ms = entrant.label, entrant.predicted_ms
+        opened = _Open(entrant.runner, entrant.tolerance, standing)
+        self.open.append(opened)
+        self.leader = self.leader or opened
         warm_up(lambda: self._one_round([opened]))
         opened.times_ms.clear()
-        for _ in range(FIRST_ROUNDS):
-            self._one_round([o for o in (self.leader, opened) if o is not None])
-        if candidate.label not in self.open:
-            return  # it failed
+        for done in range(FIRST_ROUNDS):
+            if opened not in self.open:
+                return  # it failed
+            if done == ENOUGH_ROUNDS and self._is_far_behind(opened):
+                break
+            self._one_round([o for o in self.open if o in (self.leader, opened)])
+        if opened not in self.open:
+            return
         standing.memory_bytes = opened.runner.memory_bytes()
-        if self.leader is None:
-            self.leader = opened
         ratio = self._ratio_now(opened)
         self._write_standings()
         standing.state = "finalist"
@@ -204,9 +241,9 @@ class _Race:
 
     def _make_room(self) -> None:
         """Close the slowest while memory is left for no other as large as the largest."""
-        largest = max((s.memory_bytes for s in self.standings.values()), default=0)
+        largest = max((s.memory_bytes for s in self.standings), default=0)
         while len(self.open) > 1 and host.memory_left() < largest:
-            others = (o for o in self.open.values() if o is not self.leader)
+            others = (o for o in self.open if o is not self.leader)
             slowest = max(others, key=self._ratio_now)
             took = f"{times(self._ratio_now(slowest))} the leader's time"
             self._drop(slowest, "slower", f"memory was short when it took {took}.")
@@ -223,12 +260,12 @@ class _Race:
         ends = self.round + MOST_ROUNDS
         while len(self.open) > 1 and self.round < ends:
             for _ in range(STAGE_ROUNDS):
-                self._one_round(list(self.open.values()))
+                self._one_round(list(self.open))
                 if time.monotonic() > self.ends:
                     break
-            self.leader = min(self.open.values(), key=self._median_ms)
+            self.leader = min(self.open, key=self._median_ms)
             self._write_standings()
-            ranked = sorted(self.open.values(), key=self._ratio_now)
+            ranked = sorted(self.open, key=self._ratio_now)
             half = max(2, (len(ranked) + 1) // 2)
             for place, opened in enumerate(ranked):
                 interval = opened.standing.ratio_ci
@@ -242,7 +279,7 @@ class _Race:
     def _one_round(self, runners: Sequence[_Open]) -> None:
         self.round += 1
         for opened in runners:
-            if opened.candidate.label not in self.open:
+            if opened not in self.open:
                 continue
             time.sleep(GAP_S)
             try:
@@ -255,22 +292,20 @@ class _Race:
                 self._drop(opened, "failed", str(error))
 
     def _check(self, opened: _Open) -> None:
-        agrees, difference = agreement(
-            opened.runner.output(), self.reference, opened.candidate.tolerance
-        )
+        agrees, difference = agreement(opened.runner.output(), self.reference, opened.tolerance)
         opened.standing.max_difference = max(opened.standing.max_difference, difference)
         if not agrees:
             raise RamielError(
                 f"its output differs from eager by {difference:.2g} of the largest value, more "
-                f"than {opened.candidate.tolerance:g}."
+                f"than {opened.tolerance:g}."
             )
 
     def _drop(self, opened: _Open, state: State, reason: str = "") -> None:
         opened.runner.close()
         opened.standing.state, opened.standing.reason = state, reason
-        del self.open[opened.candidate.label]
-        if opened is self.leader and self.open:
-            self.leader = min(self.open.values(), key=self._median_ms)
+        self.open.remove(opened)
+        if opened is self.leader:
+            self.leader = min(self.open, key=self._median_ms, default=None)
 
     def _shared(self, opened: _Open) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Times of a candidate and of the leader in the rounds that both ran."""
@@ -287,30 +322,34 @@ class _Race:
         own, leader = self._shared(opened)
         return self._ratio_now(opened) > HOPELESS and bool(own.min() > HOPELESS * leader.min())
 
+    def _is_far_behind(self, opened: _Open) -> bool:
+        own, leader = self._shared(opened)
+        return bool(len(own)) and bool(own.min() > FAR_BEHIND * leader.min())
+
     @staticmethod
     def _median_ms(opened: _Open) -> float:
         latest = sorted(opened.times_ms)[-2 * STAGE_ROUNDS :]
         return float(np.median([opened.times_ms[r] for r in latest]))
 
     def _write_standings(self) -> None:
-        for opened in self.open.values():
+        for opened in self.open:
             own, leader = self._shared(opened)
             if not len(own):
                 continue
             draws = np.random.default_rng(0).integers(0, len(own), (RESAMPLES, len(own)))
             low, high = np.percentile(np.median((own / leader)[draws], axis=1), (2.5, 97.5))
             standing = opened.standing
-            standing.against = self.leader.candidate.label if self.leader else ""
+            standing.against = self.leader.standing.label if self.leader else ""
             standing.rounds = len(opened.times_ms)
             standing.median_ms = float(np.median(list(opened.times_ms.values())))
             standing.ratio = float(np.median(own / leader))
             standing.ratio_ci = (float(low), float(high))
 
     def _told(self) -> None:
-        self.tell(sorted(self.standings.values(), key=_place))
+        self.tell(self._against_leader())
 
     def _why_none(self) -> str:
-        reasons = {s.reason for s in self.standings.values() if s.reason}
+        reasons = {s.reason for s in self.standings if s.reason}
         return f"no configuration could run: {' '.join(sorted(reasons))}"
 
 
@@ -320,8 +359,18 @@ ORDER: Mapping[State, int] = {
     "measuring": 2,
     "slower": 2,
     "waiting": 3,
-    "failed": 4,
+    "skipped": 4,
+    "failed": 5,
 }
+
+
+def _at(standing: Standing, ratio: float) -> Standing:
+    """The same with its ratio moved, and its interval alike."""
+    interval = standing.ratio_ci
+    if interval is not None and standing.ratio:
+        low, high = (end * ratio / standing.ratio for end in interval)
+        interval = low, high
+    return replace(standing, ratio=ratio, ratio_ci=interval)
 
 
 def _place(standing: Standing) -> tuple[int, float, str]:

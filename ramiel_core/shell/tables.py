@@ -80,15 +80,14 @@ def standings(found: dict[str, Any]) -> None:
     for title in ("configuration", "predicted", "median", "× fastest"):
         table.add_column(title, justify="left" if title == "configuration" else "right")
     for row in found["standings"]:
-        if row["state"] != "failed":
+        if row["state"] not in ("failed", "skipped"):
             against = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
             table.add_row(row["label"], _ms(row["predicted_ms"]), _ms(row["median_ms"]), against)
     console = Console()
     console.print(table)
     _print_weights(console, found)
-    for row in found["standings"]:
-        if row["reason"]:
-            console.print(f"{row['label']} is out: {row['reason']}")
+    for said in found["out"]:
+        console.print(said, markup=False)
     console.print(" → ".join(f"{step['choice']} {step['ms']:.1f} ms" for step in found["steps"]))
 
 

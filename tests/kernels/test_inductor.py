@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ramiel_core import launcher
+from ramiel_core import candidates
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Configuration
 from ramiel_core.kernels import inductor
@@ -59,7 +59,7 @@ def test_without_a_compiler_it_says_what_to_install(tmp_path: Path, monkeypatch)
 def test_a_tuner_compiles_only_whole_models_and_with_time_to_spare(
     asked: Configuration, budget_s: float, affordable: bool
 ):
-    assert launcher._affordable(asked, 197, budget_s) == affordable
+    assert candidates.affordable(asked, 197, budget_s) == affordable
 
 
 def test_a_tuner_leaves_out_what_cannot_be_built_with_its_reason(tmp_path: Path, monkeypatch):
@@ -69,8 +69,6 @@ def test_a_tuner_leaves_out_what_cannot_be_built_with_its_reason(tmp_path: Path,
     def refuse(_: Configuration) -> None:
         inductor.require_compiler()
 
-    workshop: Any = SimpleNamespace(
-        parcel=SimpleNamespace(graph=(), reference=None), build_if_sensible=refuse
-    )
+    workshop: Any = SimpleNamespace(parcel=SimpleNamespace(graph=(), reference=None), build=refuse)
     with pytest.raises(RamielError, match=r"could run: .* needs a C\+\+ compiler"):
-        launcher.race(workshop, 1.0, lambda *_, **__: None, ["inductor"])
+        candidates.race(workshop, 1.0, lambda *_, **__: None, ["inductor"])

@@ -39,7 +39,7 @@ def test_a_tuning_shows_its_winner_and_everybody_else(visit, tmp_path):
     ]
     assert rows[0]["Memory, MB"] == "210"
     assert rows[-1]["State"] == "failed: see below"
-    assert "no such &lt;b&gt;operator&lt;/b&gt;" in texts(app)
+    assert "No such &lt;b&gt;operator&lt;/b&gt;" in texts(app)
     assert len(app.get("plotly_chart")) == 2
     assert app.number_input(key="tune-budget").value == 20
 

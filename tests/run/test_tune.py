@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 
 from ramiel_core.errors import RamielError, RunError
 from ramiel_core.run import tune
-from ramiel_core.run.tune import Candidate, Standing, fastest
+from ramiel_core.run.tune import Candidate, Entrant, NotTriedError, Standing, fastest
 
 REFERENCE = torch.tensor([1.0, 2.0])
 open_now: list[str] = []
@@ -49,12 +50,16 @@ def no_gaps(monkeypatch):
     assert open_now == [], "every runner is closed at the end"
 
 
+def candidate(name: str, opened: Callable[[], Runner], tolerance: float = 0.0, **more: Any):
+    return Candidate(name, lambda: Entrant(name, opened(), tolerance), **more)
+
+
 def race(times: dict[str, float], budget_s: float = 600.0, **more: Callable[[], Runner]):
     """Standings after a race of runners with these times, and of any others."""
     told: list[list[str]] = []
     candidates = [
-        *(Candidate(n, lambda n=n, ms=ms: Runner(n, ms), 0.0, ms) for n, ms in times.items()),
-        *(Candidate(n, opened, 0.0) for n, opened in more.items()),
+        *(candidate(n, lambda n=n, ms=ms: Runner(n, ms)) for n, ms in times.items()),
+        *(candidate(n, opened) for n, opened in more.items()),
     ]
     found = fastest(
         candidates, REFERENCE, budget_s, lambda rows: told.append([r.state for r in rows])
@@ -136,11 +141,73 @@ def test_an_output_that_differs_is_out_and_says_by_how_much():
 
 def test_a_tolerance_lets_a_small_difference_pass():
     near = torch.tensor([1.0, 2.0001])
-    candidate = Candidate("near", lambda: Runner("near", 1.0, near), 1e-3)
-    (found,) = fastest([candidate], REFERENCE, 1.0, lambda rows: None)
+    close = candidate("near", lambda: Runner("near", 1.0, near), 1e-3)
+    (found,) = fastest([close], REFERENCE, 1.0, lambda rows: None)
 
     assert found.state == "best"
     assert found.max_difference == pytest.approx(5e-5, rel=0.01)
+
+
+def test_one_that_cannot_win_is_not_opened_and_says_why():
+    def hopeless() -> Runner:
+        raise NotTriedError("it cannot win.")
+
+    found = by_name(race({"a": 3.0}, hopeless=hopeless))
+
+    assert (found["hopeless"].state, found["hopeless"].reason) == ("skipped", "it cannot win.")
+    assert found["a"].state == "best"
+
+
+def test_the_next_one_is_who_promises_most_by_then():
+    """c stands before b, until a has run."""
+    opened: list[str] = []
+
+    def opens(name: str) -> Callable[[], Runner]:
+        return lambda: opened.append(name) or Runner(name, 1.0)  # type: ignore[func-returns-value]
+
+    after = {"b": 2.0, "c": 1.0}
+    field = [
+        candidate("a", opens("a")),
+        candidate("c", opens("c"), promise=lambda: 3.0 if "a" in opened else after["c"]),
+        candidate("b", opens("b"), promise=lambda: after["b"]),
+    ]
+    fastest(field, REFERENCE, 600.0, lambda rows: None)
+
+    assert opened == ["a", "b", "c"]
+
+
+def test_a_candidate_takes_the_name_it_is_opened_under():
+    entrant = Entrant("eager, heft", Runner("x", 1.0), 0.0, 1.2)
+    (found,) = fastest([Candidate("eager", lambda: entrant)], REFERENCE, 1.0, lambda rows: None)
+
+    assert (found.label, found.predicted_ms) == ("eager, heft", 1.2)
+
+
+def test_ratios_told_on_the_way_are_against_the_leader_of_that_moment():
+    told: list[dict[str, float | None]] = []
+    times = {"a": 8.0, "b": 4.0, "c": 2.0, "d": 3.0}
+    field = [candidate(n, lambda n=n, ms=ms: Runner(n, ms)) for n, ms in times.items()]
+    fastest(field, REFERENCE, 600.0, lambda rows: told.append({r.label: r.ratio for r in rows}))
+
+    opening_d = told[3]
+    assert opening_d == {"c": 1.0, "b": pytest.approx(2), "a": pytest.approx(4), "d": None}
+
+
+def test_who_is_far_behind_gets_fewer_first_rounds():
+    found = by_name(race({"a": 1.0, "near": 1.5, "far": 3.0}))
+
+    assert (found["near"].rounds, found["far"].rounds) == (tune.FIRST_ROUNDS, tune.ENOUGH_ROUNDS)
+
+
+@pytest.mark.parametrize("inferences", [(1, 1), (7, 7), (26, 18)], ids=str)
+def test_if_all_die_the_error_says_why(inferences: tuple[int, int]):
+    """While they warm up, in their first rounds, or both in one round of the final."""
+    both = {
+        name: lambda name=name, last=last: Runner(name, 1.0, dies_at=last)
+        for name, last in zip("ab", inferences, strict=True)
+    }
+    with pytest.raises(RamielError, match=r"no configuration could run: .*SIGKILL"):
+        race({}, **both)
 
 
 @pytest.mark.parametrize("dies_at", [1, 5, 9, 12])

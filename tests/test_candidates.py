@@ -1,0 +1,148 @@
+"""Which configurations a tuner tries: a workshop that builds nothing, runners of set times."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from ramiel_core import candidates
+from ramiel_core.errors import RamielError
+from ramiel_core.graph.costs import reweigh
+from ramiel_core.ir import Configuration, Graph
+from ramiel_core.plan.planner import sequential_plan
+from ramiel_core.run import host, tune
+from ramiel_core.workshop import Built
+
+OUTPUT = torch.tensor([1.0])
+FORK = Graph.parse("a:1 b:5<a c:5<a d:1<b,c")  # two workers take 7 of 12
+
+
+class Workshop:
+    """Of a model whose families take so long on one thread; two are twice as fast."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **alone_ms: float):
+        monkeypatch.setattr(host, "cores", lambda: [0, 1])
+        monkeypatch.setattr(tune, "GAP_S", 0)
+        self.alone_ms = alone_ms
+        self.parcel: Any = SimpleNamespace(graph=FORK, reference=OUTPUT)
+        self.built: list[str] = []
+        self.measured: set[str] = set()
+        self.ran: list[str] = []
+
+    def weighed(self, kernels: str, threads: int) -> Graph:
+        self.measured.add(f"{kernels} {threads}")
+        scale = self.alone_ms[kernels] / FORK.t1_ms / threads
+        return reweigh(FORK, {node.name: node.cost_ms * scale for node in FORK.nodes})
+
+    def build(self, c: Configuration) -> Built:
+        self.built.append(str(c))
+        graph = self.weighed(c.kernels, c.threads) if c.workers > 1 else FORK
+        plan = sequential_plan(graph)
+        if c.workers > 1:
+            plan = replace(plan, clusters=(("a", "b", "d"), ("c",)), makespan_ms=self._plan_ms(c))
+        program: Any = None
+        return Built(c, graph, plan, program, {})
+
+    def _plan_ms(self, c: Configuration) -> float:
+        """One planner is better than the other."""
+        return self.alone_ms[c.kernels] * (7 if c.planner == "heft" else 8) / 12
+
+    build_if_sensible = build
+
+    def team(self, built: Built) -> Any:
+        c = built.configuration
+        self.ran.append(str(c))
+        ms = self._plan_ms(c) if c.workers > 1 else self.alone_ms[c.kernels] / c.threads
+        nothing = {"memory_bytes": lambda: 0, "close": lambda: None}
+        return SimpleNamespace(run=lambda: ms, output=lambda: OUTPUT, **nothing)
+
+
+def told(rows: list[dict[str, Any]]) -> dict[str, str]:
+    return {row["label"]: row["reason"] for row in rows}
+
+
+def raced(workshop: Any, budget_s: float = 600.0) -> list[dict[str, Any]]:
+    return candidates.race(workshop, budget_s, lambda *_, **__: None, tuple(workshop.alone_ms))
+
+
+def test_plans_of_a_family_that_cannot_win_are_neither_built_nor_measured(monkeypatch):
+    """Half of eager's 100 ms is more than OpenVINO's 20 on two threads."""
+    workshop = Workshop(monkeypatch, eager=100.0, openvino=40.0)
+    reasons = told(raced(workshop))
+
+    assert reasons["eager, ramiel, 2 workers × 1 thread"] == candidates.CANNOT_WIN
+    assert reasons["eager, 1 thread"] == ""
+    eager_plans = [b for b in workshop.ran if b.startswith("eager") and "workers" in b]
+    assert eager_plans == []
+
+
+def test_of_several_planners_the_one_of_the_best_prediction_runs(monkeypatch):
+    workshop = Workshop(monkeypatch, eager=24.0)
+    labels = list(told(raced(workshop)))
+
+    assert "eager, heft, 2 workers × 1 thread" in labels
+    assert "eager, ramiel, 2 workers × 1 thread" not in labels
+
+
+def test_a_slow_plan_is_not_run(monkeypatch):
+    """Predicted at 7 / 12 of one worker, where two threads take half: within a quarter of it."""
+    workshop = Workshop(monkeypatch, eager=24.0)
+    assert told(raced(workshop))["eager, heft, 2 workers × 1 thread"] == ""
+
+    workshop = Workshop(monkeypatch, eager=24.0)
+    monkeypatch.setattr(workshop, "_plan_ms", lambda c: 24.0 * 11 / 12)
+    assert candidates.SLOW_PLAN in told(raced(workshop)).values()
+    assert not any("workers" in label for label in workshop.ran)
+
+
+def test_a_spent_budget_tries_every_family_alone_and_the_most_promising_plan(monkeypatch):
+    workshop = Workshop(monkeypatch, eager=44.0, fused=24.0)
+    reasons = told(raced(workshop, 1e-9))
+
+    alone = {str(Configuration(k, threads=t)) for k in ("eager", "fused") for t in (1, 2)}
+    assert alone <= set(workshop.ran)
+    assert len(set(workshop.ran) - alone) == 1
+    (plan,) = set(workshop.ran) - alone
+    assert plan.startswith("fused")
+    assert candidates.NO_TIME in reasons.values()
+
+
+def test_what_cannot_be_planned_says_so(monkeypatch):
+    workshop = Workshop(monkeypatch, eager=24.0)
+    monkeypatch.setattr(workshop, "build_if_sensible", lambda c: None)
+
+    assert candidates.NO_PLAN in told(raced(workshop)).values()
+
+
+def test_a_family_that_fails_alone_fails_with_its_reason(monkeypatch):
+    workshop = Workshop(monkeypatch, eager=24.0, openvino=10.0)
+    build = workshop.build
+
+    def refuse(c: Configuration) -> Built:
+        if c.kernels == "openvino":
+            raise RamielError("the kernel family openvino needs the package.")
+        return build(c)
+
+    monkeypatch.setattr(workshop, "build", refuse)
+    monkeypatch.setattr(workshop, "build_if_sensible", refuse)
+    rows = raced(workshop)
+
+    failed = {row["configuration"]["kernels"] for row in rows if row["state"] == "failed"}
+    assert failed == {"openvino"}
+    assert rows[0]["configuration"]["kernels"] == "eager"
+
+
+def test_every_split_of_the_cores_is_a_candidate():
+    splits = {
+        (c.workers, c.threads) for (c, *_) in candidates._side_by_side([1, 2, 4, 8, 16], ["eager"])
+    }
+    assert splits == {(2, 8), (4, 4), (8, 2), (16, 1)}
+
+
+def test_one_core_has_no_splits():
+    assert list(itertools.chain(*candidates._side_by_side([1], ["eager"]))) == []
