@@ -263,6 +263,8 @@ class _Race:
                 self._one_round(list(self.open))
                 if time.monotonic() > self.ends:
                     break
+            if not self.open:
+                return
             self.leader = min(self.open, key=self._median_ms)
             self._write_standings()
             ranked = sorted(self.open, key=self._ratio_now)
