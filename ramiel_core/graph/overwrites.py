@@ -15,7 +15,7 @@ from torch.utils import _pytree as pytree
 from ramiel_core.errors import ModelError, keeps_state
 from ramiel_core.graph.effects import storages
 from ramiel_core.graph.record import Seen
-from ramiel_core.graph.render import IN_PLACE, has_own_syntax, qualified_name, writes_by_name
+from ramiel_core.in_place import IN_PLACE, is_in_place
 from ramiel_core.ir import TensorSpec, TracedModel
 
 
@@ -53,12 +53,8 @@ class Overwrites:
             )
         if node.op == "call_module":
             overwrites = bool(getattr(self.layers[method], "inplace", False))
-        elif node.op == "call_method":
-            overwrites = writes_by_name(method)
         else:
-            by_name = not has_own_syntax(target) and writes_by_name(qualified_name(target))
-            asked = bool(node.kwargs.get("inplace"))
-            overwrites = by_name or asked or target in IN_PLACE
+            overwrites = is_in_place(target) or bool(node.kwargs.get("inplace"))
         first = node.args[0] if node.args else None
         return first if overwrites and isinstance(first, fx.Node) else None
 

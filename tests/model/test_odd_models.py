@@ -17,11 +17,11 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
 from ramiel_core import client, pipeline
+from ramiel_core.agreement import same_bits
 from ramiel_core.errors import ModelError, RamielError, RunError
 from ramiel_core.ir import Job
-from ramiel_core.model.trace import is_close
+from ramiel_core.model.comparison import is_close
 from ramiel_core.plan.planner import sequential_plan
-from ramiel_core.run.bench import same_bits
 from ramiel_core.run.local import Local
 from tests.graphs import any_order_plan, dealt_plan
 from tests.program.threads import run_in_threads
