@@ -11,7 +11,7 @@ from torch import fx, nn
 from torch.nn.utils.parametrize import is_parametrized
 from torch.utils import _pytree as pytree
 
-from ramiel_core.in_place import is_in_place
+from ramiel_core.in_place import writes_first
 from ramiel_core.model.arguments import Arguments, plain
 from ramiel_core.model.side_effects import LeakError, restored, stateless
 
@@ -38,8 +38,7 @@ def by_fx(module: nn.Module, arguments: Arguments) -> fx.GraphModule:
         raise LeakError("random numbers are drawn, which torch.fx takes for constants")
     if any(node.target in (operator.setitem, "__setitem__") for node in graph.nodes):
         raise LeakError("it writes into a slice of a tensor")
-    _renew_constants(made.graph)
-    made.recompile()
+    _renew_constants(made)
     return made
 
 
@@ -90,20 +89,17 @@ def _autocast() -> tuple[bool, torch.dtype]:
     return torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
 
 
-def _renew_constants(graph: fx.Graph) -> None:
+def _renew_constants(module: fx.GraphModule) -> None:
     """Copy each tensor that the model's own code makes anew and then writes over.
 
     torch.fx keeps `torch.zeros(3)` as a constant of the model, made once.
     """
+    graph, layers = module.graph, dict(module.named_modules())
     for node in graph.nodes:
         made = node.op == "get_attr" and str(node.target).startswith(CONSTANT)
-        if made and any(_may_write(user, node) for user in node.users):
+        writers = (user for user in node.users if user.args[:1] == (node,))
+        if made and any(writes_first(user, layers) for user in writers):
             with graph.inserting_after(node):
                 copied = graph.call_method("clone", (node,))
             node.replace_all_uses_with(copied, lambda user, kept=copied: user is not kept)
-
-
-def _may_write(user: fx.Node, value: fx.Node) -> bool:
-    """Whether a call writes over what it is called on: `add_`, `+=`."""
-    called = user.op in ("call_function", "call_method")
-    return called and is_in_place(user.target) and user.args[:1] == (value,)
+    module.recompile()
