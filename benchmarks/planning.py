@@ -78,21 +78,12 @@ def grown(records: Sequence[dict[str, Any]], end: str) -> tuple[list[int], list[
 
 
 def table(records: Sequence[dict[str, Any]]) -> str:
-    """Seconds by size, each with the exponent since the line before; over all sizes at the end."""
-    lines = [
-        ["operators", *(cell for end in ENDS for cell in (f"{end}, s", "exponent"))],
-        ["---"] * (1 + 2 * len(ENDS)),
-    ]
-    found = {end: grown(records, end) for end in ENDS}
-    sizes, _ = found[next(iter(ENDS))]
-    for i, size in enumerate(sizes):
-        line = [f"{size:,}"]
-        for _, times in found.values():
-            two = slice(i - 1, i + 1)
-            line += [f"{times[i]:.3g}", f"{growth(sizes[two], times[two]):.2f}" if i else "–"]
-        lines.append(line)
-    fits = (cell for pair in found.values() for cell in ("", f"**{growth(*pair):.2f}**"))
-    lines.append(["all", *fits])
+    """Seconds by size, and the exponent of the growth over all sizes."""
+    found = [grown(records, end) for end in ENDS]
+    lines = [["operators", *(f"{end}, s" for end in ENDS)], ["---"] * (1 + len(ENDS))]
+    for i, size in enumerate(found[0][0]):
+        lines.append([f"{size:,}", *(f"{times[i]:.2f}" for _, times in found)])
+    lines.append(["growth", *(f"n^{growth(*pair):.2f}" for pair in found)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -138,9 +129,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--plot", type=Path, metavar="HTML")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--growth", action="store_true", help="only the graphs of many sizes")
     options = parser.parse_args()
     records: list[dict[str, Any]] = []
     for told, work in cases():
+        if options.growth and "end" not in told:
+            continue
         times = seconds(work, options.repeats)
         records.append({**told, "seconds": times, "median_s": statistics.median(times)})
         print(f"{records[-1]['median_s']:7.3f} s  {told['case']}", flush=True)
