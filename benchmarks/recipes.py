@@ -22,10 +22,10 @@ import torch
 from torch import nn
 
 from benchmarks import models
+from ramiel_core.agreement import largest_difference
 from ramiel_core.ir import KERNELS
 from ramiel_core.kernels.inductor import compiled as compile_frozen
 from ramiel_core.run import host
-from ramiel_core.run.bench import largest_difference
 from ramiel_core.run.worker import die_with
 
 Infer = Callable[[], Any]

@@ -17,8 +17,7 @@ from ramiel_core import errors
 from ramiel_core.errors import ModelError, RamielError, RunError
 from ramiel_core.ir import AUTO, Graph, Inputs, Job, Plan
 from ramiel_core.kernels.segment import segment
-from ramiel_core.model import files, kinds, uploads
-from ramiel_core.model import weights as weight_files
+from ramiel_core.model import files, kinds, uploads, weight_uploads
 from ramiel_core.pipeline import (
     LIBRARIES,
     MOLDABLE,
@@ -90,8 +89,8 @@ def _checked_weights(job: Job) -> str:
     """The name of a job's weights, wherever its launcher runs; refused here if they do not fit."""
     if why := weights_problem(weights_fit(job.model, job.weights), partial=job.partial_weights):
         raise ModelError(why)
-    uploaded = weight_files.UPLOAD.fullmatch(job.weights)
-    return job.weights if uploaded else str(weight_files.located(job.weights))
+    uploaded = weight_uploads.UPLOADS.path_of(job.weights)
+    return job.weights if uploaded else str(weight_uploads.located(job.weights))
 
 
 def _refuse_unknown(graph: Graph) -> None:

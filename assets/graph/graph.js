@@ -127,10 +127,8 @@ class GraphView {
     if (this.choice.selected !== null) this.choice.pick(null);
   }
 
-  help(open = this.find(".keys").hidden) {
-    listKeys(this, this.find(".keys"));
-    this.find(".keys").hidden = !open;
-    this.find("[data-do=help]").setAttribute("aria-expanded", String(open));
+  help(open) {
+    showKeys(this, keyRows(this), open);
   }
 }
 

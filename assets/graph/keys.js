@@ -41,11 +41,7 @@ function onKey(view, event) {
   else view.camera.pan(...ARROWS[key]);
 }
 
-function listKeys(view, list) {
+function keyRows(view) {
   const rows = [...keysOf(view), ["arrows", "Move about"]];
-  list.replaceChildren(...rows.flatMap(([key, does]) => {
-    const name = element("dt");
-    name.append(element("kbd", "", NAMES[key] ?? key.toUpperCase()));
-    return [name, element("dd", "", does)];
-  }));
+  return rows.map(([key, does]) => [[NAMES[key] ?? key.toUpperCase()], does]);
 }

@@ -189,10 +189,8 @@ class LanesView extends TimeSheet {
       ["from", this.amount(start[i])], ["worker", String(worker[i])], ["chain", String(chain[i])]]);
   }
 
-  help(open = this.find(".keys").hidden) {
-    this.steps.list(this.find(".keys"));
-    this.find(".keys").hidden = !open;
-    this.find("[data-do=help]").setAttribute("aria-expanded", String(open));
+  help(open) {
+    showKeys(this, KEYS, open);
   }
 
   about() {

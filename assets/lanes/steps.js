@@ -1,16 +1,16 @@
 // The keyboard on the lanes: from operator to operator, and what is carried from lane to lane.
 
 const KEYS = [
-  ["← →", "Previous or next operator of a worker"],
-  ["↑ ↓", "Operator of the next worker at that time"],
-  ["Enter", "Choose it, or let it go"],
-  ["C", "Choose its whole chain"],
-  ["W", "Choose all that its worker does"],
-  ["Space", "Pick up what is chosen; ↑ ↓ then take it to a worker, Space drops it there"],
-  ["Esc", "Put it back; let go of all"],
-  ["Ctrl Z", "Undo the last move"],
-  ["+ - F", "Zoom in, zoom out, all of the time"],
-  ["?", "This list"],
+  [["←", "→"], "Previous or next operator of a worker"],
+  [["↑", "↓"], "Operator of the next worker at that time"],
+  [["Enter"], "Choose it, or let it go"],
+  [["C"], "Choose its whole chain"],
+  [["W"], "Choose all that its worker does"],
+  [["Space"], "Pick up what is chosen; ↑ ↓ then take it to a worker, Space drops it there"],
+  [["Esc"], "Put it back; let go of all"],
+  [["Ctrl", "Z"], "Undo the last move"],
+  [["+", "-", "F"], "Zoom in, zoom out, all of the time"],
+  [["?"], "This list"],
 ];
 
 class Steps {
@@ -78,13 +78,5 @@ class Steps {
     view.atOp(view.plan.name[order[Math.min(Math.max(place, 0), order.length - 1)]]);
     view.reveal(view.at);
     view.say(view.bars.get(view.at).getAttribute("aria-label"));
-  }
-
-  list(list) {
-    list.replaceChildren(...KEYS.flatMap(([keys, does]) => {
-      const name = element("dt");
-      name.append(...keys.split(" ").map((key) => element("kbd", "", key)));
-      return [name, element("dd", "", does)];
-    }));
   }
 }

@@ -23,6 +23,7 @@ from ramiel_core.graph.effects import may_return_its_argument
 from ramiel_core.graph.overwrites import Overwrites
 from ramiel_core.graph.record import Seen, record
 from ramiel_core.graph.render import Renderer, is_imported
+from ramiel_core.graph.values import Values
 from ramiel_core.ir import Graph, OpNode, Recipe, TensorSpec, TracedModel, paths_of_weights
 
 RESERVED = frozenset(
@@ -77,21 +78,14 @@ class _Builder:
         self.taken = {*RESERVED, *self.imported.values()}
 
     def build(self) -> Graph:
-        module, seen = self.traced.module, self.seen
-        renderer = Renderer(
-            module,
-            self._name_of,
-            lambda n: seen[n].constant,
-            lambda n: seen[n].part,
-            lambda n: seen[n].nesting,
-            self.imported,
-        )
+        module, values = self.traced.module, Values(self.seen, self._name_of)
+        renderer = Renderer(module, self.seen, values, self.imported)
         nodes: list[OpNode] = []
         instead: dict[str, list[str]] = {}
         inputs: list[tuple[str, TensorSpec]] = []
         for node in module.graph.nodes:
             if node.op == "output":
-                result, returned = renderer.value(node.args[0]), self._reads(node)
+                result, returned = values.text(node.args[0]), self._reads(node)
             elif node.op == "placeholder" and self.seen[node].specs:
                 self.names[node] = self._identifier(node.name)
                 inputs.append((self.names[node], self._spec_of(node)))

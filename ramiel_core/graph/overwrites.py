@@ -15,7 +15,7 @@ from torch.utils import _pytree as pytree
 from ramiel_core.errors import ModelError, keeps_state
 from ramiel_core.graph.effects import storages
 from ramiel_core.graph.record import Seen
-from ramiel_core.graph.render import IN_PLACE, has_own_syntax, qualified_name, writes_by_name
+from ramiel_core.in_place import IN_PLACE, writes_first
 from ramiel_core.ir import TensorSpec, TracedModel
 
 
@@ -44,23 +44,14 @@ class Overwrites:
 
     def by(self, node: fx.Node) -> fx.Node | None:
         """The value that `node` overwrites in the model's own code, if it does."""
-        target, method = node.target, str(node.target)
-        if target is operator.setitem:
+        if node.target is operator.setitem:
             raise ModelError(
                 f"{self.traced.name} writes into a slice of {node.args[0]} "
                 f"(`{node.format_node()}`); "
                 f"build the value with torch.cat or torch.where instead."
             )
-        if node.op == "call_module":
-            overwrites = bool(getattr(self.layers[method], "inplace", False))
-        elif node.op == "call_method":
-            overwrites = writes_by_name(method)
-        else:
-            by_name = not has_own_syntax(target) and writes_by_name(qualified_name(target))
-            asked = bool(node.kwargs.get("inplace"))
-            overwrites = by_name or asked or target in IN_PLACE
         first = node.args[0] if node.args else None
-        return first if overwrites and isinstance(first, fx.Node) else None
+        return first if isinstance(first, fx.Node) and writes_first(node, self.layers) else None
 
     def are_safe(self, value: fx.Node) -> bool:
         """Whether writing over `value` is safe under any order and any split of the operators.

@@ -56,7 +56,7 @@ class Job:
     drop_dead: bool = True
     clone: bool = False
     plan: str = ""  # who runs what, as `str(Plan)` writes it, where no planner decides
-    weights: str = ""  # the file to load, as `model.weights` names it; "" for random ones
+    weights: str = ""  # the file to load, as `model.weight_uploads` finds it; "" for random ones
     partial_weights: bool = False  # whether they may fit in part
     shapes: str = ""  # of the inputs of an archive to open: "1x3x224x224,1x64:int64"
 

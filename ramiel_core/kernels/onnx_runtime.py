@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from ramiel_core.errors import RamielError
 from ramiel_core.ir import Recipe, TensorSpec
 from ramiel_core.kernels.bound import UNBOUND, BoundSession, give_back_memory
 from ramiel_core.kernels.segment import Segment
-from ramiel_core.kernels.to_onnx import to_onnx
+from ramiel_core.kernels.to_onnx import OnnxRecipe
 
 TOLERANCE = 1e-3
 """Of the largest value: batch norm is folded into weights, and sums run in another order."""
@@ -29,11 +28,7 @@ def recipe(segment: Segment, weights: Mapping[str, Any]) -> Recipe:
     RamielError
         Where the segment has no ONNX form.
     """
-    return _Recipe(
-        to_onnx(segment, weights),
-        tuple(spec for _, spec in segment.inputs),
-        tuple(spec for _, spec in segment.outputs),
-    )
+    return _Recipe.of(segment, weights)
 
 
 def run_file(path: Path, inputs: Sequence[Any]) -> list[Any]:
@@ -59,14 +54,7 @@ def run_file(path: Path, inputs: Sequence[Any]) -> list[Any]:
     return made
 
 
-@dataclass(frozen=True)
-class _Recipe(Recipe):
-    model: bytes
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-
-    by_torch = False
-
+class _Recipe(OnnxRecipe):
     def build(self, threads: int) -> Any:
         """A session with a pool of its own, of `threads` threads."""
         try:

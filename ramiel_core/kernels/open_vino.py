@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from ramiel_core.errors import RamielError
 from ramiel_core.ir import Recipe, TensorSpec
 from ramiel_core.kernels.bound import BoundSession, give_back_memory
 from ramiel_core.kernels.segment import Segment
-from ramiel_core.kernels.to_onnx import to_onnx
+from ramiel_core.kernels.to_onnx import OnnxRecipe
 
 TOLERANCE = 1e-3
 """Of the largest value: batch norm is folded into weights, and sums run in another order."""
@@ -26,21 +25,10 @@ def recipe(segment: Segment, weights: Mapping[str, Any]) -> Recipe:
     RamielError
         Where the segment has no ONNX form.
     """
-    return _Recipe(
-        to_onnx(segment, weights),
-        tuple(spec for _, spec in segment.inputs),
-        tuple(spec for _, spec in segment.outputs),
-    )
+    return _Recipe.of(segment, weights)
 
 
-@dataclass(frozen=True)
-class _Recipe(Recipe):
-    model: bytes
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-
-    by_torch = False
-
+class _Recipe(OnnxRecipe):
     def build(self, threads: int) -> Any:
         """One inference request, computed at `threads` threads on the worker's own cores."""
         try:

@@ -13,18 +13,46 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from torch.onnx import symbolic_helper
 
 from ramiel_core.errors import RamielError
+from ramiel_core.ir import Recipe, TensorSpec
 from ramiel_core.kernels.segment import Segment
 from ramiel_core.kernels.statements import Statements, examples_of
 
 OPSET = 18
 NO_BUFFER = frozenset({"bfloat16", "complex64", "complex128"})  # in numpy, or in ONNX
 LARGEST_BYTES = 2**31 - 1  # of a protobuf message
+
+
+@dataclass(frozen=True)
+class OnnxRecipe(Recipe):
+    """A segment as the ONNX model that a library reads in the worker which runs it."""
+
+    model: bytes
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    by_torch = False
+
+    @classmethod
+    def of(cls, segment: Segment, weights: Mapping[str, Any]) -> Self:
+        """What becomes of a segment whose calls find `weights` in `w`.
+
+        Raises
+        ------
+        RamielError
+            Where the segment has no ONNX form.
+        """
+        return cls(
+            to_onnx(segment, weights),
+            tuple(spec for _, spec in segment.inputs),
+            tuple(spec for _, spec in segment.outputs),
+        )
 
 
 def to_onnx(segment: Segment, weights: Mapping[str, Any]) -> bytes:

@@ -20,7 +20,8 @@ from torch.utils import _pytree as pytree
 
 from ramiel_core.errors import ModelError, UnsupportedError
 from ramiel_core.ir import TracedModel
-from ramiel_core.model.trace import exported, is_close
+from ramiel_core.model.comparison import is_close
+from ramiel_core.model.from_export import exported
 
 SEED = 0
 MOST_BYTES = 2**32  # of one input

@@ -1,32 +1,25 @@
-"""Uploaded files, kept by their content; and what was traced of archives that execute code.
-
-An upload is named `uploaded/`, some digits of its content's hash, and what its user calls it.
-"""
+"""Uploaded models, kept by their content; and what was traced of archives that execute code."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ramiel_core.cache import cache_dir
 from ramiel_core.errors import ModelError
 from ramiel_core.model import portable
+from ramiel_core.model.kept import DIGITS, Uploads, plain
 from ramiel_core.model.kinds import TRUSTABLE, kind_of, refuse_others
 from ramiel_core.model.onnx.file import inside, opened
 
-UPLOADED = "uploaded"
-KEPT = 20  # uploads, the newest
-HASH_DIGITS = 32
+UPLOADS = Uploads("uploaded", 20)
 PART = "part-"  # an upload that is being stored
 PIECE_BYTES = 2**24
 NAMED = 3  # files, in an error
 ENDINGS = {"ONNX": ".onnx", "torch.export": ".pt2", "TorchScript": ".pt"}  # of kept uploads
-_NAME = re.compile(rf"{UPLOADED}/(?P<rest>[0-9a-f]{{{HASH_DIGITS}}}/[\w.-]+)")
 
 
 def path_of(name: str) -> Path | None:
@@ -37,11 +30,8 @@ def path_of(name: str) -> Path | None:
     ModelError
         Where it is no longer kept.
     """
-    match = _NAME.fullmatch(name)
-    if match is None:
-        return None
-    path = _uploads() / match["rest"]
-    if not path.is_file():
+    path = UPLOADS.path_of(name)
+    if path is not None and not path.is_file():
         raise ModelError(
             f"the uploaded model {path.name} is no longer here; upload it again on the start page."
         )
@@ -75,9 +65,9 @@ def keep(
         For files beside it that the model does not ask for, or lacks; names them.
     """
     beside = beside or {}
-    part = Path(tempfile.mkdtemp(prefix=PART, dir=_uploads()))
+    part = Path(tempfile.mkdtemp(prefix=PART, dir=UPLOADS.folder))
     try:
-        stem = _plain(Path(name).stem)
+        stem = plain(Path(name).stem, "model")
         path = part / f"{stem}.part"
         total = len(content) + sum(map(len, beside.values())) or 1
         digest, done = hashlib.sha256(stem.encode()), 0  # its address holds both
@@ -95,15 +85,15 @@ def keep(
             for more in _written(place, beside[given], digest):
                 tick((done + more) / total)
             done += len(beside[given])
-        folder = _uploads() / digest.hexdigest()[:HASH_DIGITS]
+        folder = UPLOADS.folder / digest.hexdigest()[:DIGITS]
         if not (folder / path.name).exists():
             shutil.rmtree(folder, ignore_errors=True)
             part.rename(folder)
         folder.touch()
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    _forget_old()
-    return f"{UPLOADED}/{folder.name}/{path.name}"
+    UPLOADS.forget_old()
+    return UPLOADS.name_of(folder / path.name)
 
 
 def _written(path: Path, content: bytes | memoryview, digest: Any) -> Iterator[int]:
@@ -153,7 +143,8 @@ def traced_name(path: Path, shapes: Sequence[str]) -> str:
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256")
     content.update(repr(tuple(shapes)).encode())
-    return f"{UPLOADED}/{content.hexdigest()[:HASH_DIGITS]}/{_plain(path.name)}{portable.ENDING}"
+    folder = UPLOADS.folder / content.hexdigest()[:DIGITS]
+    return UPLOADS.name_of(folder / f"{plain(path.name, 'model')}{portable.ENDING}")
 
 
 def keep_traced(opened: Path, name: str) -> None:
@@ -172,26 +163,8 @@ def keep_traced(opened: Path, name: str) -> None:
         Where it is anything else.
     """
     portable.load(opened, "meta", Path(name).stem)
-    path = _uploads() / name.removeprefix(f"{UPLOADED}/")
+    path = UPLOADS.folder / name.removeprefix(f"{UPLOADS.kind}/")
     path.parent.mkdir(mode=0o700, exist_ok=True)
     shutil.move(opened, path)
     path.parent.touch()
-    _forget_old()
-
-
-def _plain(name: str) -> str:
-    """What a file may be called in an address."""
-    return re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)[:60].strip("._") or "model"
-
-
-def _uploads() -> Path:
-    folder = cache_dir() / UPLOADED
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
-
-
-def _forget_old() -> None:
-    whole = [folder for folder in _uploads().iterdir() if not folder.name.startswith(PART)]
-    by_age = sorted(whole, key=lambda f: f.stat().st_mtime, reverse=True)
-    for folder in by_age[KEPT:]:
-        shutil.rmtree(folder, ignore_errors=True)
+    UPLOADS.forget_old()

@@ -12,7 +12,7 @@ from torch import nn
 
 from ramiel_core.errors import ModelError, RamielError
 from ramiel_core.ir import Inputs, TracedModel, WeightsFit
-from ramiel_core.model import about, elsewhere, files, uploads, zoo
+from ramiel_core.model import about, elsewhere, files, uploads, weight_uploads, zoo
 from ramiel_core.model import weights as weight_files
 from ramiel_core.model.trace import trace
 
@@ -60,7 +60,7 @@ def traced(
         module, inputs = zoo.build(name, device)
         fit = None
         if weights:
-            path = weight_files.located(weights)
+            path = weight_uploads.located(weights)
             fit = weight_files.put(module, path, name, partial=partial_weights)
         own = elsewhere.runs_code(name)
         return replace(trace(module, inputs, name, compared=own), weights=fit)
@@ -93,7 +93,7 @@ def weights_fit(model: str, weights: str) -> WeightsFit:
     refuse_weights(model)
     name = resolve(model)
     module, _ = zoo.build(name, "meta")
-    return weight_files.load(module, weight_files.located(weights), name)
+    return weight_files.load(module, weight_uploads.located(weights), name)
 
 
 def weights_problem(fit: WeightsFit, *, partial: bool) -> str:
@@ -107,13 +107,13 @@ def weights_record(fit: WeightsFit) -> dict[str, Any]:
 
 
 def keep_weights(name: str, content: memoryview) -> str:
-    """Store an uploaded file of weights; returns its name, as `model.weights.keep`."""
-    return weight_files.keep(name, content)
+    """Store an uploaded file of weights; returns its name, as `model.weight_uploads.keep`."""
+    return weight_uploads.keep(name, content)
 
 
 def uploaded_weights(text: str) -> str:
-    """The name of uploaded weights, checked; as `model.weights.located`."""
-    weight_files.located(text, uploaded_only=True)
+    """The name of uploaded weights, checked; as `model.weight_uploads.located`."""
+    weight_uploads.located(text, uploaded_only=True)
     return text
 
 

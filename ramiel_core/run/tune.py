@@ -13,9 +13,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from ramiel_core.agreement import agreement
 from ramiel_core.errors import RamielError
 from ramiel_core.run import host
-from ramiel_core.run.bench import agreement
 from ramiel_core.run.profile import GAP_S, warm_up
 from ramiel_core.words import times
 

@@ -8,12 +8,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from ramiel_core import pipeline
+from ramiel_core.agreement import same_bits
 from ramiel_core.errors import ModelError
 from ramiel_core.graph.extract import extract, weights_of
 from ramiel_core.ir import Graph, Plan, TensorSpec
 from ramiel_core.model.trace import trace
 from ramiel_core.plan.planner import sequential_plan
-from ramiel_core.run.bench import same_bits
 from tests.graphs import any_order_plan, dealt_plan
 from tests.program.threads import run_in_threads
 from tests.run.modules import (

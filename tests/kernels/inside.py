@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from ramiel_core import pipeline
+from ramiel_core.agreement import largest_difference
 from ramiel_core.check import check_plan
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Graph, Parcel, Plan
@@ -20,7 +21,6 @@ from ramiel_core.kernels import inductor
 from ramiel_core.kernels.segment import segment
 from ramiel_core.model.trace import trace
 from ramiel_core.plan.planner import sequential_plan
-from ramiel_core.run.bench import largest_difference
 from ramiel_core.run.forked import Team
 from ramiel_core.run.local import Local
 from tests.alive import still_alive

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import fx, nn
 
+from ramiel_core.agreement import largest_difference
 from ramiel_core.graph.extract import extract, weights_of
 from ramiel_core.ir import Graph, Recipe
 from ramiel_core.kernels.fuse import fuse
@@ -19,7 +20,6 @@ from ramiel_core.kernels.fused import THEN, TOLERANCE, max_pool
 from ramiel_core.model.trace import trace
 from ramiel_core.pipeline import parcel_of, program_of
 from ramiel_core.plan.planner import sequential_plan
-from ramiel_core.run.bench import largest_difference
 from tests.program.threads import run_in_threads
 
 IMAGE = (1, 8, 12, 12)

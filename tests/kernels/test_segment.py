@@ -1,4 +1,4 @@
-"""Plans of segments: where they are cut, what they are called, and that they still fit."""
+"""Plans of segments: what they are called, where their values go, and that they still fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ramiel_core.check import check_plan, check_program
 from ramiel_core.ir import Graph, Plan, Recipe
 from ramiel_core.kernels.segment import Segment, segment
 from ramiel_core.program.emit import emit
-from tests.graphs import SHAPES, any_order_plan, computing, dealt_plan, graphs, shape
+from tests.graphs import any_order_plan, computing, dealt_plan, graphs, shape
 
 
 class Named(Recipe):
@@ -36,38 +36,6 @@ def rewritten(graph: Graph, plan: Plan) -> tuple[Graph, Plan, dict[str, Any]]:
     check_plan(*found[:2])
     check_program(*found[:2], emit(*found[:2]))
     return found
-
-
-def cuts(graph: Graph, plan: Plan) -> list[str]:
-    _, _, made = rewritten(graph, plan)
-    return [" ".join(n.name for n in recipe.made_of.nodes) for recipe in made.values()]
-
-
-@pytest.mark.parametrize("name", SHAPES)
-def test_one_worker_runs_one_segment(name: str):
-    graph = shape(name)
-
-    assert cuts(graph, dealt_plan(graph, 1)) == [" ".join(n.name for n in graph.nodes)]
-
-
-def test_a_worker_is_cut_where_it_sends_and_where_it_receives():
-    """Worker 0: a b d, worker 1: c; c needs a at once, and d needs c."""
-    graph = shape("diamond")
-    plan = Plan((("a", "b", "d"), ("c",)))
-
-    assert sorted(cuts(graph, plan)) == ["a", "b", "c", "d"]
-
-
-def test_what_nobody_waits_for_is_not_cut():
-    """c is long in coming: b and d wait for it together, and nothing is lost."""
-    graph = Graph.parse("a:1 c:9 b:0.01<a d:1<b,c")
-    plan = Plan((("a", "b", "d"), ("c",)))
-
-    assert sorted(cuts(graph, plan)) == ["a b d", "c"] or sorted(cuts(graph, plan)) == [
-        "a b",
-        "c",
-        "d",
-    ]
 
 
 def test_a_single_value_is_written_straight_into_its_buffer():

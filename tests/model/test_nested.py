@@ -12,10 +12,10 @@ from torch.utils import _pytree as pytree
 
 import ramiel_core
 from ramiel_core import pipeline
+from ramiel_core.agreement import same_bits
 from ramiel_core.errors import ModelError, RunError
 from ramiel_core.model.trace import trace
 from ramiel_core.plan.planner import sequential_plan
-from ramiel_core.run.bench import same_bits
 from ramiel_core.run.local import Local
 
 

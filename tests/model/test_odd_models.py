@@ -17,11 +17,11 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
 from ramiel_core import client, pipeline
+from ramiel_core.agreement import same_bits
 from ramiel_core.errors import ModelError, RamielError, RunError
 from ramiel_core.ir import Job
-from ramiel_core.model.trace import is_close
+from ramiel_core.model.comparison import is_close
 from ramiel_core.plan.planner import sequential_plan
-from ramiel_core.run.bench import same_bits
 from ramiel_core.run.local import Local
 from tests.graphs import any_order_plan, dealt_plan
 from tests.program.threads import run_in_threads
@@ -42,6 +42,7 @@ class Own(nn.Module):
             norm.running_var.uniform_(0.5, 2)
         self.bare = nn.BatchNorm2d(4, track_running_stats=False)
         self.pool, self.unpool = nn.MaxPool2d(2, return_indices=True), nn.MaxUnpool2d(2)
+        self.active = nn.ReLU(inplace=True)
         self.words, self.head = nn.Embedding(6, 6), nn.Linear(6, 6, bias=False)
         self.head.weight = self.words.weight
         self.cache = nn.Buffer(torch.zeros(2, 4, 6, 6))
@@ -89,6 +90,16 @@ def accumulated(_, x):
     return total * 2
 
 
+def overloaded(_, x):
+    y = x * 2
+    before = y + 1
+    return torch.ops.aten.mul_.Tensor(y, x) * 3, before
+
+
+def activated(m, x):
+    return m.active(torch.full((2, 4, 6, 6), -1.0)) + m.active(x * 2)
+
+
 def slices(_, x):
     made = torch.zeros(2, 8, 6, 6)
     made[:, :4] = x
@@ -130,6 +141,8 @@ EQUAL: dict[str, Forward] = {
     "in place, a comparison": compared,
     "in place, by Python's operators": whole_numbers,
     "a sum into zeros": accumulated,
+    "in place, by an overload of torch's": overloaded,
+    "an activation in place of what is made anew": activated,
     "slices written": slices,
     "asks what it is given": asked,
     "autocast": cast,
@@ -328,6 +341,19 @@ def test_functions_of_the_script_itself_are_refused_before_a_launcher_misses_the
         ModelError, match=r"`from __main__ import doubled`.*package.module:function"
     ):
         client.start(Job("own"), module, (image(0),))
+
+
+@torch.fx.wrap
+def result(x):
+    """A program has a function of this name, and calls this one otherwise."""
+    return x * 2
+
+
+def test_a_function_that_a_program_calls_by_another_name_is_not_taken_to_write_in_place():
+    module = own(lambda _, x: result(x) + 1)
+    graph = pipeline.graph_of(module, (image(0),))
+
+    assert [node.call for node in graph.nodes] == ["result_(x)", "result + 1"]
 
 
 def test_inputs_of_other_shapes_or_types_are_refused_not_converted():

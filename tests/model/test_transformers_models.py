@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from ramiel_core import pipeline
+from ramiel_core.agreement import same_bits
 from ramiel_core.plan.planner import sequential_plan
-from ramiel_core.run.bench import same_bits
 from ramiel_core.run.local import Local
 
 TEXT = {"vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}

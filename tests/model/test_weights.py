@@ -13,10 +13,10 @@ from torchvision.models.vision_transformer import MLPBlock
 
 from ramiel_core import client, launcher, pipeline
 from ramiel_core.__main__ import main
+from ramiel_core.agreement import same_bits
 from ramiel_core.errors import ModelError
 from ramiel_core.ir import Job
-from ramiel_core.model import weights
-from ramiel_core.run.bench import same_bits
+from ramiel_core.model import weight_uploads, weights
 
 NAME = f"{__name__}:small"
 LONG = "x" * 500
@@ -233,14 +233,14 @@ def test_where_weights_make_no_sense_they_are_refused(tmp_path: Path):
 
 def test_uploaded_weights_are_found_by_their_content(tmp_path: Path):
     content = saved(tmp_path / "my weights.pth", trained()).read_bytes()
-    name = weights.keep("../my weights.pth", content)
+    name = weight_uploads.keep("../my weights.pth", content)
 
-    assert name == weights.keep("my weights.pth", content)
-    assert fit_of(weights.located(name, uploaded_only=True)).loaded == len(trained())
+    assert name == weight_uploads.keep("my weights.pth", content)
+    assert fit_of(weight_uploads.located(name, uploaded_only=True)).loaded == len(trained())
     with pytest.raises(ModelError, match="pages load uploaded ones only"):
-        weights.located(str(tmp_path / "my weights.pth"), uploaded_only=True)
+        weight_uploads.located(str(tmp_path / "my weights.pth"), uploaded_only=True)
     with pytest.raises(ModelError, match=r"weights gone.pth are no longer here; upload them again"):
-        weights.located(f"weights/{'0' * 32}/gone.pth", uploaded_only=True)
+        weight_uploads.located(f"weights/{'0' * 32}/gone.pth", uploaded_only=True)
 
 
 def test_a_shell_benchmarks_with_weights(tmp_path: Path, capsys):

@@ -9,10 +9,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from ramiel_core import pipeline
+from ramiel_core.agreement import same_bits
 from ramiel_core.ir import Plan
 from ramiel_core.model.trace import trace
 from ramiel_core.plan.clone import Limits
-from ramiel_core.run.bench import same_bits
 from ramiel_core.run.forked import Team
 
 

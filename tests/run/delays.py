@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from ramiel_core import pipeline
+from ramiel_core.agreement import same_bits
 from ramiel_core.ir import Layout, Program
 from ramiel_core.model import zoo
 from ramiel_core.model.trace import trace
-from ramiel_core.run.bench import same_bits
 from ramiel_core.run.forked import Team
 from tests.graphs import dealt_plan
 

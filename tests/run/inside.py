@@ -11,12 +11,12 @@ from typing import Any
 import torch
 
 from ramiel_core import pipeline
+from ramiel_core.agreement import agreement, same_bits
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import CALLER, Channel, Layout, Parcel, Program, TensorSpec
 from ramiel_core.model.trace import trace
 from ramiel_core.plan.planner import sequential_plan
 from ramiel_core.run import host
-from ramiel_core.run.bench import agreement, same_bits
 from ramiel_core.run.forked import Team
 from ramiel_core.run.profile import switch_cost
 from ramiel_core.run.worker import threads_now

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from ramiel_core import pipeline
+from ramiel_core.agreement import same_bits
 from ramiel_core.errors import RunError
 from ramiel_core.model.trace import trace
 from ramiel_core.plan.planner import sequential_plan
-from ramiel_core.run.bench import same_bits
 from ramiel_core.run.local import Local
 from tests.graphs import dealt_plan
 from tests.run.modules import MODULES, expected, make

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from ramiel_core import pipeline
+from ramiel_core.agreement import largest_difference, same_bits
 from ramiel_core.ir import Plan
 from ramiel_core.model.trace import trace
 from ramiel_core.plan.planner import sequential_plan
-from ramiel_core.run.bench import largest_difference, same_bits
 from ramiel_core.run.forked import Team
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ramiel_core.ir import Graph
 from ramiel_core.plan.planner import make_plan
-from tests.chromium import MISSING, ROOT, WHY_SKIPPED, at_rest, browser, served, settled
+from tests.chromium import MISSING, WHY_SKIPPED, at_rest, browser, served, settled
 from tests.graphs import SHAPES
 
 PAGE = Path(__file__).with_name("graph_page.py")
@@ -287,87 +287,6 @@ def test_names_that_are_markup_are_shown_as_text(page):
     page.locator(".tip").wait_for(state="hidden")
     assert page.locator(".graph img, .graph script").count() == 0
     assert page.title() != "owned"
-
-
-QUERIES = {
-    "conv": [0, 2],
-    '"conv2d"': [0, 2],
-    "op:relu": [1],
-    "-op:relu": [0, 2],
-    "name:b module:inner": [1],
-    "cluster:1": [2],
-    "cluster>=0": [0, 1, 2],
-    "worker:7": [],
-    "cp:true": [0, 2],
-    "cp:false": [1],
-    "cost>1ms": [1, 2],
-    "cost>1000us cost<0.0025s": [1],
-    "cost:3": [2],
-    "slack=0 conv": [0, 2],
-    "": [0, 1, 2],
-}
-WRONG = {
-    "colour:red": "There is no field “colour”; use name, op, module, cluster,",
-    "cost>": "Say what cost should be, such as cost>1ms.",
-    "cost>many": "cost needs a number, such as cost>1ms.",
-    "cost>1.2.3": "cost needs a number, such as cost>1ms.",
-    "cost>1min": "cost is counted in s, ms, us, not in “min”.",
-    "op>conv": "op is not a number; write op:cat.",
-    "cp:maybe": "cp is true or false: is it on the critical path?",
-    "cluster:one": "cluster needs a number, such as cluster:3.",
-    "error>5%": "There is no error yet; measure the operators on this host first.",
-}
-FACTS = {
-    "name": ["a", "b", "c"],
-    "op": ["conv2d", "relu", "conv2d"],
-    "module": ["outer", "outer.inner", "outer"],
-    "values": {"cost": [1, 2, 3], "slack": [0, 1, 0], "send": [0, 0, 0]},
-    "unit": "ms",
-    "critical": [0, 2],
-}
-PAINT = {"cluster": [0, 0, 1], "worker": [0, 1, 1]}
-
-
-def test_the_query_language(page):
-    page.add_script_tag(content=(ROOT / "assets/graph/query.js").read_text())
-    ask = """([text, facts, paint]) => {
-        try { return [0, 1, 2].filter(parseQuery(text, facts, paint)); }
-        catch (error) { if (error instanceof QueryError) return error.message; throw error; }
-    }"""
-
-    found = {text: page.evaluate(ask, [text, FACTS, PAINT]) for text in QUERIES}
-    said = {text: page.evaluate(ask, [text, FACTS, PAINT]) for text in WRONG}
-
-    assert found == QUERIES
-    for text, sentence in WRONG.items():
-        assert str(said[text]).startswith(sentence), text
-
-
-SHARED = "\n".join(
-    (ROOT / f"assets/shared/{name}.js").read_text() for name in ("shelf", "leaving", "shown")
-)
-OVERTAKEN = """() => {
-    const said = [];
-    class View {
-        show({ name }) { said.push(name); }
-        close() { said.push("closed"); }
-    }
-    const parentElement = document.createElement("div");
-    parentElement.append(document.createElement("section"));
-    const draw = shownBy(View, "section", ({ name }) => [name]);
-    const run = (name) => draw({ parentElement, data: { name }, setStateValue() {} });
-    const [endOlder, endNewer] = [run("older"), run("newer")];
-    endOlder(); // so late where the script was loaded in between
-    put("older", 1);
-    put("newer", 1);
-    return new Promise((done) => setTimeout(() => { endNewer(); done(said); }));
-}"""
-
-
-def test_the_end_of_a_run_does_not_close_what_a_newer_one_shows(page):
-    page.add_script_tag(content=SHARED)
-
-    assert page.evaluate(OVERTAKEN) == ["newer", "closed"]
 
 
 def test_the_player_goes_through_clustering_and_merging_without_python(visit):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ramiel_core.run.bench import largest_difference, same_bits
+from ramiel_core.agreement import agreement, largest_difference, same_bits
 
 NAN = float("nan")
 TENSORS = {
@@ -57,3 +57,16 @@ def test_the_largest_difference_is_a_share_of_the_largest_value():
     other = {"a": torch.tensor([1.0, 9.0]), "b": torch.zeros(2)}
 
     assert largest_difference(other, one) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        (torch.zeros(0), torch.ones(3)),  # nothing where something was wanted
+        (torch.zeros(3), torch.zeros(1, 3)),
+        (torch.tensor([1.0, NAN]), torch.tensor([1.0, 2.0])),
+        (torch.tensor([1.0]), torch.tensor([1.0 + 1j])),
+    ],
+)
+def test_what_is_no_number_or_of_another_shape_is_within_no_tolerance(found, wanted):
+    assert agreement(found, wanted, tolerance=0.5)[0] is False
