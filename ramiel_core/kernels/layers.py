@@ -32,7 +32,6 @@ ATEN_NORM = (
     "momentum",
     "eps",
 )
-INFERENCE_NORM = tuple(name for name in ATEN_NORM if name != "training")
 
 CONSTANT = ("weight", "bias", "running_mean", "running_var")
 Given = Mapping[str, Any]
@@ -90,18 +89,14 @@ def _constant(module: fx.GraphModule, value: Any) -> torch.Tensor | None:
 
 
 def _call(module: fx.GraphModule, node: fx.Node, x: fx.Node, layer: nn.Module) -> None:
-    """Put a call of `layer` in the place of `node`, or of the first value that it returns."""
+    """Put a call of `layer` in the place of `node`."""
     path = f"{node.name}_layer"
     module.add_submodule(path, layer.eval().requires_grad_(requires_grad=False))
-    old = node
-    if node.target is aten._native_batch_norm_legit_no_training.default:  # noqa: SLF001
-        old = next(user for user in node.users if user.args[1] == 0)
     with module.graph.inserting_before(node):
         new = module.graph.call_module(path, (x,))
-    new.meta.update(node.meta, **old.meta)
-    old.replace_all_uses_with(new)
-    for dead in dict.fromkeys((old, *node.users, node)):
-        module.graph.erase_node(dead)
+    new.meta.update(node.meta)
+    node.replace_all_uses_with(new)
+    module.graph.erase_node(node)
 
 
 def _conv(given: Given) -> nn.Module | None:
@@ -182,5 +177,4 @@ LAYERS: Mapping[Any, tuple[tuple[str, ...], Callable[[Given], nn.Module | None]]
     **dict.fromkeys((F.max_pool2d, aten.max_pool2d.default), (POOL, _max_pool)),
     F.batch_norm: (NORM, _batch_norm),
     aten.batch_norm.default: (ATEN_NORM, _batch_norm),
-    aten._native_batch_norm_legit_no_training.default: (INFERENCE_NORM, _batch_norm),  # noqa: SLF001
 }

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
-from torch.onnx import symbolic_helper
 
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Recipe, TensorSpec
@@ -101,10 +100,7 @@ def to_onnx(segment: Segment, weights: Mapping[str, Any]) -> bytes:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """With the operators that the exporter lacks, without its advice to use the slow one."""
-    torch.onnx.register_custom_op_symbolic(
-        "aten::_native_batch_norm_legit_no_training", _batch_norm, OPSET
-    )
+    """Without the exporter's advice to use the slow one."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -114,14 +110,3 @@ def _quietly() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-@symbolic_helper.parse_args("v", "v", "v", "v", "v", "f", "f")
-def _batch_norm(
-    g: Any, x: Any, weight: Any, bias: Any, mean: Any, var: Any, momentum: float, eps: float
-) -> Any:
-    """`torch.export` writes batch norm so; the other two results are empty in inference."""
-    del momentum
-    empty = g.op("Constant", value_t=torch.zeros(0))
-    y = g.op("BatchNormalization", x, weight, bias, mean, var, epsilon_f=eps)
-    return y, empty, empty

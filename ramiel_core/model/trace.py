@@ -14,6 +14,7 @@ from ramiel_core.model.arguments import Arguments
 from ramiel_core.model.comparison import Comparison
 from ramiel_core.model.from_export import by_export
 from ramiel_core.model.from_fx import by_fx
+from ramiel_core.model.norms import join_norms
 from ramiel_core.model.side_effects import LeakError, StateError
 
 UNWRITABLE = frozenset('"\\')  # in a path of a weight, as a program names it
@@ -70,7 +71,10 @@ def _traced(
     stopped: list[Exception] = []
     for tracer, by in (("torch.fx", by_fx), ("torch.export", by_export)):
         try:
-            traced = arguments.traced(name, by(module, arguments), tracer)
+            flat = by(module, arguments)
+            join_norms(flat.graph)
+            flat.recompile()
+            traced = arguments.traced(name, flat, tracer)
             _refuse_branches(traced.module.graph)
             if check is not None:
                 check.refuse_another(traced)

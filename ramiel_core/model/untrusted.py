@@ -22,6 +22,7 @@ from ramiel_core.errors import ModelError, UnsupportedError
 from ramiel_core.ir import TracedModel
 from ramiel_core.model.comparison import is_close
 from ramiel_core.model.from_export import exported
+from ramiel_core.model.norms import join_norms
 
 SEED = 0
 MOST_BYTES = 2**32  # of one input
@@ -172,31 +173,10 @@ def _plain(module: fx.GraphModule, values: Sequence[Any], name: str) -> TracedMo
     if not returned or not all(isinstance(value, fx.Node) for value in returned):
         raise UnsupportedError(f"{name} does not return tensors alone; export it so that it does.")
     output.args = (returned[0] if len(returned) == 1 else tuple(returned),)
-    _join_norms(graph)
+    join_norms(graph)
     graph.set_codegen(fx.graph.CodeGen())  # which neither flattens inputs nor nests outputs
     module.recompile()
     return TracedModel(name, module, tuple(inputs), tracer="torch.export")
-
-
-def _join_norms(graph: fx.Graph) -> None:
-    """Make one operator again of each batch norm, which torch.export writes as two.
-
-    The first of these returns, beside its result, tensors whose shapes depend on the device.
-    """
-    aten: Any = torch.ops.aten
-    for node in graph.find_nodes(
-        op="call_function",
-        target=aten._native_batch_norm_legit_no_training.default,  # noqa: SLF001 - so it is called
-    ):
-        x, weight, bias, mean, variance, momentum, epsilon = node.args
-        given = (x, weight, bias, mean, variance, False, momentum, epsilon, False)
-        (part,) = node.users
-        with graph.inserting_before(part):
-            norm = graph.call_function(aten.batch_norm.default, given)
-        norm.meta.update(node.meta)
-        part.replace_all_uses_with(norm)
-        graph.erase_node(part)
-        graph.erase_node(node)
 
 
 def _compare(traced: TracedModel, expected: Sequence[Any], name: str) -> None:
