@@ -84,7 +84,7 @@ def test_an_operator_may_use_the_memory_of_one_in_a_box_and_await_another():
     *others, last = graph.nodes
     nodes = (*others, replace(last, aliases=("c",), awaits=("a",)))
     linked = replace(graph, nodes=nodes)
-    groups = {name: ("x",) for name in "abc"}
+    groups = dict.fromkeys("abc", ("x",))
 
     assert shown(linked, groups).splitlines() == ["x @ a: a b c", "d: d < x @ a"]
 
