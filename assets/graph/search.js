@@ -59,7 +59,7 @@ class Search {
     if (!total) return;
     this.match = this.match < 0 ? (step > 0 ? 0 : total - 1) : (this.match + step + total) % total;
     this.count();
-    this.view.camera.centre(this.matches[this.match]);
+    this.view.choice.go(this.matches[this.match]);
   }
 
   count() {
