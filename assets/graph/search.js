@@ -1,6 +1,7 @@
 // The search field: which boxes the query means, and a walk through them.
 
 const HINTS = ["conv  op:cat  cluster:3  cp:true  cost>1ms", "conv  op:cat  cost>1ms", "conv  op:cat", "Find"];
+const CROSS = 20; // px at the end of the field, kept for the cross that empties it
 
 class Search {
   constructor(view) {
@@ -80,7 +81,7 @@ class Search {
   hint() {
     const ctx = document.createElement("canvas").getContext("2d");
     ctx.font = getComputedStyle(this.input).font;
-    const fits = (text) => ctx.measureText(text).width <= this.input.clientWidth;
+    const fits = (text) => ctx.measureText(text).width <= this.input.clientWidth - CROSS;
     this.input.placeholder = HINTS.find(fits) ?? "";
   }
 }
