@@ -160,7 +160,7 @@ def neighbours(title: str, names: tuple[str, ...]) -> None:
     with st.container(gap=None):
         for name in names[:NEIGHBOURS_SHOWN]:
             st.button(
-                name.replace("_", r"\_"),
+                name.replace("_", "\\_\u200b"),  # a long one breaks there
                 key=f"to-{title}-{name}",
                 type="tertiary",
                 icon=f":material/{icons.get(title, 'weight')}:",
@@ -233,7 +233,10 @@ def all_operators(graph: Graph, plan: Plan, clusters: Clusters, scene: Scene) ->
     """Show every operator as a row; a tick selects it."""
     with st.expander("All operators", key="table-open", on_change="rerun") as opened:
         if opened.open:
-            cards.sub("Tick a row to select its operator on every page; click a heading to sort.")
+            cards.sub(
+                "Tick a row to select its operator on every page; click a heading to sort. What is "
+                "selected elsewhere comes first."
+            )
             slack_ms = scene.facts.value["values"]["slack"]
             rows = table(graph, clusters, scene.paint["worker"], slack_ms, plan.critical_path)
             widths = {

@@ -17,7 +17,8 @@ class Charts {
     const { width, height, pad } = CHART;
     const known = values.filter((value) => value !== null);
     const [low, high] = [Math.min(...known), Math.max(...known)];
-    const y = (value) => height - pad - ((value - low) / (high - low || 1)) * (height - 2 * pad);
+    const share = (value) => (high > low ? (value - low) / (high - low) : 0.5);
+    const y = (value) => height - pad - share(value) * (height - 2 * pad);
     const line = values.map((value, f) => (value === null ? null : [this.x(f), y(value)]));
     const figure = element("figure");
     const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${label} over the steps` });
@@ -30,7 +31,8 @@ class Charts {
       const at = ((event.clientX - box.left) / box.width) * width;
       this.player.go(Math.round(((at - pad) / (width - 2 * pad)) * this.player.last));
     };
-    const range = known.length ? `${exact(low)} to ${exact(high)}` : "not predicted: the graph is too large";
+    const span = exact(low) === exact(high) ? exact(low) : `${exact(low)} to ${exact(high)}`;
+    const range = known.length ? span : "not predicted: the graph is too large";
     const caption = element("figcaption", "", label);
     caption.append(element("span", "", range));
     figure.append(caption, svg);

@@ -15,6 +15,7 @@ class GraphView {
       interaction: { hover: true, dragNodes: false, selectable: false, tooltipDelay: 0 },
       nodes: { shape: "custom", fixed: true, chosen: false, ctxRenderer: (at) => this.drawing.box(at) },
     });
+    this.stage.firstElementChild.removeAttribute("tabindex"); // the stage itself has the keys
     this.camera = new Camera(this);
     this.colours = new Colours(this);
     this.drawing = new Drawing(this);

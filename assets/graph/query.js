@@ -1,11 +1,15 @@
 // The search language: words that all have to hold. `conv` is part of a name, kind or module;
-// `op:cat`, `cluster:3`, `cp:true` look at one field; `cost>1ms` compares; `-` before a word denies it.
+// `op:cat`, `cluster:3`, `cp:true` look at one field; `cost>1ms` compares, with spaces or without; `-`
+// before a word denies it.
 
 const TEXTS = ["name", "op", "module"];
 const COUNTS = ["cluster", "worker"];
 const AMOUNTS = ["cost", "send", "slack", "error"];
 const FIELDS = [...TEXTS, ...COUNTS, "cp", ...AMOUNTS];
 const IN_MS = { s: 1000, ms: 1, us: 0.001, "µs": 0.001, "μs": 0.001 };
+const TEXT = /(?:"[^"]*"?|[^\s"])+/.source;
+const AMOUNT = `(?:${AMOUNTS.join("|")})\\s*(?:<=|>=|[:=<>])\\s*[-+]?[\\d.]+\\s+(?:${Object.keys(IN_MS).join("|")}|%)(?!\\S)`;
+const WORD = new RegExp(`-?${AMOUNT}|-?[a-z]+\\s*(?:<=|>=|[:=<>])\\s*${TEXT}|${TEXT}`, "gi");
 const COMPARES = {
   ":": (a, b) => a === b, "=": (a, b) => a === b,
   "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b,
@@ -15,7 +19,7 @@ class QueryError extends Error {}
 
 // A function that tells whether operator `i` of `facts` is meant; `paint` knows clusters and workers.
 function parseQuery(text, facts, paint) {
-  const words = text.match(/(?:"[^"]*"?|[^\s"])+/g) ?? [];
+  const words = text.match(WORD) ?? [];
   const holds = words.map((word) => {
     const denied = word.length > 1 && word.startsWith("-");
     const test = parseWord(denied ? word.slice(1) : word, facts, paint);
@@ -26,7 +30,7 @@ function parseQuery(text, facts, paint) {
 
 function parseWord(word, facts, paint) {
   const bare = (part) => part.replaceAll('"', "").toLowerCase();
-  const match = /^([a-z]+)(<=|>=|[:=<>])(.*)$/is.exec(word);
+  const match = /^([a-z]+)\s*(<=|>=|[:=<>])\s*(.*)$/is.exec(word);
   if (word.startsWith('"') || !match) {
     const part = bare(word);
     return (i) => TEXTS.some((field) => facts[field][i].toLowerCase().includes(part));

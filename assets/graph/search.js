@@ -1,6 +1,7 @@
 // The search field: which boxes the query means, and a walk through them.
 
 const HINTS = ["conv  op:cat  cluster:3  cp:true  cost>1ms", "conv  op:cat  cost>1ms", "conv  op:cat", "Find"];
+const CROSS = 20; // px at the end of the field, kept for the cross that empties it
 
 class Search {
   constructor(view) {
@@ -59,7 +60,7 @@ class Search {
     if (!total) return;
     this.match = this.match < 0 ? (step > 0 ? 0 : total - 1) : (this.match + step + total) % total;
     this.count();
-    this.view.camera.centre(this.matches[this.match]);
+    this.view.choice.go(this.matches[this.match]);
   }
 
   count() {
@@ -80,7 +81,7 @@ class Search {
   hint() {
     const ctx = document.createElement("canvas").getContext("2d");
     ctx.font = getComputedStyle(this.input).font;
-    const fits = (text) => ctx.measureText(text).width <= this.input.clientWidth;
+    const fits = (text) => ctx.measureText(text).width <= this.input.clientWidth - CROSS;
     this.input.placeholder = HINTS.find(fits) ?? "";
   }
 }

@@ -3,7 +3,6 @@
 
 const [ROW, LOW_ROW] = [30, 18]; // px
 const CAPTION = 30; // px, above each timeline
-const LEGIBLE = 44; // px that a bar is wide before its name is written on it
 const DOES = { compute: "computes", copy: "copies it out", wait: "waits for it", dispatch: "is on its way to it" };
 
 class GanttView extends TimeSheet {
@@ -98,8 +97,7 @@ class GanttView extends TimeSheet {
   }
 
   name(shown, { name, kind, start, end }) {
-    const wide = kind === "compute" && ((end - start) / this.longest) * this.width >= LEGIBLE;
-    const text = wide ? name : "";
+    const text = kind === "compute" && this.legible(start, end) ? name : "";
     if (shown.textContent !== text) shown.textContent = text;
   }
 

@@ -56,7 +56,14 @@ class LanesView extends TimeSheet {
     for (const name of this.chosen) if (!this.index.has(name)) this.chosen.delete(name);
     if (!this.index.has(this.at)) this.at = null;
     this.drawRows();
-    this.drawAxis();
+    this.resize();
+  }
+
+  resize() {
+    super.resize();
+    if (!this.plan) return;
+    const { name, start, end } = this.plan;
+    name.forEach((each, i) => this.bars.get(each).classList.toggle("narrow", !this.legible(start[i], end[i])));
   }
 
   place(name, i, moved) {

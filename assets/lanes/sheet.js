@@ -4,6 +4,7 @@
 const HEAD = 84; // px, the name of a row
 const MANY = 12; // workers from which on rows are lower
 const MOST_ZOOM = 400;
+const LEGIBLE = 44; // px that a bar is wide before its name is written on it
 const TICK = 90; // px at least from one number of the axis to the next
 
 class TimeSheet {
@@ -76,6 +77,10 @@ class TimeSheet {
 
   resize() {
     this.drawAxis();
+  }
+
+  legible(start, end) {
+    return ((end - start) / this.longest) * this.width >= LEGIBLE;
   }
 
   // ---- zoom

@@ -10,10 +10,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from pages.common import address, lists
+from ramiel_core.view import palette
+from ramiel_core.view.figures import plain
 
 PLAIN = {"displayModeBar": False}
 TABLE_HEIGHT = 360  # px
 REST = 0.3  # opacity of what is not selected
+NAME_SHOWN = 40  # characters of a name beside its bar
 
 
 def chart(figure: go.Figure, key: str, selected: str | None) -> None:
@@ -40,6 +43,8 @@ def chart(figure: go.Figure, key: str, selected: str | None) -> None:
 
 def mark(figure: go.Figure, name: str | None) -> None:
     """Let everything of other operators step back, where this one is in the figure at all."""
+    if name is None:
+        return
     found = [
         [i for i, data in enumerate(trace.customdata or ()) if unescape(str(data[0])) == name]
         for trace in figure.data
@@ -48,6 +53,15 @@ def mark(figure: go.Figure, name: str | None) -> None:
         for trace, places in zip(figure.data, found, strict=True):
             trace.selectedpoints = places
             trace.unselected = {"marker": {"opacity": REST}}
+            for i in places:  # a low bar would not be seen among others, whatever its colour
+                figure.add_annotation(
+                    x=trace.x[i],
+                    y=trace.y[i],
+                    text=plain(name if len(name) <= NAME_SHOWN else f"…{name[-NAME_SHOWN:]}"),
+                    arrowcolor=palette.CRITICAL,
+                    ax=0,
+                    ay=-24,
+                )
 
 
 def _from_chart(key: str) -> None:
@@ -60,6 +74,8 @@ def table(
 ) -> None:
     """Show a table with an operator in each row, the selected one ticked.
 
+    One that was selected elsewhere comes first: a data frame cannot be told to scroll.
+
     Parameters
     ----------
     rows : sequence of mappings
@@ -71,13 +87,14 @@ def table(
     selected : str, optional
         The operator to tick.
     """
-    names = [row["operator"] for row in rows]
     # Only a new widget takes a new selection, and the user's own click must not cost the scroll.
-    number, ticked = st.session_state.get(key, (0, None))
+    number, ticked, first = st.session_state.get(key, (0, None, None))
     if selected != ticked:
-        number += 1
-    st.session_state[key] = (number, selected)
+        number, first = number + 1, selected
+    st.session_state[key] = (number, selected, first)
     widget = f"{key}-{number}"
+    rows = sorted(rows, key=lambda row: row["operator"] != first)
+    names = [row["operator"] for row in rows]
     chosen = [names.index(selected)] if selected in names else []
     lists.show(
         rows,
@@ -94,5 +111,6 @@ def table(
 def _from_table(key: str, widget: str, names: Sequence[str]) -> None:
     rows = st.session_state[widget]["selection"]["rows"]
     name = names[rows[0]] if rows else None
-    st.session_state[key] = (st.session_state[key][0], name)
+    number, _, first = st.session_state[key]
+    st.session_state[key] = (number, name, first)
     address.select(name)

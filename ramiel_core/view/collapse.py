@@ -173,6 +173,6 @@ def _quotient(graph: Graph, boxes: Mapping[str, tuple[str, ...]]) -> Graph:
 
 
 def _box(graph: Graph, key: str, members: Sequence[str], inputs: tuple[str, ...]) -> OpNode:
-    if len(members) == 1:
-        return replace(graph[members[0]], inputs=inputs)
+    if len(members) == 1:  # whose memory it uses and what it awaits may be within another box
+        return replace(graph[members[0]], inputs=inputs, aliases=(), awaits=())
     return OpNode(key, "group", inputs, sum(graph[name].cost_ms for name in members))

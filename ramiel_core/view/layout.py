@@ -1,14 +1,14 @@
 """Graph -> Layout: a fixed place for every operator.
 
 Graphviz's `dot` places them, in a process with a time limit; long graphs are folded into
-columns; the result is kept on disk, because stepping through merges only recolours it.
+columns; what it made is kept on disk, because stepping through merges only recolours it.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ BETWEEN = (26.0, 26.0)  # two boxes of a layer, and two layers, px
 PITCH = (BOX_WIDTH + BETWEEN[0], BOX_HEIGHT + BETWEEN[1])  # from one centre to the next, px
 TIME_LIMIT_S = 10.0
 
-_VERSION = 2  # of the drawing: a change here forgets every layout on disk
+_VERSION = 3  # of the drawing: a change here forgets every layout on disk
 
 
 @dataclass(frozen=True)
@@ -54,19 +54,15 @@ def lay_out(graph: Graph, time_limit_s: float = TIME_LIMIT_S) -> Layout:
     Returns
     -------
     Layout
-        From the cache where this graph was laid out before with the same limit.
+        From the cache where Graphviz placed this graph before within the same limit. Plain layers
+        are not kept: the host may have been busy for a moment only.
     """
-    path = cache_dir() / "layouts" / f"{graph.fingerprint}-{time_limit_s:g}s-v{_VERSION}.json"
-    kept = _read(path)
-    if kept is None:
-        kept = _lay_out(graph, time_limit_s)
-        _write(path, kept)
-    return kept
-
-
-def _lay_out(graph: Graph, time_limit_s: float) -> Layout:
     if not graph.nodes:
         return Layout({}, {}, 0.0, 0.0, "nothing to lay out")
+    path = cache_dir() / "layouts" / f"{graph.fingerprint}-{time_limit_s:g}s-v{_VERSION}.json"
+    kept = _read(path)
+    if kept is not None:
+        return kept
     rank = reduction.ranks(graph)
     engine = "Graphviz dot"
     dropped: tuple[Edge, ...] = ()
@@ -77,11 +73,23 @@ def _lay_out(graph: Graph, time_limit_s: float) -> Layout:
     edges = [edge for edge in graph.edges if edge not in left_out]
     try:
         parts = sections.sections([*graph.index], edges)
-        positions, routes = stack.place(parts, (BOX_WIDTH, BOX_HEIGHT), BETWEEN, time_limit_s)
+        placed = stack.place(parts, (BOX_WIDTH, BOX_HEIGHT), BETWEEN, time_limit_s)
     except dot_process.DotTimeoutError:
         engine = f"layers (Graphviz took longer than {time_limit_s:g} s)"
-        positions = layers.layered(graph, rank, PITCH)
-        routes = {}
+        return _drawn(layers.layered(graph, rank, PITCH), {}, edges, engine, dropped)
+    made = _drawn(*placed, edges, engine, dropped)
+    _write(path, made)
+    return made
+
+
+def _drawn(
+    positions: Mapping[str, Point],
+    routes: Mapping[Edge, Route],
+    edges: Sequence[Edge],
+    engine: str,
+    dropped: tuple[Edge, ...],
+) -> Layout:
+    """Fold what was placed into columns, with arcs for the edges that were dropped."""
     sheet = fold(positions, routes, edges, (BOX_WIDTH, BOX_HEIGHT))
     arcs = {edge: _arc(sheet.positions[edge[0]], sheet.positions[edge[1]]) for edge in dropped}
     return _rounded(sheet, arcs, engine, dropped)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ramiel_core.plan.planner import PLANNERS
@@ -172,6 +174,20 @@ def test_an_operator_of_the_address_shows_its_details(visit):
 
     assert "inception3a_branch1_conv" in texts(app)
     assert "Share of T1" in texts(app)
+
+
+def test_an_operator_selected_elsewhere_comes_first_in_the_list_and_its_bar_is_named(visit):
+    app = visit("pages/graph.py", model="squeezenet1_0", operator="features_12_squeeze")
+    app.session_state["table-open"] = app.session_state["costs-open"] = True
+    app.run()
+
+    names = list(app.dataframe[0].value["operator"])
+    assert names[:2] == ["features_12_squeeze", "features_0"]
+    assert len(names) == 66
+    (figure,) = (json.loads(chart.proto.spec) for chart in app.get("plotly_chart"))
+    (note,) = figure["layout"]["annotations"]
+    assert note["text"] == "features_12_squeeze"
+    assert note["y"] > 0
 
 
 def test_an_operator_that_is_not_in_the_graph_shows_the_empty_panel(visit):

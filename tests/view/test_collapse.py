@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -76,6 +77,16 @@ def test_a_box_costs_what_its_operators_cost():
     boxes = collapse(DIAMOND, hierarchy(DIAMOND, "cluster", {0: tuple("abcd")}))
 
     assert [node.cost_ms for node in boxes.graph.nodes] == [9.0]
+
+
+def test_an_operator_may_use_the_memory_of_one_in_a_box_and_await_another():
+    graph = Graph.parse("a:1 b:1<a c:1<b d:1<c")
+    *others, last = graph.nodes
+    nodes = (*others, replace(last, aliases=("c",), awaits=("a",)))
+    linked = replace(graph, nodes=nodes)
+    groups = dict.fromkeys("abc", ("x",))
+
+    assert shown(linked, groups).splitlines() == ["x @ a: a b c", "d: d < x @ a"]
 
 
 @pytest.mark.parametrize("by", WAYS)

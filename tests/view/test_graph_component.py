@@ -202,7 +202,15 @@ def test_colouring_by_cost_has_a_legend_with_units_and_needs_no_new_layout(page)
     assert page.locator("option[disabled]").inner_text().endswith("(measure first)")
 
 
-def test_search_counts_its_matches_and_enter_goes_to_the_next(page):
+def test_tab_goes_from_the_picture_to_the_legend(page):
+    page.get_by_role("application").focus()
+    page.keyboard.press("Tab")
+
+    assert page.evaluate(f"{VIEW}.root.getRootNode().activeElement.className") == ""
+    assert page.evaluate(f"{VIEW}.root.getRootNode().activeElement.dataset.bucket") == "0"
+
+
+def test_search_counts_its_matches_and_enter_chooses_the_next(page):
     press(page, "/")
     search = page.get_by_role("searchbox")
     search.press_sequentially("OP_19")
@@ -214,6 +222,8 @@ def test_search_counts_its_matches_and_enter_goes_to_the_next(page):
     page.wait_for_function(
         f"Math.abs({VIEW}.network.getViewPosition().y - {VIEW}.nodes.get('op_190').y) < 1"
     )
+
+    page.get_by_text("chosen: 'op_190'").wait_for()  # its details are what was searched for
 
     search.fill("op:conv2d cost>1900us cp:true")
     assert page.locator(".search output").text_content() == "4"  # op_192 to op_198

@@ -210,6 +210,15 @@ def test_a_finger_drags_and_several_can_be_tapped(page):
     planned(page, "a c d < / b e")
 
 
+def test_a_name_is_written_where_there_is_room_for_it(page):
+    bar = page.locator(".op[data-name=a]")
+    assert bar.inner_text() == "a"
+
+    page.evaluate(f"{VIEW}.tracks.style.width = '40px'; {VIEW}.resize()")
+
+    assert bar.inner_text() == ""
+
+
 def test_what_python_chooses_is_marked(page):
     page.get_by_role("button", name="choose d").click()
 

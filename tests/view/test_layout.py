@@ -87,10 +87,23 @@ def test_past_the_time_limit_the_layers_are_our_own_and_say_so(zoo_graph: Zoo):
     assert set(layout.routes) == set(zoo_graph("googlenet").edges)
 
 
+def test_layers_of_a_busy_moment_are_not_kept_on_disk(monkeypatch: pytest.MonkeyPatch):
+    graph = Graph.parse("a:1 b:1<a c:1<a d:1<b,c")
+
+    def busy(*_: object) -> list[bytes]:
+        raise dot_process.DotTimeoutError("Graphviz took longer than 10 s on this graph.")
+
+    with monkeypatch.context() as then:
+        then.setattr(dot_process, "render_each", busy)
+        assert lay_out(graph).engine.startswith("layers")
+
+    assert lay_out(graph).engine == "Graphviz dot"
+
+
 def test_a_layout_is_read_back_from_disk_as_it_was(monkeypatch: pytest.MonkeyPatch, zoo_graph: Zoo):
     graph = zoo_graph("googlenet")
     first = lay_out(graph)
-    monkeypatch.setattr(dot_process, "render", None)  # cannot be called any more
+    monkeypatch.setattr(dot_process, "render_each", None)  # cannot be called any more
 
     assert lay_out(graph) == first
 

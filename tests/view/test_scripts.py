@@ -42,6 +42,9 @@ QUERIES = {
     "cost>1ms": [1, 2],
     "cost>1000us cost<0.0025s": [1],
     "cost:3": [2],
+    "cost > 1 ms": [1, 2],
+    "-cost > 1000 us op : conv": [0],
+    'name: "b"': [1],
     "slack=0 conv": [0, 2],
     "": [0, 1, 2],
 }
