@@ -198,7 +198,7 @@ def main() -> None:
     own_weights.offer(chosen)
     with st.spinner("Planning…"):
         plan, said = kept.plan_of(graph), kept.outlook(graph)
-    cards.verdict(said, good=False)
+    cards.verdict(f"{graph.model}: {said}", good=False)
     numbers(graph, plan)
     onward()
     st.subheader("Where the work lies")
