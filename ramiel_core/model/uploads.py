@@ -16,7 +16,7 @@ from typing import Any
 from ramiel_core.cache import cache_dir
 from ramiel_core.errors import ModelError
 from ramiel_core.model import portable
-from ramiel_core.model.kinds import TRUSTABLE, kind_of, refuse_others
+from ramiel_core.model.kinds import TRUSTABLE, is_readable, kind_of, refuse_others
 from ramiel_core.model.onnx.file import inside, opened
 
 UPLOADED = "uploaded"
@@ -41,9 +41,10 @@ def path_of(name: str) -> Path | None:
     if match is None:
         return None
     path = _uploads() / match["rest"]
-    if not path.is_file():
+    if not is_readable(path):
         raise ModelError(
-            f"the uploaded model {path.name} is no longer here; upload it again on the start page."
+            f"the uploaded model {path.name[:80]} is no longer here; upload it again on the start "
+            f"page."
         )
     return path
 

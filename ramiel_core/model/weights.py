@@ -24,7 +24,7 @@ from torch import nn
 from ramiel_core.cache import cache_dir, write_whole
 from ramiel_core.errors import ModelError, UnsupportedError, first_line
 from ramiel_core.ir import WeightsFit
-from ramiel_core.model.kinds import kind_of
+from ramiel_core.model.kinds import is_readable, kind_of
 from ramiel_core.model.uploads import HASH_DIGITS
 
 SHOWN, SHOWN_LETTERS = 3, 60  # names in a sentence, and letters of each
@@ -239,10 +239,10 @@ def located(text: str, *, uploaded_only: bool = False) -> Path:
     """
     if UPLOAD.fullmatch(text):
         path = _uploads() / text.removeprefix(f"{UPLOADED}/")
-        if not path.is_file():
+        if not is_readable(path):
             raise ModelError(
-                f"the uploaded weights {path.name} are no longer here; upload them again on the "
-                f"page Model."
+                f"the uploaded weights {_short(path.name)} are no longer here; upload them again "
+                f"on the page Model."
             )
         return path
     if uploaded_only:
@@ -251,8 +251,10 @@ def located(text: str, *, uploaded_only: bool = False) -> Path:
             f"upload them on the page Model."
         )
     path = Path(text)
-    if not path.is_file():
-        raise ModelError(f"there is no file of weights {text!r}; check its path.")
+    if not is_readable(path):
+        raise ModelError(
+            f"there is no file of weights {text[-80:]!r} that can be read; check its path."
+        )
     return path.absolute()
 
 
