@@ -32,9 +32,9 @@ from onnx.backend.test.case import node
 from onnx.backend.test.runner import Runner
 
 from ramiel_core import pipeline
-from ramiel_core.errors import RamielError, UnsupportedError
+from ramiel_core.errors import GraphError, RamielError, UnsupportedError
 from ramiel_core.graph.extract import extract, weights_of
-from ramiel_core.ir import TracedModel
+from ramiel_core.ir import Graph, TracedModel
 from ramiel_core.model import from_onnx
 from ramiel_core.model.onnx.file import CODES
 from ramiel_core.model.onnx.recorder import identifier
@@ -168,6 +168,7 @@ def _run(model: onnx.ModelProto, path: Path, given: Any) -> tuple[list[Any], boo
     with torch.no_grad():
         if computes:
             graph = extract(traced)
+            _check_without_numbers(graph, path, named, fixed)
             plan = pipeline.plan_of(graph, 1)
             program = pipeline.program_of(graph, plan)
             result = Local(program, weights_of(traced, graph))(*live)
@@ -175,6 +176,17 @@ def _run(model: onnx.ModelProto, path: Path, given: Any) -> tuple[list[Any], boo
             result = traced.module(*live)
     results = result if isinstance(result, tuple) else (result,)
     return [_array(value) for value in results], not computes
+
+
+def _check_without_numbers(
+    graph: Graph, path: Path, named: dict[str, Any], fixed: dict[str, Any]
+) -> None:
+    """Raise where the graph that pages and `analyze` read off, on `meta`, is another one."""
+    bare = extract(from_onnx.load(path, _sizes(path, named), "meta", fixed=fixed))
+    if [node.op for node in bare.nodes] != [node.op for node in graph.nodes]:
+        raise GraphError(
+            f"without numbers its graph is {bare}, with them {graph}; mend the import."
+        )
 
 
 def _load(path: Path, named: dict[str, Any], fixed: dict[str, Any]) -> TracedModel:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 
 import ramiel_core
 from ramiel_core import client, pipeline
@@ -22,7 +24,7 @@ from tests.launched import (
     last_word,
     last_word_of,
 )
-from tests.onnx_files import filled
+from tests.onnx_files import NODES, filled, model, weight
 from tests.run import fresh
 
 
@@ -136,6 +138,26 @@ def test_a_library_cannot_change_its_threads_between_sections():
 def test_bad_settings_are_told_in_a_sentence(settings: dict[str, Any], said: str):
     with pytest.raises(PlanError, match=said):
         Job("googlenet", **settings)
+
+
+def test_a_file_in_half_precision_is_compared_as_closely_as_that_rounds(tmp_path):
+    """ONNX Runtime computes several of its operators in float32, and rounds once at the end."""
+    half = model(
+        NODES,
+        [
+            numpy_helper.from_array(
+                numpy_helper.to_array(weight()).astype(np.float16), weight().name
+            )
+        ],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT16, [64, 8])],
+    )
+    half.graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT16
+    path = tmp_path / "half.onnx"
+    path.write_bytes(half.SerializeToString())
+
+    _, read = fresh.call(benchmark_of_file, str(path))
+
+    assert read == [0]
 
 
 def test_weights_that_are_no_numbers_are_told_by_who_reads_them_anyhow(tmp_path):

@@ -200,6 +200,17 @@ def test_a_file_is_analyzed_emitted_and_benchmarked_with_the_size_asked_for(tmp_
     assert record["import_check"]["max_difference"] < 1e-6
 
 
+def test_a_name_that_no_file_system_takes_is_that_of_no_file(capsys):
+    long = "a" * 500
+
+    assert shell("analyze", f"{long}.onnx") == 2
+    assert "there is no file 'aaa" in capsys.readouterr().err
+    assert shell("analyze", f"uploaded/{'0' * 32}/{long}.onnx") == 2
+    assert "is no longer here; upload it again" in capsys.readouterr().err
+    assert shell("analyze", "squeezenet1_0", "--weights", f"{long}.pth") == 2
+    assert "there is no file of weights 'aaa" in capsys.readouterr().err
+
+
 def test_a_size_that_does_not_fit_is_refused_before_anything_starts(tmp_path, capsys):
     path = tmp_path / "small.onnx"
     path.write_bytes(sound())

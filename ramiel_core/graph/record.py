@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product, starmap
 from typing import Any
@@ -104,20 +104,54 @@ class _Recorder(fx.Interpreter):
             return value
         seen = Seen(flops=n.meta.get("flops", self._counter.get_total_flops() - before))
         seen.is_random, seen.writes = self._watch.is_random, frozenset(self._watch.writes)
+        tensors = _tensors(value)
         if n.op == "get_attr":
             self._note_held(seen, value)
-        elif tensors := _tensors(value):
+        elif tensors:
             self._note_tensors(n, seen, value, tensors)
         else:
             seen.constant = value
             if n.target in NUMBERS_OUT or self._watch.hands_out_numbers:
                 self._refuse(n)
-        if self._watch.shapes_by_numbers:
+        if self._watch.shapes_by_numbers or self._has_other_shapes(n, seen, tensors):
             self._refuse(n)
         if n.target is getattr and isinstance(owner := self.env[n.all_input_nodes[0]], tuple):
             seen.part = next((i for i, part in enumerate(owner) if part is value), None)
         self.seen[n] = seen
         return value
+
+    def _has_other_shapes(self, n: fx.Node, seen: Seen, tensors: list[torch.Tensor]) -> bool:
+        """Whether other numbers make other shapes of it: `one_hot` without a number of classes.
+
+        Not all such kernels say so by a tag, so it is tried, where it may read numbers at all.
+        """
+        live = [source for source in n.all_input_nodes if source in self._live]
+        given = [t for source in live for t in _tensors(self.env[source])]
+        counts = any(not (t.is_floating_point() or t.is_complex()) for t in given)
+        may_read = counts or self._watch.hands_out_numbers
+        if not may_read or seen.has_effects or any(t.is_meta for t in (*given, *tensors)):
+            return False
+        shapes = [t.shape for t in tensors]
+        return any(
+            (found := self._shapes_of(n, set(live), other)) is not None and found != shapes
+            for other in (torch.zeros_like, torch.ones_like)
+        )
+
+    def _shapes_of(
+        self, n: fx.Node, live: set[fx.Node], other: Callable[[torch.Tensor], torch.Tensor]
+    ) -> list[torch.Size] | None:
+        """What it returns for other numbers in what is live; None where it refuses these."""
+
+        def given(source: fx.Node) -> Any:
+            value = self.env[source]
+            return pytree.tree_map_only(torch.Tensor, other, value) if source in live else value
+
+        args, kwargs = fx.node.map_arg((n.args, n.kwargs), given)
+        try:
+            made = getattr(self, n.op)(n.target, args, kwargs)
+        except Exception:  # noqa: BLE001 - an index out of range, or whatever a kernel raises
+            return None
+        return [t.shape for t in _tensors(made)]
 
     def _note_live(self, n: fx.Node) -> None:
         reads = self._live.intersection(n.all_input_nodes) and not reads_sizes_only(n)
@@ -161,8 +195,8 @@ class _Recorder(fx.Interpreter):
             raise ModelError(
                 f"{self._traced.name} cannot be planned: of {n.name!r} (`{n.format_node()}`) the "
                 f"shape, or a number in Python, depends on the numbers in the model's inputs, and "
-                f"a plan fixes both; keep tensors of fixed shapes, with torch.where for a mask as "
-                f"index and tensor arithmetic for .item()."
+                f"a plan fixes both; keep tensors of fixed shapes: torch.where for a mask as "
+                f"index, a number of classes for one_hot, tensor arithmetic for .item()."
             ) from cause
 
 

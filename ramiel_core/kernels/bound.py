@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ramiel_core.errors import RamielError
 from ramiel_core.ir import FRESH, Fresh, TensorSpec
 
 UNBOUND = -1  # no address; that of an empty tensor is 0
@@ -99,6 +100,22 @@ class BoundSession:
     @abstractmethod
     def _run(self) -> None:
         """Compute, from what is bound into what is bound."""
+
+
+def refuse_other_types(library: str, made: Iterable[str], outputs: Sequence[TensorSpec]) -> None:
+    """Refuse a session that returns other types than the segment does: sums of bool, for example.
+
+    Raises
+    ------
+    RamielError
+        Names both.
+    """
+    for found, spec in zip(made, outputs, strict=True):
+        if found != spec.dtype:
+            raise RamielError(
+                f"{library} would return {found} where this model returns {spec.dtype}; use "
+                f"--kernels fused or eager."
+            )
 
 
 def give_back_memory() -> None:

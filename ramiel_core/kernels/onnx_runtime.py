@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,19 @@ import torch
 
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Recipe, TensorSpec
-from ramiel_core.kernels.bound import UNBOUND, BoundSession, give_back_memory
+from ramiel_core.kernels.bound import (
+    UNBOUND,
+    BoundSession,
+    give_back_memory,
+    refuse_other_types,
+)
 from ramiel_core.kernels.segment import Segment
 from ramiel_core.kernels.to_onnx import OnnxRecipe
 
 TOLERANCE = 1e-3
 """Of the largest value: batch norm is folded into weights, and sums run in another order."""
 
+TYPES = {"float": "float32", "double": "float64"}  # torch calls the others as ONNX does
 ERROR = 3  # of ONNX Runtime's severities; what it warns of is how it optimizes
 
 
@@ -79,6 +86,8 @@ class _Recipe(OnnxRecipe):
             raise RamielError(
                 f"ONNX Runtime cannot compute this model ({said}); use --kernels fused or eager."
             ) from cause
+        made = (re.sub(r"tensor\((.*)\)", r"\1", found.type) for found in session.get_outputs())
+        refuse_other_types("ONNX Runtime", (TYPES.get(t, t) for t in made), self.outputs)
         give_back_memory()
         return _Session(session, self.inputs, self.outputs)
 

@@ -9,7 +9,7 @@ import torch
 
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Recipe, TensorSpec
-from ramiel_core.kernels.bound import BoundSession, give_back_memory
+from ramiel_core.kernels.bound import BoundSession, give_back_memory, refuse_other_types
 from ramiel_core.kernels.segment import Segment
 from ramiel_core.kernels.to_onnx import OnnxRecipe
 
@@ -55,6 +55,8 @@ class _Recipe(OnnxRecipe):
             raise RamielError(
                 f"OpenVINO cannot compute this model ({said}); use --kernels fused or eager."
             ) from cause
+        made = (str(found.get_element_type().to_dtype()) for found in compiled.outputs)
+        refuse_other_types("OpenVINO", made, self.outputs)
         give_back_memory()
         return _Session(openvino, compiled, self.inputs, self.outputs)
 

@@ -14,9 +14,12 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import torch
+from torch.onnx import symbolic_helper, symbolic_opset10
+from torch.onnx._internal.torchscript_exporter.registration import registry
 
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Recipe, TensorSpec
@@ -26,6 +29,12 @@ from ramiel_core.kernels.statements import Statements, examples_of
 OPSET = 18
 NO_BUFFER = frozenset({"bfloat16", "complex64", "complex128"})  # in numpy, or in ONNX
 LARGEST_BYTES = 2**31 - 1  # of a protobuf message
+DIVISOR = 5  # its place among the arguments of average pooling, behind the input
+AVERAGE_POOLS = {  # the exporter's own
+    name: known.get(OPSET)
+    for name in ("aten::avg_pool2d", "aten::avg_pool3d")
+    if (known := registry.get_function_group(name))
+}
 
 
 @dataclass(frozen=True)
@@ -100,13 +109,32 @@ def to_onnx(segment: Segment, weights: Mapping[str, Any]) -> bytes:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without the exporter's advice to use the slow one."""
+    """With operators that the exporter gets wrong, without its advice to use the slow one.
+
+    What it warns of as incorrect is an error: nobody reads warnings of a worker.
+    """
+    torch.onnx.register_custom_op_symbolic("aten::floor_divide", _floor_divide, OPSET)
+    for name, itself in AVERAGE_POOLS.items():
+        torch.onnx.register_custom_op_symbolic(name, partial(_average_pool, itself), OPSET)
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", message=".*model to be incorrect")
             yield
     finally:
         logger.setLevel(level)
+
+
+def _floor_divide(g: Any, a: Any, b: Any) -> Any:
+    """Round down, where the exporter's own rounds towards zero."""
+    return symbolic_opset10.div(g, a, b, "floor")
+
+
+def _average_pool(itself: Any, g: Any, x: Any, *how: Any) -> Any:
+    """Refuse a divisor of its own, the last argument, which the exporter leaves out."""
+    if len(how) > DIVISOR and not symbolic_helper._is_none(how[DIVISOR]):  # noqa: SLF001
+        raise NotImplementedError("average pooling with a divisor of its own")
+    return itself(g, x, *how)

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 from ramiel_core.errors import ModelError
 from ramiel_core.ir import TracedModel
 from ramiel_core.model import about, from_onnx, numbers, portable, uploads, zoo
-from ramiel_core.model.kinds import TRUSTABLE, kind_of, refuse_others
+from ramiel_core.model.kinds import TRUSTABLE, is_readable, kind_of, refuse_others
 from ramiel_core.model.onnx import dimensions
 
 FILE_ENDINGS = re.compile(
@@ -83,8 +83,8 @@ def located(text: str, *, uploaded_only: bool = False) -> tuple[Path, dict[str, 
         )
     if path is None:
         path = Path(name)
-        if not path.is_file():
-            raise ModelError(f"there is no file {name!r}; check its path.")
+        if not is_readable(path):
+            raise ModelError(f"there is no file {name[-80:]!r} that can be read; check its path.")
     return path, _sizes(sizes or "")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from ramiel_core.errors import UnsupportedError
@@ -34,6 +36,13 @@ REFUSED = {  # what else is uploaded as a model, and what to do instead
     "TFLite": "is a TFLite model; convert it to ONNX with tf2onnx",
     "text": "is a text file; give the .onnx file itself",
 }
+
+
+def is_readable(path: Path) -> bool:
+    """Whether a file lies there that may be read; a name that no file system takes is no file's."""
+    with suppress(OSError):
+        return path.is_file() and os.access(path, os.R_OK)
+    return False
 
 
 def refuse_others(path: Path, name: str = "") -> None:

@@ -84,7 +84,10 @@ def _read(path: Path) -> Any:
             f"{path.name} holds no weights that can be read; give a .safetensors file or a state "
             f"dict of torch.save (.pth, .pt)."
         )
-    return _open(path, lambda file: torch.load(file, map_location="cpu", weights_only=True))
+    mapped = kind == "checkpoint"  # else it lies in memory twice: as read, and in the model
+    return _open(
+        path, lambda file: torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
+    )
 
 
 def _open(path: Path, read: Callable[[Path], Any]) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from ramiel_core.errors import ModelError
 from ramiel_core.model import portable
 from ramiel_core.model.kept import DIGITS, Uploads, plain
-from ramiel_core.model.kinds import TRUSTABLE, kind_of, refuse_others
+from ramiel_core.model.kinds import TRUSTABLE, is_readable, kind_of, refuse_others
 from ramiel_core.model.onnx.file import inside, opened
 
 UPLOADS = Uploads("uploaded", 20)
@@ -31,9 +31,10 @@ def path_of(name: str) -> Path | None:
         Where it is no longer kept.
     """
     path = UPLOADS.path_of(name)
-    if path is not None and not path.is_file():
+    if path is not None and not is_readable(path):
         raise ModelError(
-            f"the uploaded model {path.name} is no longer here; upload it again on the start page."
+            f"the uploaded model {path.name[:80]} is no longer here; upload it again on the start "
+            f"page."
         )
     return path
 

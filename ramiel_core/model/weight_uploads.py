@@ -8,6 +8,7 @@ from pathlib import Path
 from ramiel_core.cache import write_whole
 from ramiel_core.errors import ModelError
 from ramiel_core.model.kept import DIGITS, Uploads, plain
+from ramiel_core.model.kinds import is_readable
 from ramiel_core.model.state_dict import short
 
 UPLOADS = Uploads("weights", 5)
@@ -30,10 +31,10 @@ def located(text: str, *, uploaded_only: bool = False) -> Path:
     """
     uploaded = UPLOADS.path_of(text)
     if uploaded is not None:
-        if not uploaded.is_file():
+        if not is_readable(uploaded):
             raise ModelError(
-                f"the uploaded weights {uploaded.name} are no longer here; upload them again on "
-                f"the page Model."
+                f"the uploaded weights {short(uploaded.name)} are no longer here; upload them "
+                f"again on the page Model."
             )
         return uploaded
     if uploaded_only:
@@ -42,8 +43,10 @@ def located(text: str, *, uploaded_only: bool = False) -> Path:
             f"upload them on the page Model."
         )
     path = Path(text)
-    if not path.is_file():
-        raise ModelError(f"there is no file of weights {text!r}; check its path.")
+    if not is_readable(path):
+        raise ModelError(
+            f"there is no file of weights {text[-80:]!r} that can be read; check its path."
+        )
     return path.absolute()
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import psutil
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torch.utils import _pytree as pytree
 
 from ramiel_core import pipeline
@@ -46,9 +48,40 @@ def local_outputs_of(family: str, names: list[str]) -> dict[str, str]:
     return {name: _local_outcome(family, name) for name in names}
 
 
+class Odd(nn.Module):
+    """One function of a tensor."""
+
+    def __init__(self, function: Callable[[torch.Tensor], Any]):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+ODD: dict[str, Callable[[torch.Tensor], Any]] = {
+    "divisor": lambda x: F.avg_pool2d(x, 2, divisor_override=3) * 2,
+    "running sum": lambda x: (x * 9).int().cumsum(1),
+    "floor": lambda x: (x * 9) // 2,
+    "index add": lambda x: (x * 1).index_add(1, torch.tensor([0, 0]), x[:, :2]),
+    "half": lambda x: x.half() * 3,
+}
+
+
+def odd_outcome(family: str, name: str) -> str:
+    """What becomes of one of `ODD` in the caller's own process: "equal", or what was said."""
+    torch.manual_seed(0)
+    return _computed_here(family, name, Odd(ODD[name]).eval(), (torch.randn(1, 4, 6, 6),))
+
+
 def _local_outcome(family: str, name: str) -> str:
+    return _computed_here(family, name, *make(name))
+
+
+def _computed_here(
+    family: str, name: str, module: nn.Module, inputs: tuple[torch.Tensor, ...]
+) -> str:
     kernels = importlib.import_module(f"ramiel_core.kernels.{family}")
-    module, inputs = make(name)
     try:
         parcel = pipeline.parcel_of(trace(module, tuple(t.clone() for t in inputs), name))
         plan = sequential_plan(parcel.graph)

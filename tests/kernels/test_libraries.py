@@ -67,6 +67,24 @@ def test_what_cannot_be_shared_is_refused_with_advice(family: str):
     assert "use --kernels" in said
 
 
+@pytest.mark.parametrize("family", ["onnx_runtime", "open_vino"])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("divisor", "average pooling with a divisor of its own"),
+        ("running sum", "would return int32 where this model returns int64; use --kernels fused"),
+        ("index add", "will cause the ONNX model to be incorrect"),
+        ("floor", ""),
+        ("half", ""),
+    ],
+)
+def test_what_the_exporter_gets_wrong_is_mended_or_refused(family: str, name: str, said: str):
+    pytest.importorskip(LIBRARIES[family])
+    found = fresh.call(inside.odd_outcome, family, name)
+
+    assert said in found if said else found == "equal"
+
+
 @pytest.mark.parametrize("library", ["onnxruntime", "openvino"])
 def test_a_missing_library_says_what_to_install(library: str):
     assert f"pip install {library}" in fresh.call(inside.without, library)

@@ -193,6 +193,66 @@ def test_hostile_names_reach_no_code(tmp_path):
     compile(source, "program", "exec")
 
 
+def test_inputs_may_be_called_anything(tmp_path):
+    """Words of Python's, names of torch's, and several that are one as an identifier."""
+    names = ["class", "torch", "F", "a-b", "a+b", "a_b", "1", "名", "<b>"]
+    inputs = [helper.make_tensor_value_info(name, FLOAT, [3]) for name in names]
+    nodes = [helper.make_node("Sum", names[::2], ["even"]), helper.make_node("Sum", names, ["all"])]
+    nodes.append(helper.make_node("Sub", ["all", "even"], ["y"]))
+    path = saved(tmp_path, model(nodes, inputs=inputs).SerializeToString())
+
+    (ours,), (theirs,) = outputs(path)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    graph = extract(from_onnx.load(path, {}))
+    compile(pipeline.program_of(graph, pipeline.plan_of(graph, 1)).source, "program", "exec")
+
+
+def test_a_list_is_mapped_element_by_element(tmp_path):
+    """By ONNX's own definition of the operator the process would crash."""
+    given = [helper.make_tensor_value_info(name, FLOAT, None) for name in ("one", "same")]
+    made = [helper.make_tensor_value_info("sum", FLOAT, None)]
+    body = helper.make_graph([helper.make_node("Add", ["one", "same"], ["sum"])], "b", given, made)
+    nodes = [
+        helper.make_node("Neg", ["x"], ["negative"]),
+        helper.make_node("SequenceConstruct", ["x", "negative"], ["list"]),
+        helper.make_node("SequenceMap", ["list", "x"], ["sums"], body=body),
+        helper.make_node("ConcatFromSequence", ["sums"], ["y"], axis=0),
+    ]
+    (ours,), (theirs,) = outputs(saved(tmp_path, model(nodes).SerializeToString()))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+    nodes = [helper.make_node("SequenceMap", ["x"], ["y"], body=body)]
+    with pytest.raises(ModelError, match="reads a tensor where it needs a list"):
+        from_onnx.load(saved(tmp_path, model(nodes).SerializeToString()), {})
+
+
+def test_a_loop_that_never_turns_returns_what_it_was_given_and_nothing_of_each_turn(tmp_path):
+    given = [
+        helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+        helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+        helper.make_tensor_value_info("c", FLOAT, [1, 8]),
+    ]
+    made = [
+        helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+        helper.make_tensor_value_info("d", FLOAT, [1, 8]),
+        helper.make_tensor_value_info("each", FLOAT, [1, 8]),
+    ]
+    nodes = [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Neg", ["c"], ["d"])]
+    nodes.append(helper.make_node("Exp", ["c"], ["each"]))
+    loop = helper.make_node(
+        "Loop", ["never", "", "x"], ["c", "all"], body=helper.make_graph(nodes, "b", given, made)
+    )
+    small = model(
+        [loop, helper.make_node("Relu", ["c"], ["y"])],
+        [numpy_helper.from_array(np.array(0), "never")],
+    )
+    small.graph.output.append(helper.make_tensor_value_info("all", FLOAT, None))
+
+    (ours, empty), (theirs, nothing) = outputs(saved(tmp_path, small.SerializeToString()))
+    np.testing.assert_array_equal(ours, theirs)
+    assert empty.shape == nothing.shape == (0, 1, 8)
+
+
 def test_two_thousand_operators_are_imported_within_five_seconds(tmp_path):
     names = ["x", *(f"v{i}" for i in range(1999)), "y"]
     kinds = ("Relu", "Add", "Mul", "Sigmoid", "Transpose")

@@ -153,6 +153,7 @@ EQUAL: dict[str, Forward] = {
     "names of variables in strings": named_like_variables,
     "complex, of both sizes": lambda _, x: (torch.fft.fft(x).conj(), torch.fft.fft(x.double()) * 1j),
     "one hot": lambda _, x: F.one_hot(x.argmax(1), 4) * 2,
+    "one of an index": lambda _, x: x[:, x.mean((0, 2, 3)).argmax()] * 2,
     "infinite literals": lambda _, x: x.clamp(float("-inf"), 1.0) * complex("inf"),
     "overlapping windows": lambda _, x: (x * 2).unfold(3, 3, 1) * 2,
 }  # fmt: skip
@@ -257,6 +258,11 @@ REFUSED: dict[str, tuple[Forward, str]] = {
     "item": (lambda _, x: x / x.max().item(), BY_NUMBERS),
     "a list of numbers": (lambda _, x: x * x.mean((1, 2, 3)).tolist()[0], BY_NUMBERS),
     "where they are": (lambda _, x: (x > 0).nonzero() * 2, BY_NUMBERS),
+    "classes that are counted": (lambda _, x: F.one_hot(x.argmax(1)) * 2, BY_NUMBERS),
+    "a slice to an index": (lambda _, x: x[:, :, : x.mean((0, 1, 2)).argmax()] * 2, BY_NUMBERS),
+    "parts to an index": (
+        lambda _, x: x.tensor_split(x.mean((0, 1, 2)).argmax().reshape(1), 3)[0] * 2, BY_NUMBERS),
+    "a range to a number": (lambda _, x: torch.arange(x.argmax()) * 2, BY_NUMBERS),
     "a mask as index": (lambda _, x: x[x > 0].sum() + x, BY_NUMBERS),
     "random numbers": (lambda _, x: x + torch.randn_like(x), "draws random numbers.*as an input"),
     "random constants": (lambda _, x: x + torch.randn(6), "draws random numbers.*as an input"),

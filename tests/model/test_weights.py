@@ -209,7 +209,7 @@ def test_a_launcher_runs_the_weights_of_its_job_and_says_when_they_are_gone(tmp_
     assert told["weights"]["loaded"] == len(trained())
     path.unlink()
     with pytest.raises(
-        ModelError, match=r"there is no file of weights .*mine.pth'; check its path"
+        ModelError, match=r"there is no file of weights .*mine.pth' that can be read; check"
     ):
         launcher.built(job)
 

@@ -145,6 +145,20 @@ def test_a_script_is_told_by_its_code_and_what_hides_in_an_archive_is_not_execut
     assert not marker.exists()
 
 
+def test_another_upload_takes_the_place_of_the_one_before_whatever_they_are_called(visit):
+    """The same name with other content, and a name of 500 letters."""
+    app = upload(visit("app.py"), sound(), "mine.onnx")
+    assert "4: 1 MatMul, 1 Relu, 1 Sigmoid, 1 Add" in texts(app)
+    upload(app, model(NODES[:2], [weight()], name="left").SerializeToString(), "mine.onnx")
+    assert "2: 1 MatMul, 1 Relu" in texts(app)
+    assert "1 Sigmoid" not in texts(app)
+    upload(app, sound(), f"{'long' * 125}.onnx")
+    button(app, "Open its graph").click().run()
+
+    assert not app.exception
+    assert app.title[0].value == "Graph"
+
+
 @pytest.fixture(scope="module")
 def apart(tmp_path_factory):
     """A model that keeps its weight in a file beside it."""

@@ -1,6 +1,7 @@
 """Functions that imported models call where torch has no single one for an ONNX operator.
 
-Emitted programs import them by name. Each is a pure function of tensors and plain numbers.
+Emitted programs import them by name. Each is a pure function of tensors and plain numbers; what it
+makes anew lies where its arguments do: on `meta`, where graphs are read off, nothing else may.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def scatter_nd(
 ) -> torch.Tensor:
     """A copy of `x` with slices replaced by, or reduced with, those of `updates`."""
     count = index.shape[-1]
-    rows = torch.zeros(index.shape[:-1], dtype=torch.int64)
+    rows = torch.zeros(index.shape[:-1], dtype=torch.int64, device=index.device)
     for i in range(count):
         part = index[..., i]
         rows = rows * x.shape[i] + torch.where(part < 0, part + x.shape[i], part)
@@ -153,7 +154,8 @@ def scatter_nd(
 def gather_nd(x: torch.Tensor, index: torch.Tensor, batch: int) -> torch.Tensor:
     """Slices of `x` at the coordinates in the last dimension of `index`."""
     lead = x.shape[:batch]
-    base = torch.arange(lead.numel()).reshape(*lead, *[1] * (index.dim() - 1 - batch))
+    base = torch.arange(lead.numel(), device=x.device)
+    base = base.reshape(*lead, *[1] * (index.dim() - 1 - batch))
     rows = base.expand(index.shape[:-1])
     count = index.shape[-1]
     for i in range(count):
@@ -174,7 +176,7 @@ def one_hot(
     whole = torch.where(whole < 0, whole + depth, whole).unsqueeze(dim)
     shape = [1] * (index.dim() + 1)
     shape[dim] = depth
-    hit = whole == torch.arange(depth).reshape(shape)
+    hit = whole == torch.arange(depth, device=index.device).reshape(shape)
     return torch.where(hit, on, off).to(dtype)
 
 
@@ -199,7 +201,7 @@ def reverse_sequences(
 ) -> torch.Tensor:
     """The first `lengths[b]` steps of each sequence in reverse order, the others as they are."""
     moved = x.movedim((batch, time), (0, 1))
-    steps = torch.arange(moved.shape[1])
+    steps = torch.arange(moved.shape[1], device=x.device)
     order = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
     order = order.reshape(*order.shape, *[1] * (moved.dim() - 2)).expand_as(moved)
     return torch.gather(moved, 1, order).movedim((0, 1), (batch, time))
@@ -257,7 +259,8 @@ def tensor_scatter(
     past: torch.Tensor, update: torch.Tensor, start: torch.Tensor, dim: int, *, circular: bool
 ) -> torch.Tensor:
     """A copy of `past` with `update` written from `start[batch]` on along `dim`."""
-    steps = start.to(torch.int64)[:, None] + torch.arange(update.shape[dim])
+    steps = torch.arange(update.shape[dim], device=start.device)
+    steps = start.to(torch.int64)[:, None] + steps
     steps = steps % past.shape[dim] if circular else steps
     shape = [1] * past.dim()
     shape[0], shape[dim] = steps.shape

@@ -37,8 +37,10 @@ def _loop(call: Call, *_: Any) -> Any:
         if call.recorder.is_live(again):
             raise call.refuse("goes on for as long as a computed value says")
         goes_on = bool(again)
-    if turn == 0 and scans:
-        raise call.refuse("never turns, so its outputs have no shape")
+    if turn == 0 and scans:  # for shapes alone: nobody reads what this turn computes
+        _, *made = call.run(body, [torch.tensor(0), torch.tensor(False), *carried])
+        none = (torch.empty((0, *x.shape), dtype=x.dtype) for x in made[len(carried) :])
+        return (*carried, *none)
     return (*carried, *(torch.stack(found) for found in scans))
 
 
@@ -104,6 +106,19 @@ def _sequence_at(call: Call, values: list[Tensor], _: Tensor) -> Tensor:
 @operator("SequenceLength")
 def _sequence_length(_: Call, values: list[Tensor]) -> Tensor:
     return torch.tensor(len(values))
+
+
+@operator("SequenceMap", since=17)
+def _sequence_map(call: Call, values: list[Tensor], *more: Any) -> Any:
+    """Not by ONNX's own definition: making that of a list crashes the process."""
+    if not isinstance(values, list):
+        raise call.wrong("reads a tensor where it needs a list of them")
+    body = call.attribute("body")
+    made = [
+        call.run(body, [value, *(m[i] if isinstance(m, list) else m for m in more)])
+        for i, value in enumerate(values)
+    ]
+    return tuple([results[k] for results in made] for k in range(len(body.output)))
 
 
 @operator("ConcatFromSequence")

@@ -28,7 +28,9 @@ def unpooled(x: torch.Tensor, index: torch.Tensor, shape: Sequence[int]) -> torc
     for side in shape:
         size *= side
     return (
-        torch.zeros(size, dtype=x.dtype).index_copy(0, index.flatten(), x.flatten()).reshape(shape)
+        torch.zeros(size, dtype=x.dtype, device=x.device)
+        .index_copy(0, index.flatten(), x.flatten())
+        .reshape(shape)
     )
 
 
@@ -65,7 +67,8 @@ def max_pool_with_index(
     space = x.shape[2:].numel()
     if column_major:
         index = index % x.shape[-1] * x.shape[-2] + index // x.shape[-1]
-    planes = torch.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *[1] * len(kernel))
+    planes = torch.arange(x.shape[0] * x.shape[1], device=x.device)
+    planes = planes.reshape(*x.shape[:2], *[1] * len(kernel))
     return values.to(x.dtype), index + planes * space
 
 
@@ -78,7 +81,7 @@ def lp_pool(
     dilations: Sequence[int],
 ) -> torch.Tensor:
     """The p-norm of each window."""
-    ones = torch.ones(1, 1, *kernel, dtype=x.dtype)
+    ones = torch.ones(1, 1, *kernel, dtype=x.dtype, device=x.device)
     convolve = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}[len(kernel)]
     flat = (x.abs() ** power_).reshape(-1, 1, *x.shape[2:])
     sums = convolve(flat, ones, None, strides, 0, dilations)

@@ -42,9 +42,15 @@ def _names_read(node: onnx.NodeProto) -> Iterator[str]:
     yield from node.input
     for attribute in node.attribute:
         if attribute.type == onnx.AttributeProto.GRAPH:
-            for inner in attribute.g.node:
-                yield from _names_read(inner)
-            yield from (value.name for value in attribute.g.output)
+            yield from _names_around(attribute.g)
+
+
+def _names_around(graph: onnx.GraphProto) -> Iterator[str]:
+    """Names that a subgraph reads and does not define itself."""
+    own = {value.name for value in (*graph.input, *graph.initializer)}
+    own.update(name for node in graph.node for name in node.output)
+    read = [name for node in graph.node for name in _names_read(node)]
+    yield from (name for name in (*read, *(v.name for v in graph.output)) if name not in own)
 
 
 def bound(node: onnx.NodeProto, attributes: Mapping[str, onnx.AttributeProto]) -> onnx.NodeProto:

@@ -98,6 +98,7 @@ class Recorder(TorchFunctionMode):
         """A new input of the model."""
         label = identifier(name) or "x"
         node = self.graph.placeholder(f"input_{label}" if label[0].isdigit() else label)
+        node.target = node.name  # a parameter's: unlike `label` no keyword, and no other input's
         return self._stand_for(node, torch.empty(shape, dtype=dtype, device="meta"))
 
     def name(self, constant: torch.Tensor, path: str) -> None:
