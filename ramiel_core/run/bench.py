@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from ramiel_core.agreement import agreement
 from ramiel_core.ir import Run, Timeline
 from ramiel_core.run.forked import Team
-from ramiel_core.run.profile import GAP_S, operator_shares
+from ramiel_core.run.profile import GAP_S, computed_ms, operator_shares
 
 WARM_UPS = 4
 TRACES = 7
@@ -48,7 +49,7 @@ def interleave(
     traced : sequence of str
         Labels of teams whose operators' costs are wanted.
     beside : Team, optional
-        Traced between rounds as well, and not timed.
+        Traced between rounds as well, and not timed; then the first of `traced` has one worker.
 
     Returns
     -------
@@ -56,6 +57,8 @@ def interleave(
         In the order of `teams`.
     cost_ms : dict
         By label and operator, from the traces (`operator_shares`); of `beside` under `BESIDE`.
+        Those of a team of one worker add up to its median timed inference: there are more of these
+        than of traces, and they ran in the very rounds that a prediction is compared with.
     """
     allowed = {label: (tolerances or {}).get(label, 0.0) for label in teams}
     followed = {label: teams[label] for label in traced}
@@ -96,7 +99,18 @@ def interleave(
         )
         for label, team in teams.items()
     )
-    return runs, {label: operator_shares(found) for label, found in traces.items()}
+    inference_ms = {
+        label: statistics.median(times[label])
+        for label in traced
+        if teams[label].program.workers == 1
+    }
+    if beside is not None:  # beside what the first of them took at those same moments
+        pairs = zip(traces[BESIDE], traces[traced[0]], strict=True)
+        longer = statistics.median(computed_ms(many) / computed_ms(one) for many, one in pairs)
+        inference_ms[BESIDE] = longer * inference_ms[traced[0]]
+    return runs, {
+        label: operator_shares(found, inference_ms.get(label)) for label, found in traces.items()
+    }
 
 
 def median_trace(team: Team) -> Timeline:

@@ -77,7 +77,14 @@ def operator_medians(traces: Iterable[Timeline]) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in found.items()}
 
 
-def operator_shares(traces: Sequence[Timeline]) -> dict[str, float]:
+def computed_ms(trace: Timeline) -> float:
+    """What all operators of a traced inference took together."""
+    return sum(bar.end_ms - bar.start_ms for bar in trace.bars if bar.kind == "compute")
+
+
+def operator_shares(
+    traces: Sequence[Timeline], inference_ms: float | None = None
+) -> dict[str, float]:
     """Time in ms of every operator, as medians that add up to a median inference.
 
     What disturbs a host hits few operators of an inference, and others in the next one. So each
@@ -88,6 +95,8 @@ def operator_shares(traces: Sequence[Timeline]) -> dict[str, float]:
     ----------
     traces : sequence of Timeline
         Of the same program, at least one.
+    inference_ms : float, optional
+        What the operators add up to; default: their median sum in the traces.
 
     Examples
     --------
@@ -95,16 +104,17 @@ def operator_shares(traces: Sequence[Timeline]) -> dict[str, float]:
     >>> def inference(a_ms, b_ms):
     ...     bars = Bar(0, "a", "compute", 0.0, a_ms), Bar(0, "b", "compute", a_ms, a_ms + b_ms)
     ...     return Timeline(bars, a_ms + b_ms)
-    >>> operator_shares([inference(1.0, 3.0), inference(3.0, 3.0), inference(1.0, 5.0)])
+    >>> traces = [inference(1.0, 3.0), inference(3.0, 3.0), inference(1.0, 5.0)]
+    >>> operator_shares(traces)
     {'a': 1.5, 'b': 4.5}
+    >>> operator_shares(traces, 8.0)
+    {'a': 2.0, 'b': 6.0}
     """
     medians = operator_medians(traces)
-    computed_ms = statistics.median(
-        sum(bar.end_ms - bar.start_ms for bar in trace.bars if bar.kind == "compute")
-        for trace in traces
-    )
+    if inference_ms is None:
+        inference_ms = statistics.median(map(computed_ms, traces))
     alone_ms = sum(medians.values())
-    scale = computed_ms / alone_ms if alone_ms else 1.0
+    scale = inference_ms / alone_ms if alone_ms else 1.0
     return {name: ms * scale for name, ms in medians.items()}
 
 
