@@ -258,11 +258,14 @@ class Recorder(TorchFunctionMode):
             if isinstance(made, torch.Tensor) and made.untyped_storage().data_ptr() not in held:
                 self._left_bytes -= made.untyped_storage().nbytes()
         if self._left_bytes < 0:
-            raise ModelError(
-                f"{self.where} makes one constant too many: together they fill the memory; compute "
-                f"them in the model from an input, or store them as weights."
-            )
+            raise self._too_many()
         return result
+
+    def _too_many(self) -> ModelError:
+        return ModelError(
+            f"{self.where} makes one constant too many: together they fill the memory; compute "
+            f"them in the model from an input, or store them as weights."
+        )
 
     def allow(self, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> None:
         """Refuse to compute a constant that would fill the memory.
@@ -279,6 +282,8 @@ class Recorder(TorchFunctionMode):
                 f"{MOST_CONSTANT_BYTES >> 20} MB are imported, so compute it in the model from an "
                 f"input, or store it as a weight."
             )
+        if size > self._left_bytes:
+            raise self._too_many()
 
     def allow_constant(self, x: torch.Tensor, shape: tuple[int, ...]) -> None:
         """`allow`, if what is made of `x` is a constant."""
