@@ -31,7 +31,7 @@ from ramiel_core.run.worker import die_with
 Infer = Callable[[], Any]
 WARM_UPS = 5
 WARM_UP_S = 2.0
-TUNE_S = 30.0
+TUNE_S = 60.0
 TOLERANCE = 1e-3  # of the largest output
 
 
@@ -199,12 +199,12 @@ def openvino(task: Task) -> Infer:
 
 def ramiel(task: Task, kernels: tuple[str, ...]) -> Infer:
     """Ramiel as its tuner sets it, within some families of kernels."""
-    from ramiel_core import launcher
+    from ramiel_core import candidates
     from ramiel_core.ir import Configuration
     from ramiel_core.run.local import Local
 
     workshop = _workshop(task)
-    best, *_ = launcher.race(workshop, TUNE_S, lambda *_, **__: None, kernels)
+    best, *_ = candidates.race(workshop, TUNE_S, lambda *_, **__: None, kernels)
     task.note = best["label"]
     built = workshop.build(Configuration(**best["configuration"]))
     if built.plan.workers == 1:
