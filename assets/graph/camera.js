@@ -14,8 +14,8 @@ class Camera {
     this.network = view.network;
     this.stage = view.stage;
     this.opened = false;
-    this.network.on("zoom", () => { this.stay(); this.limit(); this.moved(); });
-    this.network.on("dragStart", () => this.stay());
+    this.network.on("zoom", () => { this.leave(); this.limit(); this.moved(); });
+    this.network.on("dragStart", () => this.leave());
     this.network.on("dragEnd", () => this.moved());
     this.resized = new ResizeObserver(() => this.resize());
     this.resized.observe(this.stage);
@@ -50,7 +50,7 @@ class Camera {
   // leaves the first in place: it moves the view again at every later drawing.
   move(where, ms) {
     const to = { ...this.goal(), ...where };
-    this.stay();
+    this.leave();
     if (ms && !still.matches) this.glide = { from: this.now(), to, ms, frame: requestAnimationFrame((at) => this.step(at)) };
     else this.place(to);
   }
@@ -74,6 +74,11 @@ class Camera {
     this.stay();
     this.network.moveTo(where);
     this.moved();
+  }
+
+  leave() {
+    this.stay();
+    this.view.groups.anchor = null;
   }
 
   stay() {

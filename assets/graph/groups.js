@@ -4,7 +4,7 @@ class Groups {
   constructor(view) {
     this.view = view;
     this.open = new Agreed((told) => view.tell("expanded", told));
-    this.anchor = null; // what is to stay where it stands on the screen
+    this.anchor = null; // what is to stay where it stands on the screen, until the user moves the view
     view.stage.ondblclick = (event) => this.expand(this.under(event));
   }
 
@@ -26,13 +26,13 @@ class Groups {
     if (box.group) return this.expand(box.id);
     const outer = this.around(box);
     if (!outer) return choice.say("This operator is in no group that was expanded.");
-    this.ask(box, this.open.value.filter((id) => id !== outer));
+    this.ask(box, outer, this.open.value.filter((id) => id !== outer));
   }
 
   expand(id) {
     const box = this.view.nodes.get(id);
     if (!box?.group || this.open.value.includes(id)) return;
-    this.ask(box, [...this.open.value, id]);
+    this.ask(box, id, [...this.open.value, id]);
   }
 
   // The group that an operator was expanded from, if any.
@@ -40,17 +40,19 @@ class Groups {
     return this.view.scene.shape.within[box.members[0]];
   }
 
-  ask(box, open) {
+  ask(box, group, open) {
     const { scale, position: { x, y } } = this.view.camera.now();
-    this.anchor = { member: box.members[0], dx: (box.x - x) * scale, dy: (box.y - y) * scale };
+    this.anchor = { group, member: box.members[0], dx: (box.x - x) * scale, dy: (box.y - y) * scale };
     this.open.say(open);
   }
 
-  // What was under the pointer stays there; false where nothing was expanded or collapsed.
+  // What was under the pointer stays there, however often the graph is drawn until it is as asked;
+  // false where nothing was expanded or collapsed, or the graph has that group no more.
   anchored() {
     const { anchor, view: { scene, camera } } = this;
-    this.anchor = null;
-    if (!anchor || !camera.opened) return false;
+    const has = anchor && (scene.byId.has(anchor.group) || scene.shape.within[anchor.member] === anchor.group);
+    if (!has) this.anchor = null;
+    if (!has || !camera.opened) return false;
     const box = scene.boxOfMember(anchor.member);
     const { scale } = camera.now();
     camera.place({ scale, position: { x: box.x - anchor.dx / scale, y: box.y - anchor.dy / scale } });
