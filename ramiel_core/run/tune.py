@@ -160,6 +160,7 @@ class _Race:
         try:
             left = list(zip(self.candidates, self.standings, strict=True))
             while left:
+                self._told()  # promises are made of what is told
                 following = min(left, key=lambda each: each[0].promise())
                 left.remove(following)
                 self._challenge(*following)

@@ -176,6 +176,23 @@ def test_the_next_one_is_who_promises_most_by_then():
     assert opened == ["a", "b", "c"]
 
 
+def test_what_a_candidate_took_is_told_before_the_next_one_promises():
+    told: list[dict[str, float | None]] = []
+    known: list[float | None] = []
+
+    def promise() -> float:
+        known.append(told[-1]["a"])
+        return 1.0
+
+    field = [
+        candidate("a", lambda: Runner("a", 1.0)),
+        candidate("b", lambda: Runner("b", 1.0), promise=promise),
+    ]
+    fastest(field, REFERENCE, 600.0, lambda rows: told.append({r.label: r.ratio for r in rows}))
+
+    assert known[-1] == 1.0
+
+
 def test_a_candidate_takes_the_name_it_is_opened_under():
     entrant = Entrant("eager, heft", Runner("x", 1.0), 0.0, 1.2)
     (found,) = fastest([Candidate("eager", lambda: entrant)], REFERENCE, 1.0, lambda rows: None)
@@ -187,9 +204,15 @@ def test_ratios_told_on_the_way_are_against_the_leader_of_that_moment():
     told: list[dict[str, float | None]] = []
     times = {"a": 8.0, "b": 4.0, "c": 2.0, "d": 3.0}
     field = [candidate(n, lambda n=n, ms=ms: Runner(n, ms)) for n, ms in times.items()]
-    fastest(field, REFERENCE, 600.0, lambda rows: told.append({r.label: r.ratio for r in rows}))
+    measuring: list[list[str]] = []
 
-    opening_d = told[3]
+    def tell(rows: list[Standing]) -> None:
+        told.append({r.label: r.ratio for r in rows})
+        measuring.append([r.label for r in rows if r.state == "measuring"])
+
+    fastest(field, REFERENCE, 600.0, tell)
+
+    opening_d = told[measuring.index(["d"])]
     assert opening_d == {"c": 1.0, "b": pytest.approx(2), "a": pytest.approx(4), "d": None}
 
 
