@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ramiel_core.agreement import agreement
 from ramiel_core.ir import Run, Timeline
 from ramiel_core.run.forked import Team
-from ramiel_core.run.profile import GAP_S, computed_ms, operator_shares
+from ramiel_core.run.profile import computed_ms, operator_shares, warmed
 
 WARM_UPS = 4
 TRACES = 7
@@ -73,16 +72,14 @@ def interleave(
     equal = dict.fromkeys(teams, True)
     for done in range(1, repeats + 1):
         for label, team in teams.items():
-            time.sleep(GAP_S)
-            times[label].append(team.run())
+            times[label].append(warmed(team).run())
             output = team.output()
             agrees, difference = agreement(output, reference, allowed[label])
             equal[label] &= agrees
             differences[label] = max(differences[label], difference)
         if done % TRACE_EVERY == 0 or done == repeats:
             for label, team in followed.items():
-                time.sleep(GAP_S)
-                traces[label].append(team.trace())
+                traces[label].append(warmed(team).trace())
         tell(done, {label: found[-1] for label, found in times.items()})
     runs = tuple(
         Run(
