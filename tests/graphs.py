@@ -64,7 +64,7 @@ def shape(name: str) -> Graph:
 
 
 @st.composite
-def graphs(draw: st.DrawFn, most: int = 16) -> Graph:
+def graphs(draw: st.DrawFn, most: int = 16, *, fetches: bool = True) -> Graph:
     """Any small DAG with costs, sends and a signal; in quarters, so that sums are exact."""
     quarters = st.integers(0, 40).map(lambda n: n / 4)
     signal_ms = draw(st.sampled_from((0.0, 0.25, 1.0)))
@@ -73,7 +73,9 @@ def graphs(draw: st.DrawFn, most: int = 16) -> Graph:
         earlier = [node.name for node in nodes]
         reads = draw(st.lists(st.sampled_from(earlier), unique=True, max_size=3)) if earlier else []
         cost_ms, send_ms = draw(quarters), signal_ms + draw(quarters)
-        nodes.append(OpNode(f"v{i}", "op", tuple(reads), cost_ms, send_ms))
+        fetch_ms = draw(st.sampled_from((0.0, 0.25, 1.0))) if fetches else 0.0
+        node = OpNode(f"v{i}", "op", tuple(reads), cost_ms, send_ms)
+        nodes.append(replace(node, fetch_ms=fetch_ms))
     return Graph(tuple(nodes), signal_ms=signal_ms)
 
 

@@ -68,8 +68,10 @@ def assume(
 
     def weighed(node: OpNode) -> OpNode:
         cost_ms = node.cost_ms * amdahl * factors.get(node.op, 1.0)
-        send_ms = node.send_ms if line is None else line.send_ms(node)
-        return replace(node, cost_ms=cost_ms, send_ms=send_ms)
+        if line is None:
+            return replace(node, cost_ms=cost_ms)
+        send_ms, fetch_ms = line.send_ms(node), line.fetch_ms(node)
+        return replace(node, cost_ms=cost_ms, send_ms=send_ms, fetch_ms=fetch_ms)
 
     signal_ms = graph.signal_ms if line is None else line.signal_ms
     return replace(graph, nodes=tuple(map(weighed, graph.nodes)), signal_ms=signal_ms)

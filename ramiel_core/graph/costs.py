@@ -20,11 +20,16 @@ CALL_MS = 0.005  # Python and the dispatcher, per operator
 
 @dataclass(frozen=True, slots=True)
 class SendLine:
-    """What it costs to hand a value to another worker: `copy_ms + signal_ms` of its bytes."""
+    """What it costs to hand a value to another worker: `copy_ms + signal_ms` of its bytes.
+
+    And then to read it there for the first time, out of another core's caches.
+    """
 
     signal_ms: float = 0.03  # from published to seen; the sender is free meanwhile
     bytes_per_ms: float = 2e7  # copying, values mostly still in cache
     copy_call_ms: float = 0.005  # Python and the dispatcher, per copy
+    fetch_call_ms: float = 0.0  # what its first reader takes longer than it would at home
+    fetch_bytes_per_ms: float = math.inf
 
     def send_ms(self, node: OpNode) -> float:
         """Time from the end of `node` until a receiver of its value goes on.
@@ -33,6 +38,10 @@ class SendLine:
         """
         size_bytes = 0 if node.into else node.output_bytes
         return self.copy_call_ms + size_bytes / self.bytes_per_ms + self.signal_ms
+
+    def fetch_ms(self, node: OpNode) -> float:
+        """What the first operator takes longer that reads the value of `node` elsewhere."""
+        return self.fetch_call_ms + node.output_bytes / self.fetch_bytes_per_ms
 
 
 FREE = SendLine(signal_ms=0.0, bytes_per_ms=math.inf, copy_call_ms=0.0)
@@ -105,6 +114,7 @@ def _weigh(graph: Graph, found: Measured, model: str) -> Graph:
             n,
             cost_ms=found.cost_ms[n.name],
             send_ms=found.send.send_ms(n),
+            fetch_ms=found.send.fetch_ms(n),
             crowding=found.crowding.get(n.name, 0.0),
         )
         for n in graph.nodes

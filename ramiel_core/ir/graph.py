@@ -112,6 +112,7 @@ class OpNode:
     returns_tuple: bool = False
     is_view: bool = False  # its output shares memory with an input
     crowding: float = 0.0  # how much longer it takes beside `Graph.crowd - 1` others, as a share
+    fetch_ms: float = 0.0  # what the first operator takes longer that reads it in another process
     switch_ms: float = 0.0  # to change the thread count of its worker, and back, where a plan does
     aliases: tuple[str, ...] = ()  # inputs in whose memory its output may lie
     flops: int = 0
@@ -123,11 +124,11 @@ class OpNode:
     awaits: tuple[str, ...] = ()  # operators that must be over before, though it reads none of them
 
     def __post_init__(self) -> None:
-        if min(self.cost_ms, self.send_ms) < 0:
+        if min(self.cost_ms, self.send_ms, self.fetch_ms) < 0:
             raise GraphError(
                 f"{self.name}: costs are >= 0 ms, got cost_ms={self.cost_ms}, "
-                f"send_ms={self.send_ms}. Measure again: `python -m ramiel_core analyze MODEL "
-                f"--cost measured --refresh`."
+                f"send_ms={self.send_ms}, fetch_ms={self.fetch_ms}. Measure again: "
+                f"`python -m ramiel_core analyze MODEL --cost measured --refresh`."
             )
         if not set(self.aliases) <= set(self.inputs):
             raise GraphError(

@@ -104,6 +104,7 @@ class Program:
     layout: Layout
     functions: tuple[str, ...] = ()  # `cluster_0`, ...; the source of each
     wide_threads: int = 1  # the most that any operator runs with, where they differ
+    always_wide: frozenset[int] = frozenset()  # workers that run all of theirs so
     wide_weights: frozenset[str] = frozenset()  # read by operators that run so
 
     def received_by(self, worker: int) -> tuple[Channel, ...]:

@@ -124,6 +124,7 @@ class CloneTables:
             names=(*t.names, *(t.names[v] for v in values)),
             cost_ms=(*t.cost_ms, *(t.cost_ms[v] for v in values)),
             send_ms=(*t.send_ms, *(t.send_ms[v] for v in values)),
+            fetch_ms=(*t.fetch_ms, *(t.fetch_ms[v] for v in values)),
             producers=tuple(producers),
             consumers=tuple(map(tuple, consumers)),
         )

@@ -2,9 +2,10 @@
 
 The model: a worker runs its operators in order. Before one that reads another worker's value
 it waits for it. After one that another worker reads it copies the value out once
-(`send_ms - signal_ms`), then goes on while the signal travels (`signal_ms`). Before one that
-needs another number of threads it changes that (`switch_ms`). Every worker has its own core; while
-others compute as well, an operator takes longer by its `crowding`.
+(`send_ms - signal_ms`), then goes on while the signal travels (`signal_ms`). The first of a
+worker's operators that reads the value takes longer by what that costs out of another core's caches
+(`fetch_ms`). Before one that needs another number of threads it changes that (`switch_ms`). Every
+worker has its own core; while others compute as well, an operator takes longer by its `crowding`.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class _Simulation:
         self.free_ms = [0.0] * len(clusters)
         self.bars: list[list[Bar]] = [[] for _ in clusters]
         self.seen_ms: dict[str, float] = {}  # when a value can be read by other workers
+        self.fetch_ms: dict[str, float] = defaultdict(float)  # what an operator fetches
         self.waiting: dict[str, list[int]] = defaultdict(list)  # value -> workers stopped at it
         self.computing: dict[int, _Computing] = {}
         self.crowded = 0.0  # how much of `crowding` counts now: none alone, all with a full crowd
@@ -115,7 +117,8 @@ class _Simulation:
         began_ms = now_ms + node.switch_ms
         if node.switch_ms:
             self.bars[worker].append(Bar(worker, name, "dispatch", now_ms, began_ms))
-        self.computing[worker] = _Computing(node, began_ms, node.switch_ms + node.cost_ms, now_ms)
+        left_ms = node.switch_ms + self.fetch_ms[name] + node.cost_ms
+        self.computing[worker] = _Computing(node, began_ms, left_ms, now_ms)
         self.pace(worker, now_ms)
 
     def finish(self, worker: int, now_ms: float) -> None:
@@ -123,7 +126,11 @@ class _Simulation:
         done = self.computing.pop(worker)
         node, end_ms = done.node, now_ms
         self.bars[worker].append(Bar(worker, node.name, "compute", done.began_ms, end_ms))
-        if any(self.worker_of[r] != worker for r in self.graph.consumers[node.name]):
+        readers = reversed(self.graph.consumers[node.name])  # the first of each worker stays
+        first = {self.worker_of[r]: r for r in readers if self.worker_of[r] != worker}
+        if first:
+            for name in first.values():
+                self.fetch_ms[name] += node.fetch_ms
             self.seen_ms[node.name] = end_ms + node.send_ms
             end_ms = self.seen_ms[node.name] - self.graph.signal_ms
             self.bars[worker].append(Bar(worker, node.name, "copy", now_ms, end_ms))

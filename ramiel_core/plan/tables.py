@@ -20,6 +20,7 @@ class Tables:
     names: tuple[str, ...]
     cost_ms: tuple[float, ...]
     send_ms: tuple[float, ...]
+    fetch_ms: tuple[float, ...]
     producers: tuple[tuple[int, ...], ...]
     consumers: tuple[tuple[int, ...], ...]
     signal_ms: float
@@ -33,6 +34,7 @@ class Tables:
             names=tuple(rank),
             cost_ms=tuple(node.cost_ms for node in nodes),
             send_ms=tuple(node.send_ms for node in nodes),
+            fetch_ms=tuple(node.fetch_ms for node in nodes),
             producers=tuple(tuple(rank[p] for p in graph.producers[name]) for name in rank),
             consumers=tuple(tuple(rank[r] for r in graph.consumers[name]) for name in rank),
             signal_ms=graph.signal_ms,
@@ -54,6 +56,7 @@ class Tables:
             names=self.names[first : last + 1],
             cost_ms=(0.0 if first else self.cost_ms[0], *self.cost_ms[first + 1 : last + 1]),
             send_ms=self.send_ms[first : last + 1],
+            fetch_ms=self.fetch_ms[first : last + 1],
             producers=tuple(
                 tuple(p - first for p in self.producers[v] if p >= first) for v in span
             ),
@@ -91,8 +94,9 @@ class Tables:
         stop as soon as a makespan is sure to be too long was tried: in annealing and merging it
         saves a sixth of the operators visited, and looking takes as long.
         """
-        cost_ms, send_ms, signal_ms = self.cost_ms, self.send_ms, self.signal_ms
+        send_ms, fetch_ms, signal_ms = self.send_ms, self.fetch_ms, self.signal_ms
         consumers, count = self.consumers, len(self.names)
+        took_ms = list(self.cost_ms)  # and what they fetch
         free_ms = [0.0] * workers
         ready_ms = [0.0] * count  # when all that comes from other workers is there
         for v in range(count) if order is None else order:
@@ -100,11 +104,15 @@ class Tables:
             now = free_ms[worker]
             if ready_ms[v] > now:  # noqa: PLR1730 - a call of max takes three times as long
                 now = ready_ms[v]
-            free = now = now + cost_ms[v]
+            free = now = now + took_ms[v]
+            fetched = 0  # a bit for each worker that has
             for r in consumers[v]:
                 if worker_of[r] != worker:
                     seen = now + send_ms[v]
                     free = seen - signal_ms
+                    if not fetched >> worker_of[r] & 1:
+                        fetched |= 1 << worker_of[r]
+                        took_ms[r] += fetch_ms[v]
                     if seen > ready_ms[r]:  # noqa: PLR1730
                         ready_ms[r] = seen
             free_ms[worker] = free

@@ -45,6 +45,7 @@ def emit(graph: Graph, plan: Plan) -> Program:
        the text is ours).
     """
     channels = _channels(graph, plan)
+    wide = frozenset(plan.wide)
     functions = tuple(
         _Cluster(graph, plan, channels, worker).text() for worker in range(plan.workers)
     )
@@ -58,6 +59,7 @@ def emit(graph: Graph, plan: Plan) -> Program:
         layout=lay_out(graph, plan, tuple(channels.values())),
         functions=functions,
         wide_threads=plan.wide_threads if plan.wide else 1,
+        always_wide=frozenset(w for w, names in enumerate(plan.clusters) if wide >= {*names}),
         wide_weights=frozenset(
             path for name in plan.wide for path in paths_of_weights(graph[name].call)
         ),
@@ -160,19 +162,21 @@ class _Cluster:
         names = self.plan.clusters[self.worker]
         nodes = [self.graph[name] for name in names]
         cost = sum(node.cost_ms for node in nodes)
+        wide, threads = set(self.plan.wide), None
+        all_wide = wide >= {*names}  # then its worker has that many threads all the time
+        each = f", {self.plan.wide_threads} threads each" if all_wide else ""
         lines = [
             f"def cluster_{self.worker}(w, receive, send, shared):",
-            f'{INDENT}"""{_count(len(nodes), "operator")}, {cost:.4g} ms of computing."""',
+            f'{INDENT}"""{_count(len(nodes), "operator")}, {cost:.4g} ms of computing{each}."""',
         ]
         dying = self._dying(nodes)
         own, known, section = set(names), set[str](), None
-        wide, threads = set(self.plan.wide), None
         for node in nodes:
             if (title := node.module.split(".")[0]) and title != section:
                 section = title
                 lines += ["", f"{INDENT}# {title}"]
             wanted = self.plan.wide_threads if node.name in wide else self.plan.threads
-            if wide and wanted != threads:
+            if wide and not all_wide and wanted != threads:
                 threads = wanted
                 lines.append(f"{INDENT}torch.set_num_threads({threads})")
             for source in (*node.inputs, *node.awaits):

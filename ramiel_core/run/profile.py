@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -22,6 +22,7 @@ WARM_UP_S = 1.0  # enough of them: what takes that long fills caches and wakes t
 LEAST_ROUNDS, MOST_ROUNDS = 3, 21
 BUDGET_S = 3.0  # for the rounds of one model, beyond the least
 SEND_BYTES = (4096, 65536, 262144, 1048576, 4194304)
+FETCH_BYTES = 1048576
 SEND_ROUNDS = 15
 SWITCHES = 8  # wide sections of the program that measures what one costs
 SWITCH_ROUNDS = 15
@@ -128,16 +129,22 @@ def operator_shares(
     return {name: ms * scale for name, ms in medians.items()}
 
 
-def send_line(signals: SignalKind = "fast") -> tuple[float, float, float]:
+def send_line(signals: SignalKind = "fast") -> tuple[float, float, float, float, float]:
     """Fit `copy_call_ms + bytes / bytes_per_ms + signal_ms` to sends between two workers.
+
+    And `fetch_call_ms + bytes / fetch_bytes_per_ms` to what the first operator that reads a value
+    takes longer than the next one, since the value lies in the sender's caches: up to
+    `FETCH_BYTES`, beyond which it lies in nobody's.
 
     Returns
     -------
     tuple of float
-        signal_ms, bytes_per_ms and copy_call_ms, as `graph.costs.SendLine` takes them.
+        signal_ms, bytes_per_ms, copy_call_ms, fetch_call_ms and fetch_bytes_per_ms, as
+        `graph.costs.SendLine` takes them.
     """
     program, weights = _sending_program()
     copies: dict[str, list[float]] = defaultdict(list)
+    fetches: dict[str, list[float]] = defaultdict(list)
     delays: list[float] = []
     with Team(program, weights, (torch.zeros(1),), signals=signals) as team:
         team.run()
@@ -145,25 +152,34 @@ def send_line(signals: SignalKind = "fast") -> tuple[float, float, float]:
             bars = team.trace().bars
             copied = {b.name: b for b in bars if b.kind == "copy" and b.worker == 0}
             waited = {b.name: b for b in bars if b.kind == "wait" and b.worker == 1}
+            took_ms = {b.name: b.end_ms - b.start_ms for b in bars if b.kind == "compute"}
             for name, bar in copied.items():
+                fetches[name].append(took_ms[f"{name}_first"] - took_ms[f"{name}_next"])
                 if name in waited:
                     copies[name].append(bar.end_ms - bar.start_ms)
                     delays.append(waited[name].end_ms - bar.end_ms)
-    costs = [statistics.median(copies[f"v{i}"]) for i in range(len(SEND_BYTES))]
-    per_byte, call_ms = np.polyfit(SEND_BYTES, costs, 1)
-    return (
-        max(0.0, statistics.median(delays)),
-        1.0 / max(float(per_byte), 1e-10),
-        max(float(call_ms), 0.0),
-    )
+    copy_call_ms, bytes_per_ms = _line(copies)
+    small = {f"v{i}": fetches[f"v{i}"] for i, b in enumerate(SEND_BYTES) if b <= FETCH_BYTES}
+    signal_ms = max(0.0, statistics.median(delays))
+    return signal_ms, bytes_per_ms, copy_call_ms, *_line(small)
+
+
+def _line(found_ms: Mapping[str, Sequence[float]]) -> tuple[float, float]:
+    """What a call takes, and bytes a ms beyond that, of times of the first `SEND_BYTES` in turn."""
+    medians = [statistics.median(times) for times in found_ms.values()]
+    per_byte, call_ms = np.polyfit(SEND_BYTES[: len(medians)], medians, 1)
+    return max(float(call_ms), 0.0), 1.0 / max(float(per_byte), 1e-10)
 
 
 def _sending_program() -> tuple[Program, dict[str, Any]]:
-    """Two clusters: the first sends values of growing size with pauses, the second receives."""
+    """Two clusters: the first sends values of growing size with pauses, the second reads each."""
     sizes = range(len(SEND_BYTES))
     specs = [TensorSpec((b // 4,), (1,), "float32") for b in SEND_BYTES]
     sends = "\n".join(f'    v{i} = w["make"]({i})\n    send("v{i}", v{i})' for i in sizes)
-    receives = "\n".join(f'    v{i} = receive("v{i}")' for i in sizes)
+    receives = "\n".join(
+        f'    v{i} = receive("v{i}")\n    v{i}_first = v{i}.sum()\n    v{i}_next = v{i}.sum()'
+        for i in sizes
+    )
     source = (
         f'def cluster_0(w, receive, send, shared):\n    """Sends."""\n{sends}\n\n\n'
         f'def cluster_1(w, receive, send, shared):\n    """Receives."""\n{receives}\n\n\n'

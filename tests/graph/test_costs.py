@@ -46,6 +46,15 @@ def test_a_send_costs_a_call_a_copy_and_a_signal():
     assert (graph.cost_model, graph.signal_ms) == ("measured", 1.0)
 
 
+def test_a_fetch_grows_with_the_value_however_it_was_sent():
+    line = SendLine(fetch_call_ms=0.5, fetch_bytes_per_ms=8)
+
+    assert [line.fetch_ms(replace(GRAPH.nodes[0], into=into)) for into in ("", "there")] == [
+        0.5 + GRAPH.nodes[0].output_bytes / 8
+    ] * 2
+    assert all(node.fetch_ms == 0 for node in weigh_unit(GRAPH).nodes)
+
+
 def test_weighing_changes_costs_and_nothing_else():
     plain = replace(GRAPH, cost_model="unit")
     for weighed in (weigh_flops(GRAPH), weigh_measured(GRAPH, FOUND)):

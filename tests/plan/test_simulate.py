@@ -54,6 +54,17 @@ def test_the_sender_goes_on_while_the_signal_travels():
     assert drawn(timeline) == "0o:a:0-1 0o:a:1-2 0o:b:2-3 1a:a:0-4 1o:c:4-5"
 
 
+def test_the_first_reader_on_another_worker_fetches_the_value():
+    """Of a, which takes 0.5: b pays on worker 1, d on worker 2, c comes after b, e is at home."""
+    graph = Graph.parse("a:1 b:1<a c:1<a d:1<a e:1<a")
+    graph = replace(graph, nodes=tuple(replace(n, fetch_ms=0.5) for n in graph.nodes))
+    timeline = simulate(graph, [["a", "e"], ["b", "c"], ["d"]])
+
+    computed = [bar for bar in timeline.bars if bar.kind == "compute"]
+    took = {bar.name: bar.end_ms - bar.start_ms for bar in computed}
+    assert took == {"a": 1, "b": 1.5, "c": 1, "d": 1.5, "e": 1}
+
+
 def test_a_worker_that_changes_its_thread_count_does_so_before_the_operator():
     a, b = Graph.parse("a:1 b:2<a").nodes
     timeline = simulate(Graph((a, replace(b, switch_ms=0.5))), [["a", "b"]])
@@ -113,15 +124,19 @@ def test_bars_of_a_worker_follow_each_other_and_values_come_before_their_readers
     timeline = simulate(graph, plan.clusters)
     ends = {b.name: b.end_ms for b in timeline.bars if b.kind == "compute"}
     starts = {b.name: b.start_ms for b in timeline.bars if b.kind == "compute"}
+    worker_of = plan.worker_of()
 
-    assert timeline.total_ms("compute") == graph.t1_ms
+    fetched_ms = sum(
+        graph[name].fetch_ms * len({worker_of[r] for r in readers} - {worker_of[name]})
+        for name, readers in graph.consumers.items()
+    )
+    assert timeline.total_ms("compute") == graph.t1_ms + fetched_ms
     assert timeline.makespan_ms == max(b.end_ms for b in timeline.bars if b.kind != "wait")
     for worker in range(plan.workers):
         bars = [b for b in timeline.bars if b.worker == worker]
         assert all(a.end_ms == b.start_ms for a, b in pairwise(bars))
         assert all(b.start_ms <= b.end_ms for b in bars)
         assert tuple(b.name for b in bars if b.kind == "compute") == plan.clusters[worker]
-    worker_of = plan.worker_of()
     for producer, reader in graph.edges:
         travels = graph[producer].send_ms if worker_of[producer] != worker_of[reader] else 0
         assert starts[reader] >= ends[producer] + travels

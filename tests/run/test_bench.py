@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ramiel_core.ir import Bar, Timeline
-from ramiel_core.run import bench
+from ramiel_core.run import bench, profile
 
 OUTPUT = torch.tensor([1.0])
 
@@ -41,7 +41,7 @@ def team(ms: float, *workers: dict[str, float]) -> Any:
 
 @pytest.fixture(autouse=True)
 def no_gaps(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bench, "GAP_S", 0)
+    monkeypatch.setattr(profile, "GAP_S", 0)
 
 
 def test_costs_of_one_worker_add_up_to_its_timed_inference():
@@ -60,6 +60,22 @@ def test_costs_side_by_side_are_compared_with_those_of_the_same_moment():
 
     expected = {"a": 2.0, "b": 9.0, "a2": 2.0, "b2": 9.0}
     assert costs[bench.BESIDE] == {name: pytest.approx(ms) for name, ms in expected.items()}
+
+
+def test_whoever_is_timed_has_just_run_itself():
+    """Else the caches still hold another team's values: one inference takes longer after theirs."""
+    last = []
+
+    def run(label: str) -> float:
+        last.append(label)
+        return 1.0 if last[-2:] == [label, label] else 2.0
+
+    teams = {label: team(0.0, {"a": 1.0}) for label in ("sequential", "parallel")}
+    for label, one in teams.items():
+        one.run = lambda label=label: run(label)
+    runs, _ = bench.interleave(teams, OUTPUT, 5, lambda *_: None)
+
+    assert [run.times_ms for run in runs] == [(1.0,) * 5] * 2
 
 
 def test_costs_of_several_workers_stay_as_traced():
