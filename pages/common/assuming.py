@@ -230,9 +230,9 @@ def _scales(graph: Graph, assumed: Assumed) -> None:
         "Kind of operator",
         kinds,
         key="what-if-kind",
-        format_func=lambda kind: f"{kind}, {share[kind]:.1f} % of T1",
-        help="What a better kernel for one kind of operator would be worth. T1 is the time of all "
-        "operators one after another.",
+        format_func=lambda kind: f"{kind}, {share[kind]:.1f} %",
+        help="What a better kernel for one kind of operator would be worth. Behind each stands its "
+        "share of T1, the time of all operators one after another.",
     )
     if kind is None:
         return

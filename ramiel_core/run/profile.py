@@ -158,16 +158,16 @@ def send_line(signals: SignalKind = "fast") -> tuple[float, float, float, float,
                 if name in waited:
                     copies[name].append(bar.end_ms - bar.start_ms)
                     delays.append(waited[name].end_ms - bar.end_ms)
-    copy_call_ms, bytes_per_ms = _line(copies)
-    small = {f"v{i}": fetches[f"v{i}"] for i, b in enumerate(SEND_BYTES) if b <= FETCH_BYTES}
     signal_ms = max(0.0, statistics.median(delays))
-    return signal_ms, bytes_per_ms, copy_call_ms, *_line(small)
+    copy_call_ms, bytes_per_ms = _line(copies, SEND_BYTES)
+    fetch_call_ms, fetch_bytes_per_ms = _line(fetches, [b for b in SEND_BYTES if b <= FETCH_BYTES])
+    return signal_ms, bytes_per_ms, copy_call_ms, fetch_call_ms, fetch_bytes_per_ms
 
 
-def _line(found_ms: Mapping[str, Sequence[float]]) -> tuple[float, float]:
-    """What a call takes, and bytes a ms beyond that, of times of the first `SEND_BYTES` in turn."""
-    medians = [statistics.median(times) for times in found_ms.values()]
-    per_byte, call_ms = np.polyfit(SEND_BYTES[: len(medians)], medians, 1)
+def _line(times_ms: Mapping[str, Sequence[float]], sizes: Sequence[int]) -> tuple[float, float]:
+    """What a call takes, and bytes a ms beyond that; of `sizes`, whose values are v0, v1, ..."""
+    medians = [statistics.median(times_ms[f"v{i}"]) for i in range(len(sizes))]
+    per_byte, call_ms = np.polyfit(sizes, medians, 1)
     return max(float(call_ms), 0.0), 1.0 / max(float(per_byte), 1e-10)
 
 
