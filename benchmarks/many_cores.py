@@ -1,8 +1,8 @@
 """What would more cores bring?  `python -m benchmarks.many_cores [--models …] [--kernels fused]`.
 
 A prediction, not a measurement: operators are measured here, one at a time on one thread, and the
-simulator plays the plans for more workers than this host has cores. Contention for memory, and
-threads inside operators, are not in it.
+simulator plays the plans for more workers than this host has cores. Contention is in it as copies
+of the model cause it here; threads inside operators are not.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> None:
         table.add_row(name, f"{graph.t1_ms:.1f}", f"{bound:.2f}", *(times(r) for r in ratios))
     mean = torch.tensor(best).log().mean().exp().item()
     table.caption = f"Predicted speedups. Geometric mean at {WORKERS[-1]} workers: {times(mean)}."
-    Console().print(table)
+    Console(width=100).print(table)
 
 
 if __name__ == "__main__":
