@@ -107,6 +107,10 @@ class Program:
     always_wide: frozenset[int] = frozenset()  # workers that run all of theirs so
     wide_weights: frozenset[str] = frozenset()  # read by operators that run so
 
+    def threads_of(self, worker: int, threads: int) -> int:
+        """With how many threads a worker begins, where narrow operators have `threads`."""
+        return self.wide_threads if worker in self.always_wide else threads
+
     def received_by(self, worker: int) -> tuple[Channel, ...]:
         """Channels that `worker` (or CALLER) reads."""
         return tuple(c for c in self.channels if worker in c.receivers)

@@ -45,7 +45,6 @@ def emit(graph: Graph, plan: Plan) -> Program:
        the text is ours).
     """
     channels = _channels(graph, plan)
-    wide = frozenset(plan.wide)
     functions = tuple(
         _Cluster(graph, plan, channels, worker).text() for worker in range(plan.workers)
     )
@@ -59,11 +58,17 @@ def emit(graph: Graph, plan: Plan) -> Program:
         layout=lay_out(graph, plan, tuple(channels.values())),
         functions=functions,
         wide_threads=plan.wide_threads if plan.wide else 1,
-        always_wide=frozenset(w for w, names in enumerate(plan.clusters) if wide >= {*names}),
+        always_wide=_always_wide(plan),
         wide_weights=frozenset(
             path for name in plan.wide for path in paths_of_weights(graph[name].call)
         ),
     )
+
+
+def _always_wide(plan: Plan) -> frozenset[int]:
+    """Workers that run all of their operators with all threads: they need not switch."""
+    wide = set(plan.wide)
+    return frozenset(w for w, names in enumerate(plan.clusters) if names and wide >= {*names})
 
 
 def _channels(graph: Graph, plan: Plan) -> dict[str, Channel]:
@@ -163,8 +168,8 @@ class _Cluster:
         nodes = [self.graph[name] for name in names]
         cost = sum(node.cost_ms for node in nodes)
         wide, threads = set(self.plan.wide), None
-        all_wide = wide >= {*names}  # then its worker has that many threads all the time
-        each = f", {self.plan.wide_threads} threads each" if all_wide else ""
+        switches = wide and self.worker not in _always_wide(self.plan)
+        each = f", {self.plan.wide_threads} threads each" if wide and not switches else ""
         lines = [
             f"def cluster_{self.worker}(w, receive, send, shared):",
             f'{INDENT}"""{_count(len(nodes), "operator")}, {cost:.4g} ms of computing{each}."""',
@@ -176,7 +181,7 @@ class _Cluster:
                 section = title
                 lines += ["", f"{INDENT}# {title}"]
             wanted = self.plan.wide_threads if node.name in wide else self.plan.threads
-            if wide and not all_wide and wanted != threads:
+            if switches and wanted != threads:
                 threads = wanted
                 lines.append(f"{INDENT}torch.set_num_threads({threads})")
             for source in (*node.inputs, *node.awaits):

@@ -48,6 +48,7 @@ class Local:
                 f"{program.model} was planned for {program.workers} workers, and one process runs "
                 f"one; run it in a Team."
             )
+        threads = program.threads_of(0, threads)
         torch.set_num_threads(threads)
         self._weights = {
             name: weight.build(threads) if isinstance(weight, Recipe) else weight

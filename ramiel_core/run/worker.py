@@ -36,7 +36,7 @@ def serve(
     # OpenMP ends threads in a section of fewer, and starts them anew where this one may run.
     renewed = 1 < threads < program.wide_threads
     os.sched_setaffinity(0, cores if renewed else cores[:1])
-    torch.set_num_threads(program.wide_threads if worker in program.always_wide else threads)
+    torch.set_num_threads(program.threads_of(worker, threads))
     shared.done.release()
     number, mode, at = shared.number, shared.mode, shared.at[worker]
 

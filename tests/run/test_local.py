@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -44,6 +46,16 @@ def test_a_result_is_the_callers_own():
     run(*(t + 1 if t.is_floating_point() else t for t in inputs))
 
     assert same_bits(torch.utils._pytree.tree_leaves(first), kept)
+
+
+def test_a_program_that_is_wide_from_end_to_end_has_its_threads():
+    module, inputs = make(next(iter(MODULES)))
+    parcel = pipeline.parcel_of(trace(module, inputs, "wide"))
+    everything = tuple(parcel.graph.index)
+    plan = replace(sequential_plan(parcel.graph), wide=everything, wide_threads=2)
+    Local(pipeline.program_of(parcel.graph, plan), parcel.weights, threads=1)
+
+    assert torch.get_num_threads() == 2
 
 
 def test_a_program_of_two_workers_is_sent_to_a_team():
