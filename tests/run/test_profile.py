@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ramiel_core.ir import Program
+from ramiel_core.graph.costs import SendLine
+from ramiel_core.ir import Bar, Program, Timeline
 from ramiel_core.run import profile
 from tests.run import fresh, inside
 
@@ -57,6 +58,39 @@ def test_switching_costs_what_changing_the_thread_count_takes_and_not_what_opera
 
 def test_what_switching_costs_is_measured_in_workers_that_switch():
     assert fresh.call(inside.thread_counts_set_by_measuring_switches, 1, 2) == [1, 2]
+
+
+def sent(*sizes: int) -> Timeline:
+    """Values of these sizes, one after another: copy, signal, and two operators that read each.
+
+    A copy takes 0.5 ms and 1 ms a MB, a signal 0.25; to read 2 ms a MB; the first reader 0.125 ms
+    and 4 ms a MB more, up to what fits the sender's caches.
+    """
+    bars, now = [], 0.0
+    for i, size in enumerate(sizes):
+        mb = size / 2**20
+        copied = now + 0.5 + mb
+        seen = copied + 0.25
+        first = seen + 2 * mb + 0.125 + 4 * min(mb, 1.0)
+        bars += [
+            Bar(0, f"v{i}", "copy", now, copied),
+            Bar(1, f"v{i}", "wait", now, seen),
+            Bar(1, f"v{i}_first", "compute", seen, first),
+            Bar(1, f"v{i}_next", "compute", first, now := first + 2 * mb),
+        ]
+    return Timeline(tuple(bars), now)
+
+
+def test_a_send_is_a_copy_a_signal_and_what_its_first_reader_fetches(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    team = SimpleNamespace(run=lambda: 0.0, trace=lambda: sent(*profile.SEND_BYTES))
+    monkeypatch.setattr(profile, "Team", lambda *_, **__: nullcontext(team))
+    line = SendLine(*profile.send_line())
+
+    assert line.signal_ms == pytest.approx(0.25)
+    assert (line.copy_call_ms, line.bytes_per_ms) == pytest.approx((0.5, 2**20))
+    assert (line.fetch_call_ms, line.fetch_bytes_per_ms) == pytest.approx((0.125, 2**18))
 
 
 @pytest.mark.parametrize(("took_s", "times"), [(0.01, 3), (0.7, 2), (5.0, 1)])
