@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -13,7 +15,7 @@ import torch
 from ramiel_core import pipeline
 from ramiel_core.agreement import agreement, same_bits
 from ramiel_core.errors import RamielError
-from ramiel_core.ir import CALLER, Channel, Layout, Parcel, Program, TensorSpec
+from ramiel_core.ir import CALLER, Channel, Layout, Parcel, Program, Recipe, TensorSpec
 from ramiel_core.model.trace import trace
 from ramiel_core.plan.planner import sequential_plan
 from ramiel_core.run import host
@@ -222,3 +224,47 @@ def result(d):
     with Team(program, weights, (torch.zeros(2),), threads=2) as team:
         team.run()
         return int(team.output()[0])
+
+
+class Library(Recipe):
+    """Starts a thread of its own, as kernel libraries do; called, it says where that may run."""
+
+    def build(self, threads: int) -> Callable[[], torch.Tensor]:
+        started, ends = threading.Event(), threading.Event()
+        own: list[int] = []
+
+        def compute() -> None:
+            own.append(threading.get_native_id())
+            started.set()
+            ends.wait()
+
+        threading.Thread(target=compute, daemon=True).start()
+        started.wait()
+
+        def look() -> torch.Tensor:
+            allowed = _may_run_on(own[0])
+            return torch.tensor([float(threads), float(host.cores()[0] in allowed)])
+
+        return look
+
+
+def library_thread_may_run_beside_its_caller() -> list[float]:
+    """How many threads a library was built for, and whether its own may use its caller's core."""
+    source = '''
+def cluster_0(w, receive, send, shared):
+    """Calls the library."""
+    d = w["library"]()
+    send("d", d)
+
+
+def result(d):
+    """What was seen."""
+    return d
+'''
+    channels = (Channel("d", 0, (CALLER,), (PAIR,)),)
+    layout = Layout.apart(channels)
+    program = Program("library", source, 1, channels, (("x", PAIR),), layout)
+    with Team(program, {"library": Library()}, (torch.zeros(2),), threads=2) as team:
+        team.run()
+        found: list[float] = team.output().tolist()
+        return found

@@ -181,6 +181,11 @@ def test_tracing_and_running_a_model_start_no_thread_that_would_forbid_to_fork()
 
 
 @pytest.mark.skipif(len(host.cores()) < 2, reason="with one core there is no other")
+def test_threads_of_a_library_leave_their_callers_core_to_it():
+    assert fresh.call(inside.library_thread_may_run_beside_its_caller) == [2, 0]
+
+
+@pytest.mark.skipif(len(host.cores()) < 2, reason="with one core there is no other")
 def test_threads_that_a_wide_section_starts_anew_are_not_held_on_their_callers_core():
     """OpenMP ends those that a section of fewer threads does not need."""
     assert fresh.call(inside.crowded_onto_one_core) < 2
