@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from ramiel_core.ir import Graph, Plan, Report
+from ramiel_core.ir import KERNELS, Graph, Plan, Report
 from ramiel_core.words import times
 
 NOISE = 0.02
@@ -15,10 +15,12 @@ NOISE = 0.02
 TOO_WIDE = 0.15
 """A confidence interval wider than this, with 1 in it or near it, says nothing either way."""
 
+MIXING = KERNELS[:2]  # whose operators may each have threads of their own number
+
 
 def verdict(report: Report) -> str:
     """Whether parallel pays on this model and host, and why (not), for a reader in a hurry."""
-    return f"{_parallel(report)} {_fastest(report)}".strip()
+    return " ".join(filter(None, (_parallel(report), _fastest(report), _mixed(report))))
 
 
 def expectation(graph: Graph, plan: Plan, cores: int) -> str:
@@ -151,12 +153,12 @@ def was_busy(host: Mapping[str, Any], own_load: float = 0.0) -> str:
 
 def _fastest(report: Report) -> str:
     """Which of everything that was timed a user should take, by its median."""
+    found = _medians_ms(report)
     names = {
         "sequential": "one worker",
         "parallel": f"{report.plan.workers} workers",
         "threads": "more threads inside each operator",
     }
-    found = {run.label: statistics.median(run.times_ms) for run in report.runs}
     if report.plan.workers == 1:  # the same program as another, timed twice
         found.pop("parallel", None)
     best, *others = sorted(found, key=found.__getitem__)
@@ -166,3 +168,21 @@ def _fastest(report: Report) -> str:
     if found[others[0]] < found[best] * (1 + NOISE):
         return f"Fastest here, by less than noise: {names[best]}, {found[best]:.1f} ms; {told}."
     return f"Fastest here: {names[best]}, {found[best]:.1f} ms; {told}."
+
+
+def _mixed(report: Report) -> str:
+    """Where workers and threads both pay, that there are plans of both."""
+    found = _medians_ms(report)
+    enough = found["sequential"] * (1 - NOISE)
+    if (
+        report.plan.workers == 1
+        or report.plan.wide
+        or report.job.kernels not in MIXING
+        or max(found["parallel"], found.get("threads", enough)) >= enough
+    ):
+        return ""
+    return "Workers and threads both pay here: the planner moldable mixes them."
+
+
+def _medians_ms(report: Report) -> dict[str, float]:
+    return {run.label: statistics.median(run.times_ms) for run in report.runs}

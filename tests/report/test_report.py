@@ -88,6 +88,19 @@ def test_the_fastest_of_everything_that_was_timed_is_named(times_ms: dict, said:
     assert said in report_of(**{label: (ms,) for label, ms in times_ms.items()}).verdict
 
 
+@pytest.mark.parametrize(
+    ("parallel_ms", "threads_ms", "said"),
+    [(7.0, 9.0, True), (9.0, 7.0, True), (11.0, 7.0, False), (7.0, 11.0, False)],
+)
+def test_where_workers_and_threads_both_pay_a_mixture_is_named(
+    parallel_ms: float, threads_ms: float, said: bool
+):
+    report = report_of(sequential=(11.0,), parallel=(parallel_ms,), threads=(threads_ms,))
+
+    assert ("the planner moldable mixes them" in report.verdict) == said
+    assert "moldable" not in report_of(sequential=(11.0,), parallel=(7.0,)).verdict
+
+
 def test_a_crowded_or_busy_host_is_given_as_the_reason():
     slow = {"sequential": (7.0,), "parallel": (11.0,)}
 
