@@ -19,7 +19,7 @@ def test_printing_a_graph_gives_back_the_text_it_was_read_from(name: str):
     assert str(shape(name)) == SHAPES[name]
 
 
-@given(graphs())
+@given(graphs(fetches=False))
 def test_reading_a_printed_graph_gives_back_its_operators(graph: Graph):
     again = Graph.parse(str(graph))
 
@@ -59,7 +59,7 @@ def test_a_graph_read_from_text_returns_what_nobody_reads():
             id="negative cost",
         ),
         pytest.param(
-            lambda: OpNode("a", "op", send_ms=-1), "send_ms=-1. Measure again", id="negative send"
+            lambda: OpNode("a", "op", send_ms=-1), "send_ms=-1, .*Measure again", id="negative send"
         ),
         pytest.param(
             lambda: Graph((OpNode("a", "op"),), outputs=("z",)),
