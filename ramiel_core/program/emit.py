@@ -168,8 +168,8 @@ class _Cluster:
         nodes = [self.graph[name] for name in names]
         cost = sum(node.cost_ms for node in nodes)
         wide, threads = set(self.plan.wide), None
-        switches = wide and self.worker not in _always_wide(self.plan)
-        each = f", {self.plan.wide_threads} threads each" if wide and not switches else ""
+        always_wide = self.worker in _always_wide(self.plan)
+        each = f", {self.plan.wide_threads} threads each" if always_wide else ""
         lines = [
             f"def cluster_{self.worker}(w, receive, send, shared):",
             f'{INDENT}"""{_count(len(nodes), "operator")}, {cost:.4g} ms of computing{each}."""',
@@ -181,7 +181,7 @@ class _Cluster:
                 section = title
                 lines += ["", f"{INDENT}# {title}"]
             wanted = self.plan.wide_threads if node.name in wide else self.plan.threads
-            if switches and wanted != threads:
+            if wide and not always_wide and wanted != threads:
                 threads = wanted
                 lines.append(f"{INDENT}torch.set_num_threads({threads})")
             for source in (*node.inputs, *node.awaits):
