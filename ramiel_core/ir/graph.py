@@ -121,6 +121,7 @@ class OpNode:
     module: str = ""  # where in the model it was called: "inception3a.branch1.conv"
     repeatable: bool = False  # computed twice it gives the same bits and disturbs nobody
     clone_of: str = ""  # the operator that it repeats for its own cluster
+    part_of: str = ""  # the operator of which it computes some channels
     awaits: tuple[str, ...] = ()  # operators that must be over before, though it reads none of them
 
     def __post_init__(self) -> None:
@@ -219,6 +220,16 @@ class Graph:
     def clones(self) -> tuple[str, ...]:
         """Operators that repeat another one for their own cluster."""
         return tuple(node.name for node in self.nodes if node.clone_of)
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """Operators that compute some channels of another one, which only puts them together."""
+        return tuple(node.name for node in self.nodes if node.part_of)
+
+    @property
+    def operators(self) -> int:
+        """How many operators of the model these are: without clones, parts counted once."""
+        return len(self) - len(self.clones) - len(self.parts)
 
     @property
     def unit(self) -> str:

@@ -19,6 +19,7 @@ from ramiel_core.plan.exact import MOST_OPERATORS, exact, largest_section
 from ramiel_core.plan.heft import heft
 from ramiel_core.plan.linear import linear_clusters, linear_clusters_anew
 from ramiel_core.plan.merge import Merging
+from ramiel_core.plan.parts import made_whole
 from ramiel_core.plan.refine import refine
 from ramiel_core.plan.sarkar import edge_zeroing
 from ramiel_core.plan.simulate import simulate
@@ -234,12 +235,13 @@ PLANNERS: Mapping[str, Planner] = MappingProxyType(
 
 def revalued(plan: Plan, graph: Graph) -> Plan:
     """The same placement, predicted anew from the costs of `graph`."""
-    free = distance_to_end(graph, free_sends=True)
+    whole = made_whole(graph)
+    free = distance_to_end(whole, free_sends=True)
     return replace(
         plan,
-        t1_ms=graph.t1_ms,
+        t1_ms=whole.t1_ms,
         tinf_ms=max(free.values(), default=0.0),
-        tinf_send_ms=max(distance_to_end(graph).values(), default=0.0),
+        tinf_send_ms=max(distance_to_end(whole).values(), default=0.0),
         makespan_ms=simulate(graph, plan.clusters).makespan_ms,
     )
 
