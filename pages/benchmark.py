@@ -170,6 +170,7 @@ def shown(model: str) -> Job:
         "bench",
         **values,
         **asdict(wanted.rewrites),
+        split=wanted.split,
         clone=wanted.clone and clonable,
         **wanted.loading,
     )

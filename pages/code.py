@@ -61,8 +61,9 @@ def main() -> None:
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     with left:
         frame.workers_picker(natural, chosen)
-    _, plan = kept.planned(graph, chosen.workers, clone=chosen.clone)
-    program = kept.program_of(graph, chosen.workers, clone=chosen.clone)
+    after = {"split": chosen.split, "clone": chosen.clone}
+    _, plan = kept.planned(graph, chosen.workers, **after)
+    program = kept.program_of(graph, chosen.workers, **after)
     if plan.rejected_makespan_ms is not None:
         cards.note(
             f"More than one worker is predicted to be slower here ({graph.cost_model} costs), so "

@@ -99,6 +99,7 @@ def clusters_of(graph: Graph, plan: Plan, view: str, own: Plan) -> tuple[Cluster
     return clusters, (
         f"{cards.plural(own.workers, 'worker')}, predicted {predicted}, {times(speedup)} as fast "
         f"as one ({graph.cost_model} costs)."
+        + (f" {cards.plural(len(graph.split), 'pooling')} cut into parts." if graph.split else "")
         + (f" {cards.plural(len(graph.clones), 'clone')}, dashed." if graph.clones else "")
     )
 
@@ -265,7 +266,7 @@ def main() -> None:
         by = pick_collapse(graph)
     own = plan
     if view == WORKERS:
-        graph, own = kept.planned(graph, workers, clone=chosen.clone)
+        graph, own = kept.planned(graph, workers, split=chosen.split, clone=chosen.clone)
     clusters, said = clusters_of(graph, plan, view, own)
     cards.sub(said)
     left, right = st.columns([11, 4])

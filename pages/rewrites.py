@@ -13,10 +13,11 @@ from ramiel_core import pipeline
 from ramiel_core.ir import Graph, Plan, Rewrites
 
 NONE = Rewrites(fold_constants=False, drop_dead=False)
-AS_TRACED, FOLDED, DROPPED, CLONED = (
+AS_TRACED, FOLDED, DROPPED, SPLIT, CLONED = (
     "as traced",
     "constants folded",
     "dead code dropped",
+    "slow poolings in parts",
     "cheap operators cloned",
 )
 
@@ -46,6 +47,14 @@ def switches(chosen: choice.Choice) -> None:
             now=chosen.rewrites.drop_dead,
             usual=True,
             says="Operators whose values nobody reads are left out.",
+        )
+        switch(
+            "Cut slow poolings",
+            address.SPLIT,
+            now=chosen.split,
+            usual=True,
+            says="Several workers compute some channels each of one slow pooling, where that is "
+            "predicted to be faster.",
         )
         switch(
             "Clone cheap operators",
@@ -80,8 +89,11 @@ def stages(chosen: choice.Choice, cost: str) -> list[Stage]:
     for title, rewrites in steps:
         graph = kept.graph_of(chosen.model, cost, rewrites)
         found.append(Stage(title, graph, kept.plan_of(graph, chosen.workers)))
+    if chosen.split:
+        found.append(Stage(SPLIT, *kept.planned(graph, chosen.workers, split=True)))
     if chosen.clone:
-        found.append(Stage(CLONED, *kept.planned(graph, chosen.workers, clone=True)))
+        both = kept.planned(graph, chosen.workers, split=chosen.split, clone=True)
+        found.append(Stage(CLONED, *both))
     return found
 
 
@@ -103,6 +115,7 @@ def columns(unit: str) -> dict[str, Column]:
     return {
         "stage": Column("Stage"),
         "operators": Column("Operators", "", ",d"),
+        "parts": Column("Parts", "Pieces of slow poolings.", ",d"),
         "clones": Column("Clones", "Operators that another worker repeats.", ",d"),
         "clusters": Column("Chains → clusters"),
         "t1": Column(f"T1, {unit}", "All the work, one worker.", ",.3f"),
@@ -119,6 +132,7 @@ def line(stage: Stage) -> dict[str, Any]:
     return {
         "stage": stage.title,
         "operators": facts["operators"],
+        "parts": sum(facts["split"].values()),
         "clones": len(facts["cloned"]),
         "clusters": f"{facts['clusters_linear']} → {facts['clusters_merged']}",
         "t1": facts["t1_ms"],
@@ -132,23 +146,25 @@ def line(stage: Stage) -> dict[str, Any]:
 def verdict(rows: list[Stage]) -> None:
     """Say what all rewrites together changed."""
     first, last = rows[0], rows[-1]
-    gone = len(first.graph) - (len(last.graph) - len(last.graph.clones))
+    gone = len(first.graph) - last.graph.operators
     before, after = first.plan.makespan_ms, last.plan.makespan_ms
     unit = last.graph.unit
-    if not gone and not last.graph.clones:
+    if not gone and not last.graph.clones and not last.graph.split:
         cards.verdict(
             f"Nothing to rewrite in {first.graph.model}: every operator depends on the input, is "
-            f"read by another, and none is worth repeating here.",
+            f"read by another, and none is worth cutting or repeating here.",
             good=False,
         )
         return
     share = 100 * (1 - after / before) if before else 0.0
     clones = cards.plural(len(last.graph.clones), "clone")
+    split = last.graph.split
+    cut = f", {cards.plural(len(split), 'pooling')} cut into parts" if split else ""
     workers = cards.plural(last.plan.workers, "worker")
     cards.verdict(
-        f"{cards.plural(gone, 'operator')} removed and {clones} added; one inference on {workers} "
-        f"is predicted to take {after:,.5g}\u00a0{unit} instead of {before:,.5g}\u00a0{unit} "
-        f"({share:.2f}\u00a0% less).",
+        f"{cards.plural(gone, 'operator')} removed and {clones} added{cut}; one inference on "
+        f"{workers} is predicted to take {after:,.5g}\u00a0{unit} instead of "
+        f"{before:,.5g}\u00a0{unit} ({share:.2f}\u00a0% less).",
         good=True,
     )
 
@@ -177,6 +193,51 @@ def removed(title: str, names: tuple[str, ...], before: Graph, nothing: str, say
             {"operator": 130, "kind": 75, "module": 130, "output": 150},
             f"{title}: operators removed",
             key=f"removed-{title}",
+        )
+
+
+def in_parts(stage: Stage | None, plan: Plan) -> None:
+    """List the poolings that are cut: into how many parts, who computes them, what they cost."""
+    st.subheader("Poolings in parts")
+    cards.sub(
+        "Pooling looks at each channel by itself, so several workers can compute some channels "
+        "each: the same kernel on the same numbers, so the same bits. torch's pooling is slow and "
+        "often stands where nothing else can run; its parts are written one behind the other, so "
+        "that nothing has to be put together. Other operators stay whole."
+    )
+    if stage is None:
+        cards.sub("Off: turn it on above.")
+    elif plan.workers == 1:
+        cards.sub("The plan has one worker, who computes each operator as a whole.")
+    elif not stage.graph.split:
+        cards.sub("No cut is predicted to shorten this plan by 1 %.")
+    else:
+        worker_of = stage.plan.worker_of()
+        rows = []
+        for name in stage.graph.split:
+            parts = [stage.graph[part] for part in stage.graph[name].joins]
+            workers = sorted({worker_of[part.name] for part in parts})
+            rows.append(
+                {
+                    "operator": name,
+                    "kind": parts[0].op,
+                    "parts": len(parts),
+                    "computed by": ", ".join(f"cluster {worker}" for worker in workers),
+                    "cost": sum(part.cost_ms for part in parts),
+                    "each": max(part.cost_ms for part in parts),
+                }
+            )
+        lists.show(
+            rows,
+            {"operator": 150, "kind": 90, "parts": 60, "computed by": 150, "cost": 80, "each": 80},
+            "Poolings in parts",
+            {
+                "cost": st.column_config.NumberColumn("Cost, ms", format="%.4f"),
+                "each": st.column_config.NumberColumn(
+                    "Each part, ms", format="%.4f", help="The largest of them."
+                ),
+            },
+            key="in-parts",
         )
 
 
@@ -229,7 +290,8 @@ def main() -> None:
     graph, chosen = frame.opened(
         "Rewrites",
         "Before a model is planned, what never changes is computed once and what nobody reads is "
-        "left out; afterwards workers may repeat cheap operators instead of waiting for them. "
+        "left out; afterwards workers share out slow poolings among them, and may repeat cheap "
+        "operators instead of waiting for them. "
         "Outputs stay equal bit for bit.",
     )
     switches(chosen)
@@ -262,7 +324,9 @@ def main() -> None:
         "Dropout in inference is not dead, though it does nothing: an operator counts as torch.fx "
         "traces it.",
     )
-    cloned(rows[-1] if chosen.clone else None, rows[-1].plan)
+    of = {row.title: row for row in rows}
+    in_parts(of.get(SPLIT), rows[-1].plan)
+    cloned(of.get(CLONED), rows[-1].plan)
 
 
 main()

@@ -33,6 +33,7 @@ def check_plan(graph: Graph, plan: Plan) -> None:
         if node.name not in seen:
             raise PlanError(f"no worker runs {node.name!r}; add it to a cluster.")
     _check_clones(graph, plan)
+    _check_parts(graph)
     stuck = _stuck(graph, plan)
     if stuck:
         raise PlanError(
@@ -58,6 +59,22 @@ def _check_clones(graph: Graph, plan: Plan) -> None:
         here = worker_of[name]
         if worker_of[first] == here or any(worker_of[r] != here for r in graph.consumers[name]):
             raise PlanError(f"{name!r} saves no worker from waiting for {first!r}; leave it out.")
+
+
+def _check_parts(graph: Graph) -> None:
+    """Parts of an operator hold each of its channels once, in order, and are all put together."""
+    for name in sorted({graph[part].part_of for part in graph.parts}):
+        parts = [node for node in graph.nodes if node.part_of == name]
+        if name not in graph.index or graph[name].joins != tuple(part.name for part in parts):
+            raise PlanError(f"{name!r} does not put its parts together; plan again.")
+        slices = [re.findall(r"\[(?:0:1|:|, )*(\d+):(\d+)\]", part.call) for part in parts]
+        borders = [(int(first), int(last)) for found in slices for first, last in found[:1]]
+        ends = [0, *(last for _, last in borders)]
+        if [first for first, _ in borders] != ends[:-1] or len(borders) != len(parts):
+            raise PlanError(f"the parts of {name!r} do not hold each channel once; plan again.")
+        sizes = [part.output_bytes for part in parts]
+        if sum(sizes) != graph[name].output_bytes:
+            raise PlanError(f"the parts of {name!r} are not as large as it; plan again.")
 
 
 def _stuck(graph: Graph, plan: Plan) -> list[str]:

@@ -33,6 +33,7 @@ from ramiel_core.pipeline import (
 )
 from ramiel_core.plan import crowd
 from ramiel_core.plan.by_hand import BY_HAND
+from ramiel_core.plan.parts import shared_out
 from ramiel_core.plan.planner import fitting_planner, revalued
 from ramiel_core.report import tuned
 from ramiel_core.report.summarize import record, summarize
@@ -66,7 +67,9 @@ def launch(folder: Path) -> int:
         else:
             parcel, loaded = built(job)
         compared = _compared(job, parcel, tell) | loaded
-        workshop = Workshop(parcel, tell, job.signals, clone=job.clone, by_hand=job.plan)
+        workshop = Workshop(
+            parcel, tell, job.signals, clone=job.clone, split=job.split, by_hand=job.plan
+        )
         if job.kernels == AUTO:
             job = _settled(workshop, job, tell)
         if job.task == "profile":
@@ -193,17 +196,12 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
         measured = timing.median_trace(teams["parallel"])
     wide = set(plan.wide)
     narrow = costs[labels[-1] if job.kernels in LIBRARIES else "sequential"]
-    cost_ms = {
-        node.name: costs["threads"][node.name]
-        if node.name in wide
-        else narrow[node.clone_of or node.name]
-        for node in graph.nodes
-    }
+    cost_ms = shared_out(graph, {**narrow, **{name: costs["threads"][name] for name in wide}})
     crowding = {}
     if beside is not None:
         found = crowd.crowding(beside.plan, costs["sequential"], costs[timing.BESIDE])
         narrows = (node for node in graph.nodes if node.name not in wide)
-        crowding = {node.name: found[node.clone_of or node.name] for node in narrows}
+        crowding = {n.name: found[n.clone_of or n.part_of or n.name] for n in narrows}
     graph = reweigh(graph, cost_ms, crowding)
     plan = revalued(plan, graph)
     timelines = (timeline_of(graph, plan), measured)

@@ -8,9 +8,10 @@ from typing import Any
 
 from ramiel_core.errors import ModelError, RamielError
 from ramiel_core.graph import cost_cache
-from ramiel_core.graph.costs import weigh_measured
+from ramiel_core.graph.costs import reweigh, weigh_measured
 from ramiel_core.ir import Graph, Report
 from ramiel_core.pipeline import graph_of
+from ramiel_core.plan.parts import in_parts, made_whole
 from ramiel_core.report import critical, perfetto, tuned
 from ramiel_core.report.summarize import report_from
 from ramiel_core.run import host
@@ -22,6 +23,12 @@ def graph_of_report(report: Report) -> Graph | None:
 
     Only the eager operators of models that have a name, or a file, are known after the benchmark.
     """
+    graph = _planned(report)
+    return graph and in_parts(graph, report.split)
+
+
+def _planned(report: Report) -> Graph | None:
+    """The same before any operator was cut into parts."""
     if report.job.kernels != "eager" or report.job.clone:
         return None
     try:
@@ -84,7 +91,7 @@ def recalibrate(report: Report) -> Graph:
     RamielError
         Where its operators are not those of the model, or it ran on another host.
     """
-    graph, threads = graph_of_report(report), report.job.threads
+    graph, threads = _planned(report), report.job.threads
     if graph is None or report.plan.wide:
         raise RamielError(
             "only eager kernels at one thread count run the operators that are planned with: "
@@ -96,7 +103,8 @@ def recalibrate(report: Report) -> Graph:
             f"{report.model} was never measured on this host with {threads} threads: run the "
             f"benchmark here again."
         )
-    found = replace(known, cost_ms=report.operator_ms)
+    ran = made_whole(reweigh(in_parts(graph, report.split), report.operator_ms))
+    found = replace(known, cost_ms={node.name: node.cost_ms for node in ran.nodes})
     if report.crowd > 1:
         found = replace(found, crowding=report.crowding, crowd=report.crowd)
     weighed = weigh_measured(graph, found)

@@ -27,6 +27,7 @@ from ramiel_core.pipeline import (
     plan_of,
     program_of,
     with_clones,
+    with_parts,
 )
 from ramiel_core.plan import crowd
 from ramiel_core.plan.by_hand import BY_HAND
@@ -79,6 +80,8 @@ class Workshop:
         How workers signal.
     clone : bool
         Whether workers may repeat cheap operators.
+    split : bool
+        Whether several workers may compute parts of one slow pooling.
     by_hand : str
         What the planner `BY_HAND` plans, as `str(Plan)` writes it.
     """
@@ -90,10 +93,11 @@ class Workshop:
         signals: Any = "fast",
         *,
         clone: bool = False,
+        split: bool = True,
         by_hand: str = "",
     ) -> None:
         self.parcel, self.tell, self.signals = parcel, tell, signals
-        self.clone, self.by_hand = clone, by_hand
+        self.clone, self.split, self.by_hand = clone, split, by_hand
         self._weighed: dict[tuple[str, int], Graph] = {}
         self._built: dict[Configuration, Built] = {}  # of torch's kernels: others hold sessions
         self._switch_ms: dict[tuple[int, int], float] = {}
@@ -185,7 +189,7 @@ class Workshop:
             return self._build_segments(c)
         either = replace(c, runtime="processes")
         if either not in self._built:
-            self._built[either] = self._build(either)
+            self._built[either] = self._build(either, split=self.split)
         return replace(self._built[either], configuration=c)
 
     def _for_one(self, kernels: str, threads: int) -> Graph:
@@ -194,7 +198,7 @@ class Workshop:
         known = (kernels, threads) in self._weighed or any(node.others for node in bare.nodes)
         return self.weighed(kernels, threads) if known else bare
 
-    def _build(self, c: Configuration) -> Built:
+    def _build(self, c: Configuration, *, split: bool) -> Built:
         if c.workers == 1 and c.planner != BY_HAND:
             graph = self._for_one(c.kernels, c.threads)
         else:
@@ -212,6 +216,8 @@ class Workshop:
             planned = partial(plan_of, graph, c.workers, c.planner)
             leaves_threads = fitting_planner(graph, c.planner).leaves_threads
             plan = apart(planned) if leaves_threads else planned()
+            if split:
+                graph, plan = with_parts(graph, plan, c.workers, c.planner)
             if self.clone:
                 graph, plan = with_clones(graph, plan)
         weights = self.family(c.kernels)[1]
@@ -238,7 +244,8 @@ class Workshop:
                 f"a session of {c.kernels} has one thread count, so moldable plans need torch's "
                 f"operators: use --kernels eager or fused, or another planner."
             )
-        eager = self.build(replace(c, kernels="eager"))
+        # Libraries have fast poolings of their own.
+        eager = self._build(replace(c, kernels="eager", runtime="processes"), split=False)
         graph, plan, weights = segment(eager.graph, eager.plan, eager.weights, LIBRARIES[c.kernels])
         graph = replace(graph, kernels=c.kernels)
         plan = replace(

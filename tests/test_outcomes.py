@@ -12,6 +12,7 @@ from ramiel_core import outcomes, pipeline
 from ramiel_core.graph import cost_cache
 from ramiel_core.graph.costs import Measured, SendLine
 from ramiel_core.ir import Graph, Job, Run
+from ramiel_core.plan.parts import in_parts
 from ramiel_core.report.summarize import record, report_from, summarize
 from ramiel_core.run import host
 
@@ -55,6 +56,19 @@ def test_recalibrating_takes_the_contention_of_the_rounds(graph: Graph):
     assert {node.crowding for node in found.nodes} == {0.4}
     assert found.crowd == 4
     assert [n.cost_ms for n in found.nodes] == [n.cost_ms for n in graph.nodes]
+
+
+def test_costs_of_parts_add_up_to_those_of_their_operator(graph: Graph):
+    known_before(graph)
+    cut = in_parts(graph, {"features_2": 2})
+    found = recorded(cut)
+
+    assert found["split"] == {"features_2": 2}
+    assert found["operators"] == len(graph)
+    assert outcomes.graph_of_report(report_from(found)).parts == cut.parts
+    now = outcomes.recalibrate(report_from(found))
+    assert [n.cost_ms for n in now.nodes] == pytest.approx([n.cost_ms for n in graph.nodes])
+    assert now == pipeline.graph_of(MODEL, cost="measured")
 
 
 def test_an_older_record_leaves_the_contention_that_was_known(graph: Graph):

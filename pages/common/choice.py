@@ -33,6 +33,7 @@ class Choice:
     runtime: str | None = None
     threads: int | None = None
     rewrites: Rewrites = pipeline.REWRITES
+    split: bool = True
     clone: bool = False
     weights: str = ""
     partial_weights: bool = False
@@ -71,6 +72,7 @@ def read() -> Choice:
         _one_of(address.RUNTIME, RUNTIMES),
         _number_of(address.THREADS, MOST_THREADS),
         Rewrites(_is_on(address.CONSTANTS, usually=True), _is_on(address.DEAD, usually=True)),
+        _is_on(address.SPLIT, usually=True),
         _is_on(address.CLONE),
         pipeline.uploaded_weights(weights) if weights is not None else "",
         _is_on(address.PARTIAL),

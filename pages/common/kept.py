@@ -53,9 +53,13 @@ def speedup_curve(graph: Graph) -> tuple[Point, ...]:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_COST)
-def planned(graph: Graph, workers: int | None, *, clone: bool) -> tuple[Graph, Plan]:
-    """`plan_of` and the graph it is of; with `clone`, both after `pipeline.with_clones`."""
+def planned(
+    graph: Graph, workers: int | None, *, split: bool = False, clone: bool = False
+) -> tuple[Graph, Plan]:
+    """`plan_of` and the graph it is of, after `pipeline.with_parts` and `with_clones`, or not."""
     plan = plan_of(graph, workers)
+    if split:
+        graph, plan = pipeline.with_parts(graph, plan, workers)
     return pipeline.with_clones(graph, plan) if clone else (graph, plan)
 
 
@@ -80,9 +84,11 @@ def outlook(graph: Graph) -> str:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_COST)
-def program_of(graph: Graph, workers: int | None, *, clone: bool = False) -> Program:
+def program_of(
+    graph: Graph, workers: int | None, *, split: bool = False, clone: bool = False
+) -> Program:
     """The program of `planned(graph, workers)`."""
-    return pipeline.program_of(*planned(graph, workers, clone=clone))
+    return pipeline.program_of(*planned(graph, workers, split=split, clone=clone))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=BY_COST)

@@ -75,7 +75,9 @@ def bound_is(report: Report) -> str:
     """What the bound of a speedup rests on."""
     if report.plan.wide:
         return "the cores of the plan, which runs some operators with all of them"
-    return "the most that this graph allows to so many workers"
+    return "the most that this graph allows to so many workers" + (
+        ", its operators whole" if report.split else ""
+    )
 
 
 def disturbed(report: Report) -> list[str]:
@@ -176,7 +178,8 @@ def numbers(report: Report) -> None:
             (
                 "A moldable plan is bound by its cores alone."
                 if report.plan.wide
-                else "The smaller of the number of workers and T1/T∞: no plan can gain more."
+                else "The smaller of the number of workers and T1/T∞: no plan of whole operators "
+                "can gain more."
             ),
             f"{100 * report.speedup / report.bound:.0f} % reached",
         ),

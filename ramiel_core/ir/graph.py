@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -225,6 +226,11 @@ class Graph:
     def parts(self) -> tuple[str, ...]:
         """Operators that compute some channels of another one, which only puts them together."""
         return tuple(node.name for node in self.nodes if node.part_of)
+
+    @property
+    def split(self) -> dict[str, int]:
+        """Operators that are computed in parts, and in how many."""
+        return dict(Counter(self[name].part_of for name in self.parts))
 
     @property
     def operators(self) -> int:

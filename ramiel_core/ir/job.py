@@ -55,6 +55,7 @@ class Job:
     fold_constants: bool = True
     drop_dead: bool = True
     clone: bool = False
+    split: bool = True  # slow poolings among several workers, where it pays
     plan: str = ""  # who runs what, as `str(Plan)` writes it, where no planner decides
     weights: str = ""  # the file to load, as `model.weight_uploads` finds it; "" for random ones
     partial_weights: bool = False  # whether they may fit in part

@@ -26,7 +26,7 @@ class Report:
     parallel_ms: float
     speedup: float
     speedup_ci: tuple[float, float]  # 95 %, bootstrap over rounds
-    bound: float  # min(workers asked for, T1 / T-infinity)
+    bound: float  # min(workers asked for, T1 / T-infinity), of whole operators
     equal: bool
     operator_ms: Mapping[str, float]  # of each alone, in the very minutes of the runs
     predicted: Timeline
@@ -37,6 +37,7 @@ class Report:
     removed_constants: tuple[str, ...] = ()
     removed_dead: tuple[str, ...] = ()
     cloned: tuple[str, ...] = ()  # clones by their own names
+    split: Mapping[str, int] = field(default_factory=dict)  # operators in parts, and in how many
     crowding: Mapping[str, float] = field(default_factory=dict)  # as `operator_ms`; unnamed: 0
     crowd: int = 1  # workers side by side when `crowding` was measured; 1: it was not
 

@@ -49,6 +49,7 @@ from ramiel_core.pipeline.plans import (
     timeline_of,
     what_if,
     with_clones,
+    with_parts,
 )
 
 __all__ = [
@@ -91,5 +92,6 @@ __all__ = [
     "weights_record",
     "what_if",
     "with_clones",
+    "with_parts",
     "with_sizes",
 ]

@@ -22,8 +22,9 @@ from ramiel_core.pipeline.named import (
 from ramiel_core.plan import saved
 from ramiel_core.plan.by_hand import placed, reassigned
 from ramiel_core.plan.clone import LIMITS, Limits, clone
-from ramiel_core.plan.planner import DEFAULT, known_planner, make_plan
+from ramiel_core.plan.planner import DEFAULT, fitting_planner, known_planner, make_plan
 from ramiel_core.plan.simulate import simulate
+from ramiel_core.plan.split import split
 from ramiel_core.plan.what_if import quick_plan
 from ramiel_core.program.emit import emit
 from ramiel_core.report.verdict import expectation
@@ -56,6 +57,31 @@ def with_clones(graph: Graph, plan: Plan, limits: Limits = LIMITS) -> tuple[Grap
     The same graph and plan where that is not predicted to help.
     """
     graph, plan = clone(graph, plan, limits)
+    check_plan(graph, plan)
+    return graph, plan
+
+
+def with_parts(
+    graph: Graph, plan: Plan, workers: int | None = None, planner: str = DEFAULT
+) -> tuple[Graph, Plan]:
+    """A plan where several workers compute parts of one slow pooling; checked.
+
+    The same graph and plan where that is not predicted to help, and for a planner that proves
+    what it says of the operators as they are.
+
+    Parameters
+    ----------
+    graph, plan
+        Of these workers, by this planner.
+    workers : int, optional
+        At most so many; default: those of the plan.
+    planner : str
+        Plans the parts as well.
+    """
+    if fitting_planner(graph, planner).leaves_threads:
+        return graph, plan
+    most = workers or plan.workers
+    graph, plan = split(graph, plan, most, lambda cut: plan_of(cut, most, planner))
     check_plan(graph, plan)
     return graph, plan
 
@@ -146,7 +172,7 @@ def summary(graph: Graph, plan: Plan) -> dict[str, Any]:
     """What `analyze --json` prints. `clusters_merged` is at the natural fixpoint of merging."""
     return {
         "model": graph.model,
-        "operators": len(graph) - len(graph.clones),
+        "operators": graph.operators,
         "parameters": graph.parameters,
         "clusters_linear": len(plan.linear),
         "clusters_merged": plan.fixpoint,
@@ -164,12 +190,13 @@ def summary(graph: Graph, plan: Plan) -> dict[str, Any]:
         "removed_constants": list(graph.removed_constants),
         "removed_dead": list(graph.removed_dead),
         "cloned": list(graph.clones),
+        "split": graph.split,
     }
 
 
 def outlook(graph: Graph) -> str:
     """A sentence on what to expect of a model on this host."""
-    return expectation(graph, best_plan(graph), len(host.cores()))
+    return expectation(*with_parts(graph, best_plan(graph)), len(host.cores()))
 
 
 def analyze(

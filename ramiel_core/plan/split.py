@@ -13,7 +13,9 @@ LEAST_GAIN = 0.01
 """Share of the makespan that all parts together have to save: less is not worth longer code."""
 
 
-def split(graph: Graph, plan: Plan, replan: Callable[[Graph], Plan]) -> tuple[Graph, Plan]:
+def split(
+    graph: Graph, plan: Plan, workers: int, replan: Callable[[Graph], Plan]
+) -> tuple[Graph, Plan]:
     r"""Cut slow poolings into parts of some channels each, where that shortens the prediction.
 
     ::
@@ -36,8 +38,10 @@ def split(graph: Graph, plan: Plan, replan: Callable[[Graph], Plan]) -> tuple[Gr
         Weighed.
     plan : Plan
         Of that graph; one of a single worker, or with wide operators, stays as it is.
+    workers : int
+        At most so many: into no more parts is an operator cut.
     replan : callable
-        Plans a graph as `plan` was planned.
+        Plans a graph for these workers, as `plan` was planned.
 
     Returns
     -------
@@ -48,7 +52,7 @@ def split(graph: Graph, plan: Plan, replan: Callable[[Graph], Plan]) -> tuple[Gr
     """
     if plan.workers == 1 or plan.wide:
         return graph, plan
-    wanted = {node.name: worth(graph, node, plan.workers) for node in graph.nodes}
+    wanted = {node.name: worth(graph, node, workers) for node in graph.nodes}
     cut = in_parts(graph, {name: count for name, count in wanted.items() if count > 1})
     if not cut.parts:
         return graph, plan

@@ -116,8 +116,9 @@ def _places(graph: Graph, sent: set[str]) -> dict[str, Place]:
 
 def _heading(graph: Graph, plan: Plan) -> str:
     clones = f" and {_count(len(graph.clones), 'clone')}" if graph.clones else ""
-    operators = _count(len(graph) - len(graph.clones), "operator")
-    count = f"{operators}{clones} on {_count(plan.workers, 'worker')}"
+    cut = f", {len(graph.split)} of them in parts," if graph.split else ""
+    operators = _count(graph.operators, "operator")
+    count = f"{operators}{cut}{clones} on {_count(plan.workers, 'worker')}"
     predicted = f"{plan.makespan_ms:.4g} ms predicted with {graph.cost_model} costs"
     return "\n".join(
         [
@@ -191,12 +192,20 @@ class _Cluster:
             if node.clone_of:
                 whose = self.plan.worker_of()[node.clone_of]
                 lines.append(f"{INDENT}# {node.clone_of} again, not to wait for cluster {whose}")
+            if node.part_of and (others := self._others(node)):
+                lines.append(f"{INDENT}# part of {node.part_of}: the rest by {others}")
             lines += self._statement(node)
             if node.name in self.channels and self.channels[node.name].receivers:
                 lines.append(self._send(self.channels[node.name]))
             if node.name in dying:
                 lines.append(f"{INDENT}del {', '.join(dying[node.name])}")
         return "\n".join(lines)
+
+    def _others(self, part: OpNode) -> str:
+        """The other workers that compute parts of the same operator."""
+        worker_of = self.plan.worker_of()
+        workers = {worker_of[name] for name in self.graph[part.part_of].joins} - {self.worker}
+        return " and ".join(f"cluster {worker}" for worker in sorted(workers))
 
     def _dying(self, nodes: list[OpNode]) -> dict[str, list[str]]:
         """Values by the operator of this worker that reads them last."""

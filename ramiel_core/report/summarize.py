@@ -47,7 +47,7 @@ def summarize(
     asked = job.workers or plan.workers
     found: dict[str, Any] = {
         "model": graph.model,
-        "operators": len(graph) - len(graph.clones),
+        "operators": graph.operators,
         "plan": plan,
         "job": job,
         "cost_model": graph.cost_model,
@@ -68,12 +68,16 @@ def summarize(
         "removed_constants": graph.removed_constants,
         "removed_dead": graph.removed_dead,
         "cloned": graph.clones,
+        "split": graph.split,
     }
     return Report(**found, verdict=verdict(Report(**found, verdict="")))
 
 
 def _bound(plan: Plan, asked: int) -> float:
-    """The most that a plan can gain; operators that run wide are not bound to the critical path."""
+    """The most that a plan can gain whose operators are whole.
+
+    Where some run wide, or several workers compute parts of one, the critical path does not bind.
+    """
     if plan.wide:
         return plan.wide_threads / plan.threads
     return min(float(asked), plan.parallelism)
@@ -166,6 +170,7 @@ def record(report: Report) -> dict[str, Any]:
         "removed_constants": list(report.removed_constants),
         "removed_dead": list(report.removed_dead),
         "cloned": list(report.cloned),
+        "split": dict(report.split),
         "job": asdict(report.job),
         "plan": asdict(plan),
     }
@@ -194,6 +199,7 @@ def report_from(found: Mapping[str, Any]) -> Report:
         warnings=tuple(found["warnings"]),
         crowding=found.get("crowding", {}),  # missing in records of older versions, too
         crowd=found.get("crowd", 1),
+        split=found.get("split", {}),
         **{name: tuple(found.get(name, ())) for name in REWRITTEN},
     )
 

@@ -36,7 +36,7 @@ def expectation(graph: Graph, plan: Plan, cores: int) -> str:
     name, parallelism = graph.model, plan.parallelism
     if len(plan.linear) == 1:
         return (
-            f"{name} is one chain of {len(graph)} operators: each needs the one before it, so "
+            f"{name} is one chain of {graph.operators} operators: each needs the one before it, so "
             f"nothing can run side by side. Expect no gain from workers, only from threads."
         )
     if plan.rejected_makespan_ms is not None or plan.workers == 1:
@@ -47,6 +47,13 @@ def expectation(graph: Graph, plan: Plan, cores: int) -> str:
     if cores == 1:
         return f"{name} could gain up to {times(parallelism)}, but this host has only one core."
     predicted = plan.t1_ms / plan.makespan_ms
+    if graph.split:
+        return (
+            f"Expect about {times(predicted)} from {plan.workers} workers, with "
+            f"{_poolings(len(graph.split))} cut into parts among them: whole operators could gain "
+            f"{times(parallelism)} at most, since {1 / parallelism:.0%} of the work lies on the "
+            f"critical path."
+        )
     return (
         f"Expect about {times(predicted)} from {plan.workers} workers: {1 / parallelism:.0%} of "
         f"the work lies on the critical path, so no number of workers can beat "
@@ -67,11 +74,7 @@ def _parallel(report: Report) -> str:
     low, high = report.speedup_ci
     said = f"{times(report.speedup)} (95 % interval {low:.2f} to {high:.2f})"
     if report.speedup > 1 + NOISE and low > 1:
-        return (
-            f"{plan.workers} workers run {name} {said} as fast as one, "
-            f"{report.speedup / report.bound:.0%} of the most that is possible "
-            f"({times(report.bound)})."
-        )
+        return f"{plan.workers} workers run {name} {said} as fast as one, {_beside_bound(report)}."
     if report.speedup < 1 - NOISE and high < 1:
         return f"Parallel is slower on {name}: {said}. {_why(report)}"
     if high - low > TOO_WIDE:
@@ -81,8 +84,24 @@ def _parallel(report: Report) -> str:
         )
     return (
         f"Parallel makes no difference beyond noise on {name}: {said}; at most "
-        f"{times(report.bound)} would be possible. {_why(report)}"
+        f"{times(report.bound)} would be possible{' with whole operators' * bool(report.split)}. "
+        f"{_why(report)}"
     )
+
+
+def _beside_bound(report: Report) -> str:
+    """How much of the possible was reached; parts of operators are not bound to that."""
+    if report.split:
+        return (
+            f"with {_poolings(len(report.split))} cut into parts among them; whole operators "
+            f"could gain {times(report.bound)} at most"
+        )
+    reached = report.speedup / report.bound
+    return f"{reached:.0%} of the most that is possible ({times(report.bound)})"
+
+
+def _poolings(count: int) -> str:
+    return f"{count} slow pooling{'s' * (count != 1)}"
 
 
 def _all_wide(report: Report) -> str:

@@ -23,6 +23,8 @@ _PLANNER_HELP = (
 _REWRITES = {
     "fold-constants": "what depends on weights alone is computed once, before planning",
     "drop-dead": "what nobody reads is left out",
+    "split": "slow poolings are cut into parts of some channels each, for several workers, where "
+    "that is predicted to be faster",
     "clone": "workers repeat cheap operators where that is predicted to be faster than waiting",
 }
 

@@ -49,6 +49,8 @@ def analyze(options: argparse.Namespace) -> int:
             pass
     graph = pipeline.weigh(graph, options.cost)
     plan = pipeline.plan_of(graph, planner=planner)
+    if options.split:
+        graph, plan = pipeline.with_parts(graph, plan, planner=planner)
     if options.clone:
         graph, plan = pipeline.with_clones(graph, plan)
     found = pipeline.summary(graph, plan) | weights
@@ -91,7 +93,17 @@ def bench(options: argparse.Namespace) -> int:
     """Benchmark models one after another, and write their records."""
     from ramiel_core import outcomes, pipeline
 
-    fields = ("kernels", "planner", "runtime", "workers", "threads", "repeats", "signals", "clone")
+    fields = (
+        "kernels",
+        "planner",
+        "runtime",
+        "workers",
+        "threads",
+        "repeats",
+        "signals",
+        "split",
+        "clone",
+    )
     settings = {name: getattr(options, name) for name in fields} | asdict(_rewrites_of(options))
     settings |= _weights_of(options)
     models = [_named(name, options) for name in options.models] or list(pipeline.FIVE)
@@ -170,6 +182,8 @@ def emit(options: argparse.Namespace) -> int:
     model = _named(options.model, options)
     graph = pipeline.graph_of(model, cost=options.cost, rewrites=_rewrites_of(options))
     parallel = graph, pipeline.plan_of(graph, options.workers, planner)
+    if options.split:
+        parallel = pipeline.with_parts(*parallel, options.workers, planner)
     if options.clone:
         parallel = pipeline.with_clones(*parallel)
     plans = {"parallel.py": parallel, "sequential.py": (graph, pipeline.plan_of(graph, 1))}

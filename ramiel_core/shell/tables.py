@@ -44,10 +44,15 @@ def summary(found: dict[str, Any], planner: str | None, outlook: str) -> None:
         proved = f"; proved: not below {found['proved_ms']:.4g}" if found["proved_ms"] else ""
         said = f"{found['predicted_ms']:.4g}{unit} on {workers}{proved}"
         rows.append((f"plan by {planner}", said))
-    taken = {"removed_constants": "folded", "removed_dead": "dead", "cloned": "cloned"}
+    taken = {
+        "removed_constants": "folded",
+        "removed_dead": "dead",
+        "split": "split",
+        "cloned": "cloned",
+    }
     if fit := found.get("weights"):
         rows.append(("weights", "\n".join(fit["said"])))
-    rows += [(text, _listed(found[key])) for key, text in taken.items() if found[key]]
+    rows += [(text, _listed(list(found[key]))) for key, text in taken.items() if found[key]]
     if sizes := found.get("dimensions"):
         said = ", ".join(f"{name}={size}" for name, size in sizes.items())
         rows.append(("dynamic dimensions", f"{said} (others: --dim NAME=SIZE)"))

@@ -89,6 +89,7 @@ class _Marks:
         """Operator name and cluster number, the kind of operator below."""
         number = f"cluster {self.cluster[node.name]}" if node.name in self.cluster else "no cluster"
         kind = f"clone of {node.clone_of}" if node.clone_of else node.op
+        kind = f"part of {node.part_of}" if node.part_of else kind
         return f"{_shortened(node.name)}\n{kind} · {number}"
 
 
@@ -102,6 +103,7 @@ def title(graph: Graph, node: OpNode, cluster: int | None) -> str:
     lines = {
         "operator": node.name,
         "clone of": node.clone_of,
+        "part of": node.part_of,
         "kind": node.op,
         "module": node.module,
         "output": ", ".join(str(spec) for spec in node.outputs if spec),

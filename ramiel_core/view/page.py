@@ -90,7 +90,7 @@ def _numbers(report: Report) -> str:
         ("Sequential", f"{report.sequential_ms:.2f} ms", "median"),
         ("Parallel", f"{report.parallel_ms:.2f} ms", "median"),
         ("Speedup", times(report.speedup), f"95 %: {low:.2f} to {high:.2f}"),
-        ("Bound", times(report.bound), "no plan can gain more"),
+        ("Bound", times(report.bound), "no plan of whole operators can gain more"),
         ("Predicted", f"{report.predicted.makespan_ms:.2f} ms", "from measured costs"),
         ("Outputs", "equal" if report.equal else "NOT equal", "to the model's own"),
     )

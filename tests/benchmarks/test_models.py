@@ -38,7 +38,7 @@ def test_two_workers_and_one_return_the_models_own_bits(name: str):
 
     assert found["finite"]
     assert 0.01 < found["spread"] < 100
-    assert found["sequential"] == {"equal": True, "workers": 1, "crossing": 0}
+    assert found["sequential"] == {"equal": True, "workers": 1, "crossing": 0, "in_parts": 0}
     assert found["parallel"]["workers"] == 2
     assert found["parallel"]["crossing"] >= 1
     assert found["parallel"]["equal"]

@@ -8,7 +8,7 @@ import pytest
 from ramiel_core import pipeline
 from ramiel_core.ir import Graph, Job, Report, Run
 from ramiel_core.report.summarize import ratio_of_medians, record, report_from, summarize
-from ramiel_core.report.verdict import expectation
+from ramiel_core.report.verdict import expectation, verdict
 
 HOST = {"cores": 2, "load_1min": 0.5}
 FORK = Graph.parse("a:1 b:5<a c:4<a d:1<b,c")  # T1 = 11, T-infinity = 7
@@ -140,6 +140,31 @@ def test_the_outlook_tells_chains_from_branches():
     assert "nearly all of its time lies on one path" in told[UNEVEN]
     assert "64% of the work lies on the critical path" in told[FORK]
     assert "only one core" in expectation(FORK, plans[FORK], 1)
+
+
+def test_parts_of_operators_may_pass_the_bound_which_is_told_as_that_of_whole_ones():
+    report = report_of(sequential=(11.0, 11.1), parallel=(5.0, 5.1))
+    parts = verdict(replace(report, split={"b": 2}))
+
+    assert report.verdict.startswith("2 workers run  2.19×")
+    assert "139% of the most that is possible (1.57×)" in report.verdict
+    assert "possible" not in parts
+    assert (
+        "as fast as one, with 1 slow pooling cut into parts among them; whole operators could "
+        "gain 1.57× at most." in parts
+    )
+    assert "would be possible with whole operators." in verdict(
+        replace(report, split={"b": 2}, speedup=1.0, speedup_ci=(0.99, 1.01))
+    )
+
+
+def test_the_outlook_tells_what_parts_bring():
+    plan = replace(pipeline.plan_of(FORK, 2), makespan_ms=5.5)
+    nodes = (replace(n, part_of="a" if n.name in "bc" else "") for n in FORK.nodes)
+    said = expectation(replace(FORK, nodes=tuple(nodes), model="toy"), plan, 2)
+
+    assert "Expect about 2.00× from 2 workers, with 1 slow pooling cut into parts" in said
+    assert "whole operators could gain 1.57× at most, since 64% of the work" in said
 
 
 def wide(workers: int, *names: str) -> Report:

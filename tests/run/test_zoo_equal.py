@@ -1,6 +1,7 @@
 """Forty-five models of torchvision: two workers return the model's own bits.
 
-Each is split in two whether that pays or not, so that values really change workers. Of families
+Each is split in two whether that pays or not, so that values really change workers; once more with
+every pooling in two parts. Of families
 that differ in size only, the smaller ones: the largest have a hundred million weights to draw.
 """
 
@@ -25,6 +26,8 @@ MODELS = {
     "swin_v2_t": 64, "vit_b_32": 0, "maxvit_t": 0,
 }  # fmt: skip
 
+WITHOUT_POOLING = ("mnasnet", "convnext", "swin", "vit")
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
@@ -33,10 +36,14 @@ def test_two_workers_and_one_return_the_models_own_bits(name: str):
 
     assert found["finite"]
     assert found["spread"] > 0.01, "a constant output would be equal whatever went wrong"
-    assert found["sequential"] == {"equal": True, "workers": 1, "crossing": 0}
+    assert found["sequential"] == {"equal": True, "workers": 1, "crossing": 0, "in_parts": 0}
     assert found["parallel"]["workers"] == 2
     assert found["parallel"]["crossing"] >= 1
     assert found["parallel"]["equal"]
+    assert found["parts"]["workers"] == 2
+    assert found["parts"]["in_parts"] >= (name not in WITHOUT_POOLING)
+    assert (found["parts"]["in_parts"] == 0) == name.startswith(WITHOUT_POOLING)
+    assert found["parts"]["equal"]
 
 
 def test_there_are_five_models_of_the_table_and_forty_more():

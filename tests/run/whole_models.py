@@ -11,6 +11,7 @@ from ramiel_core import pipeline
 from ramiel_core.agreement import largest_difference, same_bits
 from ramiel_core.ir import Plan
 from ramiel_core.model.trace import trace
+from ramiel_core.plan.parts import in_parts, worth
 from ramiel_core.plan.planner import sequential_plan
 from ramiel_core.run.forked import Team
 
@@ -81,17 +82,20 @@ def compared(module: Any, inputs: tuple[torch.Tensor, ...], name: str) -> dict[s
     """Model, one worker and two workers, and what the outputs are like."""
     parcel = pipeline.parcel_of(trace(module, inputs, name))
     graph = pipeline.weigh(parcel.graph, "flops")
+    free = pipeline.weigh(parcel.graph, "unit")  # where whatever can be cut is worth it
     with torch.no_grad():
         own = module(*inputs)
     found: dict[str, Any] = {
         "finite": bool(own.isfinite().all()),
         "spread": float(own.std()) / (float(own.abs().mean()) or 1.0),
     }
-    for label, plan in (
-        ("sequential", sequential_plan(graph)),
-        ("parallel", two_clusters(graph)),
+    cut = in_parts(graph, {n.name: 2 for n in free.nodes if worth(free, n, 2) == 2})
+    for label, planned, plan in (
+        ("sequential", graph, sequential_plan(graph)),
+        ("parallel", graph, two_clusters(graph)),
+        ("parts", cut, two_clusters(cut)),
     ):
-        program = pipeline.program_of(graph, plan)
+        program = pipeline.program_of(planned, plan)
         with Team(program, parcel.weights, inputs) as team:
             for _ in range(2):  # the second reuses every buffer
                 team.run()
@@ -100,5 +104,6 @@ def compared(module: Any, inputs: tuple[torch.Tensor, ...], name: str) -> dict[s
             "equal": same_bits(output, own),
             "workers": program.workers,
             "crossing": sum(c.receivers != (-1,) for c in program.channels),
+            "in_parts": len(planned.split),
         }
     return found
