@@ -1,14 +1,15 @@
 """Does parallel pay on the five published models?  `python -m benchmarks.five [RESULTS ...]`.
 
 Prints the README's table from the records that `python -m ramiel_core bench` writes, one file or
-several runs of it, beside the figures that a public re-implementation reports for its own host.
+several runs of it (`--whole`: those with `--no-split`), beside the figures that a public
+re-implementation reports for its own host.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ PUBLISHED = {  # 8 cores, queues of signals, eager kernels
 }
 
 
-def row(model: str, records: list[dict[str, Any]]) -> str:
+def row(model: str, records: list[dict[str, Any]], whole: list[dict[str, Any]]) -> str:
     """One line of the table: medians over the runs, the interval of the median run."""
-    middle = sorted(records, key=lambda r: r["speedup"])[len(records) // 2]
+    middle = _middle(records)
     low, high = middle["speedup_ci"]
     bound = min(2.0, statistics.median(r["parallelism"] for r in records))
     inside = next((r for r in middle["runs"] if r["label"] == "threads"), None)
@@ -38,31 +39,47 @@ def row(model: str, records: list[dict[str, Any]]) -> str:
         f"**{middle['speedup']:.2f}** ({low:.2f}–{high:.2f})",
         f"{bound:.2f}",
         f"{middle['speedup'] / bound:.2f}",
+        str(len(middle["split"])),
+        f"{_middle(whole)['speedup']:.2f}" if whole else "–",
         threads,
-        "yes" if all(r["equal"] for r in records) else "NO",
+        "yes" if all(r["equal"] for r in records + whole) else "NO",
         f"{PUBLISHED[model]:.2f}" if model in PUBLISHED else "–",
     )
     return f"| {' | '.join(cells)} |"
 
 
-def main() -> None:
-    """Print the table and the host it belongs to."""
-    files = [Path(name) for name in sys.argv[1:]] or [Path("results.json")]
-    by_model: dict[str, list[dict[str, Any]]] = {}
+def _middle(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """The run of median speedup."""
+    return sorted(records, key=lambda r: r["speedup"])[len(records) // 2]
+
+
+def _by_model(files: list[Path]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
     for file in files:
         for record in json.loads(file.read_text()):
-            by_model.setdefault(record["model"], []).append(record)
+            found.setdefault(record["model"], []).append(record)
+    return found
+
+
+def main() -> None:
+    """Print the table and the host it belongs to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="*", type=Path, default=[Path("results.json")])
+    parser.add_argument("--whole", nargs="+", type=Path, default=[], help="those of --no-split")
+    options = parser.parse_args()
+    by_model, whole = _by_model(options.files), _by_model(options.whole)
     print(
         "| model | sequential ms | parallel ms | predicted ms | speedup (95 %) | bound | of bound "
-        "| both cores as threads | equal | re-implementation |"
+        "| poolings in parts | operators whole | both cores as threads | equal "
+        "| re-implementation |"
     )
-    print(f"|{' --- |' * 10}")
+    print(f"|{' --- |' * 12}")
     for model, records in by_model.items():
-        print(row(model, records))
+        print(row(model, records, whole.get(model, [])))
     host = next(iter(by_model.values()))[-1]["host"]
     print(
         f"\n{host['processor']}, {host['cores']} cores, load {host['load_1min']}, "
-        f"torch {host['torch']}, Python {host['python']}; {len(files)} runs."
+        f"torch {host['torch']}, Python {host['python']}; {len(options.files)} runs."
     )
 
 

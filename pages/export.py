@@ -15,6 +15,7 @@ from ramiel_core.errors import RamielError
 from ramiel_core.graph import saved as graphs
 from ramiel_core.ir import Graph, Plan, Report
 from ramiel_core.plan import saved as plans
+from ramiel_core.plan.parts import in_parts
 from ramiel_core.report import perfetto
 from ramiel_core.report.summarize import report_from
 from ramiel_core.view import bitmap, dag
@@ -108,8 +109,9 @@ def of_plan(graph: Graph, plan: Plan) -> tuple[Offer, ...]:
 
 
 def of_run(graph: Graph, record: dict[str, Any], report: Report) -> tuple[Offer, ...]:
-    """What a benchmark found."""
-    return (
+    """What a benchmark found; operator by operator only where it ran those of the graph."""
+    ran = in_parts(graph, report.split)
+    whole = (
         Offer(
             "Report, HTML",
             "html",
@@ -131,12 +133,17 @@ def of_run(graph: Graph, record: dict[str, Any], report: Report) -> tuple[Offer,
             "Every time, both timelines, the host’s facts.",
             lambda: json.dumps([record], indent=1),
         ),
+    )
+    if ran.index.keys() != report.plan.worker_of().keys():
+        return whole
+    return (
+        *whole,
         Offer(
             "Operators measured, CSV",
             "measured.csv",
             "text/csv",
             "One line an operator, with what it took in the traced inference.",
-            lambda: graphs.operators_csv(graph, report.plan, report.measured),
+            lambda: graphs.operators_csv(ran, report.plan, report.measured),
         ),
     )
 

@@ -86,10 +86,17 @@ def numbers(graph: Graph, plan: Plan, usual: Plan, measured: Report | None) -> N
                     "Median time of one inference in the latest benchmark of this model on this "
                     f"host, or in the one that the address names: {measured.job.kernels} kernels."
                 ),
-                (f"{measured.plan.workers} × {cards.plural(measured.job.threads, 'thread')}"),
+                _ran(measured),
             )
         )
     cards.figures(*cells)
+
+
+def _ran(report: Report) -> str:
+    """On what a benchmark ran, and how many of its operators not as predicted here: in parts."""
+    cut = len(report.split)
+    in_parts = f", {cards.plural(cut, 'pooling')} in parts" if cut else ""
+    return f"{report.plan.workers} × {cards.plural(report.job.threads, 'thread')}{in_parts}"
 
 
 def remarks(plan: Plan, assumed: assuming.Assumed) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from ramiel_core import client, pipeline
+from ramiel_core.ir import Graph
 from ramiel_core.plan import saved
+from ramiel_core.plan.parts import in_parts
 from ramiel_core.report.summarize import difference_of_medians
 from tests.onnx_files import sound
 
@@ -112,3 +116,19 @@ def test_everything_that_there_is_can_be_exported(visit, tmp_path):
         "Plan, JSON", "Program, Python", "Predicted trace",
         "Report, HTML", "Trace", "Results, JSON", "Operators measured, CSV",
     ]  # fmt: skip
+
+
+def test_operators_of_another_graph_are_not_exported_one_by_one(visit, tmp_path):
+    """By fused kernels the operators are others, with parts there are more of them."""
+    graph = pipeline.graph_of("squeezenet1_0")
+    cut = in_parts(graph, {"features_2": 2})
+    fused = Graph(graph.nodes[:9], graph.inputs, (graph.nodes[8].name,), model=graph.model)
+    found = {}
+    for name, of in (("parts", cut), ("fused", fused)):
+        benchmark(tmp_path / name, graph=of)
+        shutil.copytree(tmp_path / name / "jobs", tmp_path / "jobs", dirs_exist_ok=True)
+        app = visit("pages/export.py", **SMALL)
+        found[name] = [b.proto.label for b in app.get("download_button")]
+
+    assert "Operators measured, CSV" in found["parts"]
+    assert found["fused"][-1] == "Results, JSON"
