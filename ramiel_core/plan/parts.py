@@ -1,4 +1,7 @@
-"""Poolings in parts of some channels each: cutting them, and making them whole again."""
+"""Poolings in parts of some channels each: cutting them, and making them whole again.
+
+Of several samples, a part holds some of the samples.
+"""
 
 from __future__ import annotations
 
@@ -89,8 +92,9 @@ def _axis(graph: Graph, node: OpNode) -> int | None:
 
 def _spec(graph: Graph, name: str) -> TensorSpec:
     """Of an operator's only output, or of a model input; empty where it is no tensor."""
-    found = dict(graph.inputs).get(name) or graph[name].outputs[0]
-    return found or TensorSpec((), (), "float32")
+    given = dict(graph.inputs)
+    found = (given[name],) if name in given else graph[name].outputs
+    return (found and found[0]) or TensorSpec((), (), "float32")
 
 
 def _is_dense(spec: TensorSpec) -> bool:
@@ -103,6 +107,13 @@ def _is_dense(spec: TensorSpec) -> bool:
     return bool(spec.shape)
 
 
+def _free(graph: Graph, name: str) -> str:
+    """`name`, longer where the model has an operator or an input called so."""
+    while name in graph.index or name in dict(graph.inputs):
+        name += "_"
+    return name
+
+
 def _cut(graph: Graph, node: OpNode, count: int) -> list[OpNode]:
     """The parts of an operator, and what puts them together under its name."""
     axis, spec = _axis(graph, node) or 0, _spec(graph, node.name)
@@ -110,7 +121,7 @@ def _cut(graph: Graph, node: OpNode, count: int) -> list[OpNode]:
     borders = [size * i // count for i in range(count + 1)]
     parts = []
     for i, (first, last) in enumerate(pairwise(borders)):
-        name, share = f"{node.name}_part{i}", (last - first) / size
+        name, share = _free(graph, f"{node.name}_part{i}"), (last - first) / size
         sliced = f"{node.inputs[0]}[{':, ' * axis}{first}:{last}]"
         part = reading(node, {node.inputs[0]: sliced}, node.name)
         shape = (*spec.shape[:axis], last - first, *spec.shape[axis + 1 :])

@@ -134,6 +134,14 @@ def test_many_workers_get_a_part_each_but_no_more_than_channels_or_than_pays(bra
     assert worth(none, none["pool"], 16) == 1
 
 
+def test_a_part_is_called_like_nobody_else(branches: Graph):
+    taken = replace(branches["left"], name="pool_part1", inputs=("stem",))
+    at = branches.index["stem"] + 1
+    graph = replace(branches, nodes=(*branches.nodes[:at], taken, *branches.nodes[at:]))
+
+    assert in_parts(graph, {"pool": 2}).parts == ("pool_part0", "pool_part1_")
+
+
 UNCUT = {
     "channels last": (nn.MaxPool2d(2), (1, 4, 8, 8), torch.channels_last),
     "one channel": (nn.MaxPool2d(2), (1, 1, 8, 8), torch.contiguous_format),
