@@ -31,12 +31,13 @@ def pick_part(program: Program) -> str:
     return asked
 
 
-def counts(plan: Plan, program: Program, part: str) -> str:
+def counts(plan: Plan, program: Program, part: str, *, in_parts: bool) -> str:
     """Say how much there is to read, in a sentence."""
+    more = " and parts of them" if in_parts else ""
     if part in (WHOLE, ONE_WORKER):
         sent = sum(len([r for r in c.receivers if r != CALLER]) for c in program.channels)
         return (
-            f"{cards.plural(sum(map(len, plan.clusters)), 'operator')} in "
+            f"{cards.plural(sum(map(len, plan.clusters)), 'operator')}{more} in "
             f"{cards.plural(plan.workers, 'function')}, {cards.plural(sent, 'value')} handed from "
             f"one worker to another."
         )
@@ -44,7 +45,7 @@ def counts(plan: Plan, program: Program, part: str) -> str:
     received = len(program.received_by(worker))
     sent = sum(c.sender == worker for c in program.channels)
     return (
-        f"{cards.plural(len(plan.clusters[worker]), 'operator')}; receives "
+        f"{cards.plural(len(plan.clusters[worker]), 'operator')}{more}; receives "
         f"{cards.plural(received, 'value')}, sends {cards.plural(sent, 'value')}."
     )
 
@@ -62,7 +63,7 @@ def main() -> None:
     with left:
         frame.workers_picker(natural, chosen)
     after = {"split": chosen.split, "clone": chosen.clone}
-    _, plan = kept.planned(graph, chosen.workers, **after)
+    ran, plan = kept.planned(graph, chosen.workers, **after)
     program = kept.program_of(graph, chosen.workers, **after)
     if plan.rejected_makespan_ms is not None:
         cards.note(
@@ -74,7 +75,7 @@ def main() -> None:
         plan, program = kept.plan_of(graph, 1), kept.program_of(graph, 1)
     whole = part in (WHOLE, ONE_WORKER)
     text = program.source if whole else program.functions[int(part)]
-    cards.sub(counts(plan, program, part))
+    cards.sub(counts(plan, program, part, in_parts=bool(ran.split) and part != ONE_WORKER))
     label = f"{graph.model}_{program.workers}" + ("" if whole else f"_cluster_{part}")
     right.download_button(
         "Download .py",

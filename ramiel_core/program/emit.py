@@ -241,7 +241,7 @@ class _Cluster:
 
     def _statement(self, node: OpNode) -> Iterator[str]:
         line = f"{INDENT}{node.name} = {self._call(node)}"
-        opening = line.find("(", len(node.name) + 7)
+        opening = line.find("(", max(len(node.name) + 7, line.find(".copy_(")))
         if len(line) <= WIDTH or opening < 0 or not line.endswith(")"):
             yield line
             return
