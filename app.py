@@ -121,7 +121,7 @@ def numbers(graph: Graph, plan: Plan) -> None:
             cards.cost(found["tinf_ms"], model),
             (
                 "The longest chain of operators that wait for each other: no number of workers can "
-                f"be done sooner. {costs}"
+                f"be done sooner, as long as operators stay whole. {costs}"
             ),
         ),
         (

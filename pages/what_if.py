@@ -144,7 +144,7 @@ def speedups(now: Prediction) -> None:
     best = max(points, key=lambda point: point.speedup)
     cards.sub(
         f"Prediction without pins. T1/T∞ = {plan.parallelism:.2f}: the work over the critical path "
-        f"with free sends, which no number of workers can beat. The best here is "
+        f"with free sends, which no number of workers can beat, operators whole. The best here is "
         f"{times(best.speedup)} with {cards.plural(best.used, 'worker')}; Graham’s line is what "
         f"any plan that leaves no worker idle without need reaches, were sends free."
     )

@@ -35,7 +35,7 @@ class Plan:
     fixpoint: int = 0  # clusters at the natural fixpoint of merging
     critical_path: tuple[str, ...] = ()
     t1_ms: float = 0.0
-    tinf_ms: float = 0.0  # critical path with free sends: the bound on any plan
+    tinf_ms: float = 0.0  # critical path with free sends: the bound on any plan, operators whole
     tinf_send_ms: float = 0.0  # critical path when every edge pays its send
     makespan_ms: float = 0.0  # predicted
     rejected_makespan_ms: float | None = None  # of the parallel plan that sequential replaced
@@ -53,7 +53,7 @@ class Plan:
 
     @property
     def parallelism(self) -> float:
-        """T1 / T-infinity: no number of workers can be faster than this."""
+        """T1 / T-infinity: no number of workers can be faster than this, operators whole."""
         return self.t1_ms / self.tinf_ms if self.tinf_ms else 1.0
 
     def worker_of(self) -> dict[str, int]:

@@ -57,7 +57,7 @@ def expectation(graph: Graph, plan: Plan, cores: int) -> str:
     return (
         f"Expect about {times(predicted)} from {plan.workers} workers: {1 / parallelism:.0%} of "
         f"the work lies on the critical path, so no number of workers can beat "
-        f"{times(parallelism)}."
+        f"{times(parallelism)} as long as operators stay whole."
     )
 
 
