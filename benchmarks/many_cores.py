@@ -17,7 +17,7 @@ from rich.table import Table
 
 from benchmarks import models
 from ramiel_core.ir import KERNELS
-from ramiel_core.pipeline import parcel_of, plan_of, traced
+from ramiel_core.pipeline import parcel_of, plan_of, traced, with_parts
 from ramiel_core.run import host
 from ramiel_core.words import times
 from ramiel_core.workshop import Workshop
@@ -40,13 +40,18 @@ def main() -> None:
         model = traced(*models.build(name))
         workshop = Workshop(parcel_of(model, options.kernels), lambda *_, **__: None)
         graph = workshop.weighed(options.kernels, 1)
-        plans = [plan_of(graph, workers) for workers in WORKERS]
+        whole = {workers: plan_of(graph, workers) for workers in WORKERS}
+        plans = [with_parts(graph, plan, workers)[1] for workers, plan in whole.items()]
         ratios = [plan.t1_ms / plan.makespan_ms for plan in plans]
         best.append(ratios[-1])
         bound = plans[0].parallelism
         table.add_row(name, f"{graph.t1_ms:.1f}", f"{bound:.2f}", *(times(r) for r in ratios))
     mean = torch.tensor(best).log().mean().exp().item()
-    table.caption = f"Predicted speedups. Geometric mean at {WORKERS[-1]} workers: {times(mean)}."
+    told = host.facts()
+    table.caption = (
+        f"Predicted speedups. Geometric mean at {WORKERS[-1]} workers: {times(mean)}. "
+        f"Load {told['load_1min']}, torch {told['torch']}."
+    )
     Console(width=100).print(table)
 
 
