@@ -196,6 +196,13 @@ def removed(title: str, names: tuple[str, ...], before: Graph, nothing: str, say
         )
 
 
+def why_none(stage: Stage | None, plan: Plan, one_worker: str, nowhere: str) -> str:
+    """Why a rewrite of the planned graph has changed nothing."""
+    if stage is None:
+        return "Off: turn it on above."
+    return one_worker if plan.workers == 1 else nowhere
+
+
 def in_parts(stage: Stage | None, plan: Plan) -> None:
     """List the poolings that are cut: into how many parts, who computes them, what they cost."""
     st.subheader("Poolings in parts")
@@ -205,40 +212,37 @@ def in_parts(stage: Stage | None, plan: Plan) -> None:
         "often stands where nothing else can run; its parts are written one behind the other, so "
         "that nothing has to be put together. Other operators stay whole."
     )
-    if stage is None:
-        cards.sub("Off: turn it on above.")
-    elif plan.workers == 1:
-        cards.sub("The plan has one worker, who computes each operator as a whole.")
-    elif not stage.graph.split:
-        cards.sub("No cut is predicted to shorten this plan by 1 %.")
-    else:
-        worker_of = stage.plan.worker_of()
-        rows = []
-        for name in stage.graph.split:
-            parts = [stage.graph[part] for part in stage.graph[name].joins]
-            workers = sorted({worker_of[part.name] for part in parts})
-            rows.append(
-                {
-                    "operator": name,
-                    "kind": parts[0].op,
-                    "parts": len(parts),
-                    "computed by": ", ".join(f"cluster {worker}" for worker in workers),
-                    "cost": sum(part.cost_ms for part in parts),
-                    "each": max(part.cost_ms for part in parts),
-                }
-            )
-        lists.show(
-            rows,
-            {"operator": 150, "kind": 90, "parts": 60, "computed by": 150, "cost": 80, "each": 80},
-            "Poolings in parts",
+    if stage is None or not stage.graph.split:
+        one = "The plan has one worker, who computes each operator as a whole."
+        cards.sub(why_none(stage, plan, one, "No cut is predicted to shorten this plan by 1 %."))
+        return
+    worker_of = stage.plan.worker_of()
+    rows = []
+    for name in stage.graph.split:
+        parts = [stage.graph[part] for part in stage.graph[name].joins]
+        workers = sorted({worker_of[part.name] for part in parts})
+        rows.append(
             {
-                "cost": st.column_config.NumberColumn("Cost, ms", format="%.4f"),
-                "each": st.column_config.NumberColumn(
-                    "Each part, ms", format="%.4f", help="The largest of them."
-                ),
-            },
-            key="in-parts",
+                "operator": name,
+                "kind": parts[0].op,
+                "parts": len(parts),
+                "computed by": ", ".join(f"cluster {worker}" for worker in workers),
+                "cost": sum(part.cost_ms for part in parts),
+                "each": max(part.cost_ms for part in parts),
+            }
         )
+    lists.show(
+        rows,
+        {"operator": 150, "kind": 90, "parts": 60, "computed by": 150, "cost": 80, "each": 80},
+        "Poolings in parts",
+        {
+            "cost": st.column_config.NumberColumn("Cost, ms", format="%.4f"),
+            "each": st.column_config.NumberColumn(
+                "Each part, ms", format="%.4f", help="The largest of them."
+            ),
+        },
+        key="in-parts",
+    )
 
 
 def cloned(stage: Stage | None, plan: Plan) -> None:
@@ -251,38 +255,35 @@ def cloned(stage: Stage | None, plan: Plan) -> None:
         "over their input are never repeated. In the graph clones are dashed (view “For my "
         "workers”), in the code a comment names the original."
     )
-    if stage is None:
-        cards.sub("Off: turn it on above.")
-    elif plan.workers == 1:
-        cards.sub("The plan has one worker, who needs nothing twice.")
-    elif not stage.graph.clones:
-        cards.sub("No clone is predicted to shorten this plan.")
-    else:
-        worker_of = stage.plan.worker_of()
-        nodes = [stage.graph[name] for name in stage.graph.clones]
-        lists.show(
-            [
-                {
-                    "clone": node.name,
-                    "of": node.clone_of,
-                    "kind": node.op,
-                    "computed by": f"cluster {worker_of[node.name]}",
-                    "beside": f"cluster {worker_of[node.clone_of]}",
-                    "cost": node.cost_ms,
-                    "send": stage.graph[node.clone_of].send_ms,
-                }
-                for node in nodes
-            ],
-            {"clone": 130, "computed by": 95, "beside": 75, "cost": 80, "send": 80},
-            "Clones",
+    if stage is None or not stage.graph.clones:
+        one = "The plan has one worker, who needs nothing twice."
+        cards.sub(why_none(stage, plan, one, "No clone is predicted to shorten this plan."))
+        return
+    worker_of = stage.plan.worker_of()
+    nodes = [stage.graph[name] for name in stage.graph.clones]
+    lists.show(
+        [
             {
-                "cost": st.column_config.NumberColumn("Cost, ms", format="%.4f"),
-                "send": st.column_config.NumberColumn(
-                    "Send, ms", format="%.4f", help="What handing the value over would cost."
-                ),
-            },
-            key="cloned",
-        )
+                "clone": node.name,
+                "of": node.clone_of,
+                "kind": node.op,
+                "computed by": f"cluster {worker_of[node.name]}",
+                "beside": f"cluster {worker_of[node.clone_of]}",
+                "cost": node.cost_ms,
+                "send": stage.graph[node.clone_of].send_ms,
+            }
+            for node in nodes
+        ],
+        {"clone": 130, "computed by": 95, "beside": 75, "cost": 80, "send": 80},
+        "Clones",
+        {
+            "cost": st.column_config.NumberColumn("Cost, ms", format="%.4f"),
+            "send": st.column_config.NumberColumn(
+                "Send, ms", format="%.4f", help="What handing the value over would cost."
+            ),
+        },
+        key="cloned",
+    )
 
 
 def main() -> None:
