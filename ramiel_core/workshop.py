@@ -23,11 +23,10 @@ from ramiel_core.kernels.segment import segment
 from ramiel_core.pipeline import (
     LIBRARIES,
     MOLDABLE,
+    adapted,
     by_hand_plan,
     plan_of,
     program_of,
-    with_clones,
-    with_parts,
 )
 from ramiel_core.plan import crowd
 from ramiel_core.plan.by_hand import BY_HAND
@@ -99,7 +98,8 @@ class Workshop:
         self.parcel, self.tell, self.signals = parcel, tell, signals
         self.clone, self.split, self.by_hand = clone, split, by_hand
         self._weighed: dict[tuple[str, int], Graph] = {}
-        self._built: dict[Configuration, Built] = {}  # of torch's kernels: others hold sessions
+        # Of torch's kernels, with poolings in parts or not: others hold sessions.
+        self._built: dict[tuple[Configuration, bool], Built] = {}
         self._switch_ms: dict[tuple[int, int], float] = {}
         self._anchor_ms = 0.0  # eager operators on one thread, when first costs were measured
         self.calls: dict[str, dict[str, str]] = {}  # chosen, by family and threads, by operator
@@ -187,10 +187,14 @@ class Workshop:
         c = configuration
         if c.kernels in LIBRARIES:
             return self._build_segments(c)
-        either = replace(c, runtime="processes")
-        if either not in self._built:
-            self._built[either] = self._build(either, split=self.split)
-        return replace(self._built[either], configuration=c)
+        return replace(self._of_torch(c, split=self.split), configuration=c)
+
+    def _of_torch(self, c: Configuration, *, split: bool) -> Built:
+        """Built once, whatever the run-time."""
+        key = replace(c, runtime="processes"), split
+        if key not in self._built:
+            self._built[key] = self._build(key[0], split=split)
+        return self._built[key]
 
     def _for_one(self, kernels: str, threads: int) -> Graph:
         """For one worker: measured only where that decides something, or was done before."""
@@ -216,10 +220,8 @@ class Workshop:
             planned = partial(plan_of, graph, c.workers, c.planner)
             leaves_threads = fitting_planner(graph, c.planner).leaves_threads
             plan = apart(planned) if leaves_threads else planned()
-            if split:
-                graph, plan = with_parts(graph, plan, c.workers, c.planner)
-            if self.clone:
-                graph, plan = with_clones(graph, plan)
+            after = {"split": split, "clone": self.clone}
+            graph, plan = adapted(graph, plan, c.workers, c.planner, **after)
         weights = self.family(c.kernels)[1]
         return Built(c, graph, plan, program_of(graph, plan), weights)
 
@@ -245,7 +247,7 @@ class Workshop:
                 f"operators: use --kernels eager or fused, or another planner."
             )
         # Libraries have fast poolings of their own.
-        eager = self._build(replace(c, kernels="eager", runtime="processes"), split=False)
+        eager = self._of_torch(replace(c, kernels="eager"), split=False)
         graph, plan, weights = segment(eager.graph, eager.plan, eager.weights, LIBRARIES[c.kernels])
         graph = replace(graph, kernels=c.kernels)
         plan = replace(

@@ -56,11 +56,8 @@ def speedup_curve(graph: Graph) -> tuple[Point, ...]:
 def planned(
     graph: Graph, workers: int | None, *, split: bool = False, clone: bool = False
 ) -> tuple[Graph, Plan]:
-    """`plan_of` and the graph it is of, after `pipeline.with_parts` and `with_clones`, or not."""
-    plan = plan_of(graph, workers)
-    if split:
-        graph, plan = pipeline.with_parts(graph, plan, workers)
-    return pipeline.with_clones(graph, plan) if clone else (graph, plan)
+    """`plan_of` and the graph it is of, `pipeline.adapted`."""
+    return pipeline.adapted(graph, plan_of(graph, workers), workers, split=split, clone=clone)
 
 
 @st.cache_resource(max_entries=256, show_spinner="Planning…", hash_funcs=BY_COST)

@@ -37,6 +37,7 @@ from ramiel_core.pipeline.named import (
 from ramiel_core.pipeline.parcels import LIBRARIES, parcel_of
 from ramiel_core.pipeline.plans import (
     MOLDABLE,
+    adapted,
     analyze,
     best_plan,
     by_hand_plan,
@@ -57,6 +58,7 @@ __all__ = [
     "LIBRARIES",
     "MOLDABLE",
     "REWRITES",
+    "adapted",
     "analyze",
     "assumed",
     "best_plan",

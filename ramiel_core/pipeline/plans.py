@@ -86,6 +86,21 @@ def with_parts(
     return graph, plan
 
 
+def adapted(
+    graph: Graph,
+    plan: Plan,
+    workers: int | None = None,
+    planner: str = DEFAULT,
+    *,
+    split: bool = False,
+    clone: bool = False,
+) -> tuple[Graph, Plan]:
+    """What was planned, after `with_parts` and then `with_clones`, or what is asked for of them."""
+    if split:
+        graph, plan = with_parts(graph, plan, workers, planner)
+    return with_clones(graph, plan) if clone else (graph, plan)
+
+
 def planner_named(name: str | None = None) -> str:
     """A planner's name, checked before anything slow starts; None is the one usually taken.
 

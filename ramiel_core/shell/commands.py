@@ -49,10 +49,8 @@ def analyze(options: argparse.Namespace) -> int:
             pass
     graph = pipeline.weigh(graph, options.cost)
     plan = pipeline.plan_of(graph, planner=planner)
-    if options.split:
-        graph, plan = pipeline.with_parts(graph, plan, planner=planner)
-    if options.clone:
-        graph, plan = pipeline.with_clones(graph, plan)
+    after = {"split": options.split, "clone": options.clone}
+    graph, plan = pipeline.adapted(graph, plan, None, planner, **after)
     found = pipeline.summary(graph, plan) | weights
     if sizes := pipeline.dimensions_of(model):
         found["dimensions"] = sizes
@@ -181,11 +179,9 @@ def emit(options: argparse.Namespace) -> int:
     planner = pipeline.planner_named(options.planner)
     model = _named(options.model, options)
     graph = pipeline.graph_of(model, cost=options.cost, rewrites=_rewrites_of(options))
-    parallel = graph, pipeline.plan_of(graph, options.workers, planner)
-    if options.split:
-        parallel = pipeline.with_parts(*parallel, options.workers, planner)
-    if options.clone:
-        parallel = pipeline.with_clones(*parallel)
+    plan = pipeline.plan_of(graph, options.workers, planner)
+    after = {"split": options.split, "clone": options.clone}
+    parallel = pipeline.adapted(graph, plan, options.workers, planner, **after)
     plans = {"parallel.py": parallel, "sequential.py": (graph, pipeline.plan_of(graph, 1))}
     options.out.mkdir(parents=True, exist_ok=True)
     for name, made in plans.items():

@@ -1,8 +1,8 @@
 """Forty-five models of torchvision: two workers return the model's own bits.
 
 Each is split in two whether that pays or not, so that values really change workers; once more with
-every pooling in two parts. Of families
-that differ in size only, the smaller ones: the largest have a hundred million weights to draw.
+every pooling in two parts. Of families that differ in size only, the smaller ones: the largest have
+a hundred million weights to draw.
 """
 
 from __future__ import annotations
