@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import streamlit as st
@@ -12,14 +13,14 @@ from pages.common.table import Column
 from ramiel_core import pipeline
 from ramiel_core.ir import Graph, Plan, Rewrites
 
-NONE = Rewrites(fold_constants=False, drop_dead=False)
-AS_TRACED, FOLDED, DROPPED, SPLIT, CLONED = (
-    "as traced",
-    "constants folded",
-    "dead code dropped",
-    "slow poolings in parts",
-    "cheap operators cloned",
-)
+NONE = Rewrites(fold_constants=False, share_repeats=False, drop_dead=False)
+AS_TRACED = "as traced"
+SPLIT, CLONED = "slow poolings in parts", "cheap operators cloned"
+BEFORE_PLANNING = {
+    "fold_constants": "constants folded",
+    "share_repeats": "repeats shared",
+    "drop_dead": "dead code dropped",
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,13 @@ def switches(chosen: choice.Choice) -> None:
             now=chosen.rewrites.fold_constants,
             usual=True,
             says="What depends on weights and sizes alone is computed once, and kept as a weight.",
+        )
+        switch(
+            "Share repeats",
+            address.REPEATS,
+            now=chosen.rewrites.share_repeats,
+            usual=True,
+            says="What is computed several times of the same values is computed once.",
         )
         switch(
             "Drop dead code",
@@ -78,15 +86,20 @@ def switch(label: str, name: str, *, now: bool, usual: bool, says: str) -> None:
     st.toggle(label, key=key, on_change=write, help=says, width="content")
 
 
+def steps(wanted: Rewrites) -> Iterator[tuple[str, Rewrites]]:
+    """No rewrite, and then one more of those that are on, in the order in which they come."""
+    now = NONE
+    yield AS_TRACED, now
+    for name in (field.name for field in fields(wanted)):
+        if getattr(wanted, name):
+            now = replace(now, **{name: True})
+            yield BEFORE_PLANNING[name], now
+
+
 def stages(chosen: choice.Choice, cost: str) -> list[Stage]:
     """The model as traced, and after each rewrite that is on; each after those before it."""
-    wanted, steps = chosen.rewrites, [(AS_TRACED, NONE)]
-    if wanted.fold_constants:
-        steps.append((FOLDED, replace(NONE, fold_constants=True)))
-    if wanted.drop_dead:
-        steps.append((DROPPED, wanted))
     found = []
-    for title, rewrites in steps:
+    for title, rewrites in steps(chosen.rewrites):
         graph = kept.graph_of(chosen.model, cost, rewrites)
         found.append(Stage(title, graph, kept.plan_of(graph, chosen.workers)))
     if chosen.split:
@@ -99,8 +112,8 @@ def stages(chosen: choice.Choice, cost: str) -> list[Stage]:
 
 def cost_model(chosen: choice.Choice) -> str:
     """The one asked for; estimated where the model was measured in another form only."""
-    forms = (NONE, replace(NONE, fold_constants=True), chosen.rewrites)
-    graphs = (kept.graph_of(chosen.model, "unit", form) for form in forms)
+    forms = steps(chosen.rewrites)
+    graphs = (kept.graph_of(chosen.model, "unit", form) for _, form in forms)
     if chosen.cost != "measured" or all(map(pipeline.is_measured, graphs)):
         return chosen.cost
     cards.note(
@@ -152,7 +165,7 @@ def verdict(rows: list[Stage]) -> None:
     if not gone and not last.graph.clones and not last.graph.split:
         cards.verdict(
             f"Nothing to rewrite in {first.graph.model}: every operator depends on the input, is "
-            f"read by another, and none is worth cutting or repeating here.",
+            f"read by another, none comes twice, and none is worth cutting or repeating here.",
             good=False,
         )
         return
@@ -290,10 +303,9 @@ def main() -> None:
     """Draw the page."""
     graph, chosen = frame.opened(
         "Rewrites",
-        "Before a model is planned, what never changes is computed once and what nobody reads is "
-        "left out; afterwards workers share out slow poolings among them, and may repeat cheap "
-        "operators instead of waiting for them. "
-        "Outputs stay equal bit for bit.",
+        "Before a model is planned, what never changes and what comes twice is computed once, and "
+        "what nobody reads is left out; afterwards workers share out slow poolings among them, and "
+        "may repeat cheap operators instead of waiting for them. Outputs stay equal bit for bit.",
     )
     switches(chosen)
     with st.columns([1, 2])[0]:
@@ -313,6 +325,17 @@ def main() -> None:
         "An operator that reads weights and sizes only gives the same result in every inference: "
         "position biases, masks, tokens expanded to the batch. It becomes a weight, unless all of "
         "them together would add more than a quarter to the model's weights (16 MiB at least).",
+    )
+    removed(
+        "Repeats",
+        graph.removed_repeats,
+        before,
+        "Off: turn it on above."
+        if not chosen.rewrites.share_repeats
+        else "None here: no two operators compute the same of the same values.",
+        "Where several operators compute the same of the same values, as branches do that each "
+        "begin with a ReLU of what all of them read, the first does it for all: the same kernel on "
+        "the same numbers, so the same bits.",
     )
     removed(
         "Dead code",

@@ -18,8 +18,8 @@ from tests.onnx_files import filled, sound
 
 RECORD = {
     "model", "workers", "threads", "sequential_ms", "parallel_ms", "speedup", "speedup_ci",
-    "predicted_ms", "bound", "equal", "verdict", "host", "removed_constants", "removed_dead",
-    "cloned",
+    "predicted_ms", "bound", "equal", "verdict", "host", "removed_constants",
+    "removed_repeats", "removed_dead", "cloned",
 }  # fmt: skip
 FACTS = {"host", "processor", "cores", "load_1min", "kernel", "python", "torch", "torchvision"}
 

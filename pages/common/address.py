@@ -20,7 +20,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 MODEL, COST, WORKERS = "model", "cost", "workers"  # carried from page to page
 JOB, MEASURING = "job", "measuring"  # a benchmark or tuning, and a measurement, carried as well
-CONSTANTS, DEAD, SPLIT, CLONE = "constants", "dead", "split", "clone"  # each "on" or "off"
+CONSTANTS, REPEATS, DEAD = BEFORE_PLANNING = "constants", "repeats", "dead"  # "on" or "off"
+SPLIT, CLONE = "split", "clone"  # likewise
 WEIGHTS, PARTIAL = "weights", "partial"  # uploaded ones; "on" where they may fit in part
 KERNELS, PLANNER, RUNTIME, THREADS = "kernels", "planner", "runtime", "threads"  # to benchmark
 OPERATOR = "operator"  # selected on every page at once, carried as well
@@ -28,7 +29,7 @@ VIEW, COLOUR, COLLAPSE, STEP, CHAIN, PART = "view", "colour", "collapse", "step"
 PLAN, ONE, OTHER = "plan", "a", "b"  # a plan by hand, kept under a name; two that are compared
 LATENCY, BANDWIDTH, SCALE, PIN = "latency", "bandwidth", "scale", "pin"  # of the page What if
 CONFIGURATION = (KERNELS, PLANNER, RUNTIME, WORKERS, THREADS)
-REWRITES = (CONSTANTS, DEAD, SPLIT, CLONE)
+REWRITES = (*BEFORE_PLANNING, SPLIT, CLONE)
 CARRIED = (MODEL, WEIGHTS, PARTIAL, COST, *REWRITES, *CONFIGURATION, JOB, MEASURING, OPERATOR, PLAN)
 ON, OFF = "on", "off"
 

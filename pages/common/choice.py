@@ -71,7 +71,7 @@ def read() -> Choice:
         _one_of(address.PLANNER, planners()),
         _one_of(address.RUNTIME, RUNTIMES),
         _number_of(address.THREADS, MOST_THREADS),
-        Rewrites(_is_on(address.CONSTANTS, usually=True), _is_on(address.DEAD, usually=True)),
+        Rewrites(*(_is_on(name, usually=True) for name in address.BEFORE_PLANNING)),
         _is_on(address.SPLIT, usually=True),
         _is_on(address.CLONE),
         pipeline.uploaded_weights(weights) if weights is not None else "",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import replace
 
 from torch import fx
 
+from ramiel_core.graph.copied import copied
 from ramiel_core.graph.effects import Effects, observe
 from ramiel_core.ir import TracedModel
 
@@ -36,12 +36,10 @@ def drop_dead(model: TracedModel) -> TracedModel:
     if all(node.users or node.op in ("placeholder", "output") for node in nodes):
         return model
     seen = observe(model)
-    graph = copy.deepcopy(model.module.graph)
-    copies = dict(zip(nodes, graph.nodes, strict=True))
     needed = _needed(model.module.graph, seen)
-    names = {copies[node] for node in needed}
-    module = fx.GraphModule(model.module, graph)
-    graph.eliminate_dead_code(is_impure_node=names.__contains__)
+    module, copy_of = copied(model.module)
+    kept = {copy_of[node] for node in needed}
+    module.graph.eliminate_dead_code(is_impure_node=kept.__contains__)
     module.recompile()
     gone = tuple(n.name for n in nodes if n not in needed and seen[n].memory and n.op != "get_attr")
     return replace(model, module=module, removed_dead=gone)

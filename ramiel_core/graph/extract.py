@@ -109,6 +109,7 @@ class _Builder:
             imports=tuple(sorted(renderer.imports)),
             model=self.traced.name,
             removed_constants=self.traced.removed_constants,
+            removed_repeats=self.traced.removed_repeats,
             removed_dead=self.traced.removed_dead,
         )
 

@@ -7,7 +7,6 @@ the result later. Here each is asked of `effects`; values are replaced in the gr
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -15,6 +14,7 @@ from dataclasses import replace
 import torch
 from torch import fx
 
+from ramiel_core.graph.copied import copied
 from ramiel_core.graph.effects import Effects, observe, reads_sizes_only, storages
 from ramiel_core.ir import TracedModel
 
@@ -53,11 +53,10 @@ def fold_constants(model: TracedModel) -> TracedModel:
     constants = _constants(model.module, seen)
     if not constants:
         return model
-    graph = copy.deepcopy(model.module.graph)
-    copies = dict(zip(model.module.graph.nodes, graph.nodes, strict=True))
-    module = fx.GraphModule(model.module, graph)
+    module, copy_of = copied(model.module)
+    graph = module.graph
     for node in reversed(constants):
-        made = copies[node]
+        made = copy_of[node]
         if made.users:
             path = _free_name(module, f"{node.name}_folded")
             module.register_buffer(path, seen[node].value.detach())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ramiel_core.graph.drop_dead import drop_dead
 from ramiel_core.graph.fold_constants import fold_constants
+from ramiel_core.graph.share_repeats import share_repeats
 from ramiel_core.ir import Rewrites, TracedModel
 
 
 def rewrite(model: TracedModel, wanted: Rewrites) -> TracedModel:
-    """Constants first: what only a folded operator read is dead afterwards.
+    """Constants first: what only a folded operator read is dead afterwards, and not shared.
 
     Parameters
     ----------
@@ -24,4 +25,6 @@ def rewrite(model: TracedModel, wanted: Rewrites) -> TracedModel:
     """
     if wanted.fold_constants:
         model = fold_constants(model)
+    if wanted.share_repeats:
+        model = share_repeats(model)
     return drop_dead(model) if wanted.drop_dead else model

@@ -163,6 +163,7 @@ class Graph:
     signal_ms: float = 0.0  # the part of every send_ms in which the sender is free again
     crowd: int = 1  # workers that computed side by side when `crowding` was measured
     removed_constants: tuple[str, ...] = ()  # operators of the model that became weights
+    removed_repeats: tuple[str, ...] = ()  # operators of the model that had been computed before
     removed_dead: tuple[str, ...] = ()  # operators of the model whose values nobody read
 
     def __post_init__(self) -> None:

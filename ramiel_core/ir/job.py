@@ -53,6 +53,7 @@ class Job:
     signals: Literal["fast", "queue"] = "fast"
     budget_s: float = 60.0  # of a tuner, or of opening an archive that can execute code
     fold_constants: bool = True
+    share_repeats: bool = True
     drop_dead: bool = True
     clone: bool = False
     split: bool = True  # slow poolings among several workers, where it pays
@@ -92,7 +93,7 @@ class Job:
     @property
     def rewrites(self) -> Rewrites:
         """Those that it asks for."""
-        return Rewrites(self.fold_constants, self.drop_dead)
+        return Rewrites(self.fold_constants, self.share_repeats, self.drop_dead)
 
 
 @dataclass(frozen=True)

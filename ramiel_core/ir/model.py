@@ -49,6 +49,7 @@ class TracedModel:
     inputs: tuple[torch.Tensor, ...]
     tracer: str = "torch.fx"  # which of the two tracers managed: "torch.fx" or "torch.export"
     removed_constants: tuple[str, ...] = ()  # operators that became weights
+    removed_repeats: tuple[str, ...] = ()  # operators that an earlier one had computed already
     removed_dead: tuple[str, ...] = ()  # operators whose values nobody read
     weights: WeightsFit | None = None  # None: they were drawn, or came with the model
     signature: Signature | None = None  # None: it takes its tensors one by one
@@ -59,9 +60,10 @@ class TracedModel:
 class Rewrites:
     """What a traced model goes through before its operators are counted and planned.
 
-    On by default, as neither changes what the golden models are: all that torch.fx traces of them
-    is read and depends on the input.
+    On by default, as none changes what the golden models are: all that torch.fx traces of them
+    is read, depends on the input, and is computed once.
     """
 
     fold_constants: bool = True
+    share_repeats: bool = True
     drop_dead: bool = True

@@ -35,6 +35,7 @@ class Report:
     host: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
     removed_constants: tuple[str, ...] = ()
+    removed_repeats: tuple[str, ...] = ()
     removed_dead: tuple[str, ...] = ()
     cloned: tuple[str, ...] = ()  # clones by their own names
     split: Mapping[str, int] = field(default_factory=dict)  # operators in parts, and in how many

@@ -6,6 +6,7 @@ it. What it does not recognise stays as it is, in eager torch.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from torch.fx.passes.shape_prop import ShapeProp
 
 from ramiel_core.ir import Recipe, TracedModel
 from ramiel_core.kernels import fused
+from ramiel_core.kernels.fused import Pair
 from ramiel_core.kernels.layers import as_layers, pair
 
 aten: Any = torch.ops.aten
@@ -56,6 +58,12 @@ ACTIVATION_FUNCTIONS: Mapping[Any, str] = {
 CLAMPS = (torch.clamp, F.hardtanh, aten.clamp.default, aten.hardtanh.default)
 ACTIVATION_METHODS: Mapping[str, str] = {"relu": "relu", "relu_": "relu", "sigmoid": "sigmoid"}
 ADDITIONS = (operator.add, operator.iadd, torch.add, aten.add.Tensor)
+PAD = ("input", "pad", "mode", "value")
+PADS: Mapping[Any, Sequence[str]] = {
+    F.pad: PAD,
+    aten.pad.default: PAD,
+    aten.constant_pad_nd.default: ("input", "pad", "value"),
+}
 IDLE = frozenset({nn.Identity, nn.Dropout})  # in eval mode, which tracing has made sure of
 AFTER_ADD = ("none", "relu")  # what oneDNN does after an add
 FEW_ROWS = 2  # of a matrix product: with fewer, reading the weight decides, and packing is idle
@@ -124,8 +132,10 @@ class _Rewriter:
                 self.graph.erase_node(node)
 
     def _convolution(self, node: fx.Node, layer: nn.Conv2d) -> None:
-        x = node.all_input_nodes[0]
-        stride, padding, dilation = map(pair, (layer.stride, layer.padding, layer.dilation))
+        x, padding = node.all_input_nodes[0], pair(layer.padding)
+        if not _is_pointwise(layer):
+            x, padding = _unpadded(x, padding, 0.0)
+        stride, dilation = pair(layer.stride), pair(layer.dilation)
         shape = tuple(_shape(x))
         packed = fused.ConvWeights(
             layer.weight, layer.bias, stride, padding, dilation, layer.groups, shape
@@ -160,10 +170,13 @@ class _Rewriter:
         self._replace(last, main, node.name)
 
     def _max_pool(self, node: fx.Node, layer: nn.MaxPool2d) -> None:
-        x = node.all_input_nodes[0]
-        kernel, padding, dilation = (
-            pair(v) for v in (layer.kernel_size, layer.padding, layer.dilation)
-        )
+        kernel, dilation = pair(layer.kernel_size), pair(layer.dilation)
+        x, padding = node.all_input_nodes[0], pair(layer.padding)
+        source, more = _unpadded(x, padding, -math.inf)
+        at_most_half = all(2 * p <= k for p, k in zip(more, kernel, strict=True))  # torch's limit
+        if at_most_half and not layer.ceil_mode:
+            x, padding = source, more
+            node.args, layer.padding = (x,), padding
         stride = pair(layer.stride)
         size, given = _shape(node)[2:], _shape(x)[2:]
         inside = all((n - 1) * s < g for n, s, g in zip(size, stride, given, strict=True))
@@ -234,6 +247,24 @@ class _Rewriter:
         old.replace_all_uses_with(new)
         new.meta["tensor_meta"] = old.meta["tensor_meta"]
         self.names[new] = name
+
+
+def _unpadded(x: fx.Node, padding: Pair, fill: float) -> tuple[fx.Node, Pair]:
+    """Where `x` [N, C, H, W] only pads alike on both sides with `fill`: what it pads, and how much.
+
+    Its reader pads by itself as well, by `padding` [H, W], which is added.
+    """
+    if x.op != "call_function" or x.target not in PADS:
+        return x, padding
+    given: dict[str, Any] = dict(zip(PADS[x.target], x.args, strict=False)) | x.kwargs
+    pad, source = given["pad"], given["input"]
+    usual = given.get("mode", "constant") == "constant" and (given.get("value") or 0.0) == fill
+    if not usual or len(pad) != 4 or not all(isinstance(p, int) and p >= 0 for p in pad):
+        return x, padding
+    left, right, top, bottom = pad
+    if left != right or top != bottom or not isinstance(source, fx.Node):
+        return x, padding
+    return source, (padding[0] + top, padding[1] + left)
 
 
 def _is_plain(layer: nn.Conv2d, node: fx.Node) -> bool:

@@ -203,6 +203,7 @@ def summary(graph: Graph, plan: Plan) -> dict[str, Any]:
         "planner": plan.planner,
         "proved_ms": plan.lower_bound_ms or None,  # by the exact planner: nothing is shorter
         "removed_constants": list(graph.removed_constants),
+        "removed_repeats": list(graph.removed_repeats),
         "removed_dead": list(graph.removed_dead),
         "cloned": list(graph.clones),
         "split": graph.split,

@@ -12,7 +12,8 @@ from ramiel_core.ir import Bar, Graph, Job, Plan, Report, Run, Step, Timeline
 from ramiel_core.report.verdict import verdict
 
 RESAMPLES = 4000
-REWRITTEN = ("removed_constants", "removed_dead", "cloned")  # missing in records of older versions
+# Missing in records of older versions.
+REWRITTEN = ("removed_constants", "removed_repeats", "removed_dead", "cloned")
 SEED = 0
 
 
@@ -66,6 +67,7 @@ def summarize(
         "host": host,
         "warnings": tuple(warnings),
         "removed_constants": graph.removed_constants,
+        "removed_repeats": graph.removed_repeats,
         "removed_dead": graph.removed_dead,
         "cloned": graph.clones,
         "split": graph.split,
@@ -168,6 +170,7 @@ def record(report: Report) -> dict[str, Any]:
         "host": dict(report.host),
         "warnings": list(report.warnings),
         "removed_constants": list(report.removed_constants),
+        "removed_repeats": list(report.removed_repeats),
         "removed_dead": list(report.removed_dead),
         "cloned": list(report.cloned),
         "split": dict(report.split),

@@ -22,6 +22,7 @@ _PLANNER_HELP = (
 
 _REWRITES = {
     "fold-constants": "what depends on weights alone is computed once, before planning",
+    "share-repeats": "what is computed several times of the same values is computed once",
     "drop-dead": "what nobody reads is left out",
     "split": "slow poolings are cut into parts of some channels each, for several workers, where "
     "that is predicted to be faster",

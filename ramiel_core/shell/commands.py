@@ -32,7 +32,7 @@ def _named(model: str, options: argparse.Namespace) -> str:
 
 
 def _rewrites_of(options: argparse.Namespace) -> Rewrites:
-    return Rewrites(options.fold_constants, options.drop_dead)
+    return Rewrites(options.fold_constants, options.share_repeats, options.drop_dead)
 
 
 def analyze(options: argparse.Namespace) -> int:

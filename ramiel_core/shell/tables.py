@@ -46,6 +46,7 @@ def summary(found: dict[str, Any], planner: str | None, outlook: str) -> None:
         rows.append((f"plan by {planner}", said))
     taken = {
         "removed_constants": "folded",
+        "removed_repeats": "repeats",
         "removed_dead": "dead",
         "split": "split",
         "cloned": "cloned",

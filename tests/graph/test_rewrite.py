@@ -1,10 +1,10 @@
-"""Constant folding and dead code: what goes, what must stay, and equal bits in any case."""
+"""Constants, repeats and dead code: what goes, what must stay, and equal bits in any case."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.nn import functional as F
 
 from ramiel_core import pipeline
@@ -29,6 +29,8 @@ class Module(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.norm = nn.BatchNorm1d(4)
         self.dropout = nn.Dropout()
+        self.one, self.same = nn.ReLU(), nn.ReLU()
+        self.other = nn.Linear(4, 4)
         self._forward = forward
 
     def forward(self, x):
@@ -198,23 +200,102 @@ def test_what_only_a_constant_read_goes_with_it():
     assert (after.removed_constants, after.removed_dead) == (("sum_1",), ())
 
 
+SHARED = {
+    "functions": (lambda m, x: F.relu(x) + F.relu(x), ("relu_1",)),
+    "layers without weights, by what they do": (
+        lambda m, x: m.one(x) * 2 + m.same(x) * 2, ("same", "mul_1")),
+    "a layer with weights, called twice": (lambda m, x: m.linear(x) + m.linear(x), ("linear_1",)),
+    "methods": (lambda m, x: x.sum(0) + x.sum(0), ("sum_2",)),
+    "operators": (lambda m, x: (x + m.a) * (x + m.a), ("add_1",)),
+    "views": (lambda m, x: x.view(-1) * x.view(-1), ("view_1",)),
+    "what reads a repeat": (lambda m, x: x.exp().sin() + x.exp().sin(), ("exp_1", "sin_1")),
+    "several results": (lambda m, x: x.chunk(2)[0] + x.chunk(2)[0], ("chunk_1", "getitem_1")),
+    "what was written over before": (
+        lambda m, x: (y := m.relu(m.linear(x))).exp() + y.exp(), ("exp_1",)),
+    "again after a write": (
+        lambda m, x: (y := x * 2).exp() + y.mul_(3) + y.exp() + y.exp(), ("exp_2",)),
+    "both returned": (lambda m, x: torch.stack((x.exp(), x.exp())), ("exp_1",)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SHARED)
+def test_what_comes_twice_is_computed_once(case: str):
+    forward, expected = SHARED[case]
+    before, after = rewritten(forward)
+    left = [node.name for node in extract(after).nodes]
+
+    assert after.removed_repeats == expected
+    assert not set(left) & set(expected)
+    assert len(extract(before)) == len(left) + len(expected)
+    assert_equal_bits(before, after)
+
+
+NOT_SHARED = {
+    "another value": lambda m, x: x.exp() + m.a.exp(),
+    "another argument": lambda m, x: x.sum(0) + x.sum(1).unsqueeze(0),
+    "a number of another type": lambda m, x: (x + 1) * (x + True),
+    "another layer": lambda m, x: m.linear(x) + m.other(x),
+    "a layer that writes over what it reads": lambda m, x: m.relu(x + 1) + m.relu(x + m.a),
+    "read again after a write": lambda m, x: (y := x * 2).exp() + y.mul_(3) + y.exp(),
+    "written over later": lambda m, x: x.exp() + x.exp().mul_(2),
+    "a view that is written through": lambda m, x: (y := x * 2).view(-1).mul_(2) + y.view(-1),
+    "fresh memory to write to": lambda m, x: torch.zeros(4).add_(1) + torch.zeros(4) + x,
+    "a function of somebody's own": lambda m, x: counting(x) + counting(x),
+}
+calls = 0
+
+
+@fx.wrap
+def counting(x):
+    global calls  # noqa: PLW0603 - what torch cannot see
+    calls += 1
+    return x * (calls % 2)
+
+
+@pytest.mark.parametrize("case", NOT_SHARED)
+def test_what_may_differ_is_computed_each_time(case: str):
+    before, after = rewritten(NOT_SHARED[case], drop_dead=False, fold_constants=False)
+
+    assert after.removed_repeats == ()
+    assert len(after.module.graph.nodes) == len(before.module.graph.nodes)
+
+
+def test_random_numbers_are_drawn_each_time():
+    _, after = rewritten(lambda m, x: torch.rand(4) + torch.rand(4) + x)
+
+    assert after.removed_repeats == ()
+
+
+def test_a_value_that_is_returned_twice_comes_out_of_both_workers():
+    def forward(m, x):
+        return x.exp().sin(), m.linear(x), x.exp().sin()
+
+    before, after = rewritten(forward)
+    expected = before.module(*before.inputs)
+
+    assert after.removed_repeats == ("exp_1", "sin_1")
+    graph = extract(after)
+    local = Local(emit(graph, sequential_plan(graph)), weights_of(after, graph), threads=1)
+    found = local(*before.inputs)
+    assert len(found) == 3
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
 def test_each_rewrite_can_be_left_out():
     def forward(m, x):
         m.linear(x)
-        return x + m.a * 2
+        return x.exp() + m.a * 2 + x.exp()
 
-    _, neither = rewritten(forward, fold_constants=False, drop_dead=False)
-    _, folded = rewritten(forward, drop_dead=False)
-    _, dropped = rewritten(forward, fold_constants=False)
-
-    assert (neither.removed_constants, neither.removed_dead) == ((), ())
-    assert (folded.removed_constants, folded.removed_dead) == (("mul",), ())
-    assert (dropped.removed_constants, dropped.removed_dead) == ((), ("linear",))
+    names = {"fold_constants": "mul", "share_repeats": "exp_1", "drop_dead": "linear"}
+    for left_out in names:
+        _, after = rewritten(forward, **{left_out: False})
+        gone = (*after.removed_constants, *after.removed_repeats, *after.removed_dead)
+        assert gone == tuple(name for key, name in names.items() if key != left_out)
 
 
 def test_position_biases_of_a_swin_transformer_are_folded():
     graph = pipeline.graph_of("swin_v2_t", cost="unit")
-    whole = pipeline.graph_of("swin_v2_t", cost="unit", rewrites=Rewrites(False, False))
+    whole = pipeline.graph_of("swin_v2_t", cost="unit", rewrites=Rewrites(fold_constants=False))
 
     assert len(graph.removed_constants) == 84
     assert len(whole) - len(graph) == 84

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -110,6 +111,21 @@ class Computed(nn.Module):
         return F.conv2d(x, self.weight * 2)
 
 
+class Padded(nn.Module):
+    """Pads by an operator of its own, as models do that were made for another library."""
+
+    def __init__(
+        self, layer: nn.Module, pad: list[int], fill: float = 0.0, *, kwargs: bool = False
+    ):
+        super().__init__()
+        self.layer, self.pad, self.fill, self.kwargs = layer, pad, fill, kwargs
+
+    def forward(self, x):
+        if self.kwargs:
+            return self.layer(F.pad(x, pad=self.pad, value=self.fill))
+        return self.layer(F.pad(x, self.pad, "constant", self.fill))
+
+
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "batch norm and relu": lambda: nn.Sequential(*conv(8, 16, 3, padding=1), nn.ReLU(inplace=True)),
     "pointwise": lambda: nn.Sequential(*conv(8, 16, 1), nn.ReLU()),
@@ -120,6 +136,22 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "even padding": lambda: nn.Conv2d(8, 4, (1, 7), padding=(0, 3)),
     "padding of another kind": lambda: nn.Conv2d(8, 4, 3, padding=1, padding_mode="reflect"),
     "padding by name": lambda: nn.Conv2d(8, 4, 3, padding="same"),
+    "padded": lambda: Padded(nn.Conv2d(8, 4, 3, stride=2, padding=1), [2, 2, 1, 1]),
+    "padded, by keyword": lambda: Padded(nn.Conv2d(8, 8, 5, groups=8), [2, 2, 2, 2], kwargs=True),
+    "padded and exported": lambda: Exported(Padded(nn.Conv2d(8, 4, 3), [1, 1, 1, 1])),
+    "padded unevenly": lambda: Padded(nn.Conv2d(8, 4, 3), [0, 1, 0, 1]),
+    "padded with ones": lambda: Padded(nn.Conv2d(8, 4, 3), [1, 1, 1, 1], 1.0),
+    "padded less than nothing": lambda: Padded(nn.Conv2d(8, 4, 3), [-1, -1, -1, -1]),
+    "padded by reflection": lambda: nn.Sequential(nn.ReflectionPad2d(1), nn.Conv2d(8, 4, 3)),
+    "padded columns": lambda: Padded(nn.Conv2d(8, 4, 3), [1, 1]),
+    "padded channels": lambda: Padded(nn.Conv2d(10, 4, 3), [0, 0, 0, 0, 1, 1]),
+    "padded pixels": lambda: Padded(nn.Conv2d(8, 4, 1), [1, 1, 1, 1]),
+    "padded pool": lambda: Padded(nn.MaxPool2d(3, 2), [1, 1, 1, 1], -math.inf),
+    "pool of zeros": lambda: Padded(nn.MaxPool2d(3, 2), [1, 1, 1, 1]),
+    "pool padded widely": lambda: Padded(nn.MaxPool2d(3, 2), [2, 2, 2, 2], -math.inf),
+    "padded pool, rounded up": lambda: Padded(
+        nn.MaxPool2d(3, 2, ceil_mode=True), [1, 1, 1, 1], -math.inf
+    ),
     "residual": lambda: Residual(projected=False),
     "projected residual": lambda: Residual(projected=True),
     "shuffle": Shuffle,
@@ -217,6 +249,19 @@ def fused_calls(name: str) -> list[str]:
         ("two readers", ["conv2d", "F.relu", "relu + conv"]),
         ("linear", ["packed_linear", "packed_linear"]),
         ("padding of another kind", ["F.pad", "conv2d"]),
+        ("padded", ["conv2d"]),
+        ("padded, by keyword", ["conv2d"]),
+        ("padded and exported", ["conv2d"]),
+        ("padded unevenly", ["F.pad", "conv2d"]),
+        ("padded with ones", ["F.pad", "conv2d"]),
+        ("padded less than nothing", ["F.pad", "conv2d"]),
+        ("padded columns", ["F.pad", "conv2d"]),
+        ("padded channels", ["F.pad", "conv2d"]),
+        ("padded pixels", ["F.pad", "conv2d"]),
+        ("padded pool", ["F.max_pool2d"]),
+        ("pool of zeros", ["F.pad", "F.max_pool2d"]),
+        ("pool padded widely", ["F.pad", "F.max_pool2d"]),
+        ("padded pool, rounded up", ["F.pad", "F.max_pool2d"]),
     ],
 )
 def test_what_is_fused_and_what_stays_apart(name: str, calls: list[str]):
@@ -233,7 +278,8 @@ def test_operators_keep_the_names_of_the_layers_that_they_come_from():
 
 
 def test_the_model_itself_is_left_as_it_was():
-    model = nn.Sequential(*conv(8, 16, 3, padding=1), nn.ReLU()).eval()
+    pool = Padded(nn.MaxPool2d(3, 2), [1, 1, 1, 1], -math.inf)
+    model = nn.Sequential(*conv(8, 16, 3, padding=1), nn.ReLU(), pool).eval()
     traced = trace(model, (torch.randn(IMAGE),), "kept")
     before = traced.module(*traced.inputs).clone()
     graph = str(traced.module.graph)

@@ -36,6 +36,7 @@ def test_folding_is_shown_before_and_after(visit):
     assert list(found) == [
         "as traced",
         "constants folded",
+        "repeats shared",
         "dead code dropped",
         "slow poolings in parts",
     ]
@@ -50,15 +51,27 @@ def test_each_switch_is_kept_in_the_address(visit):
     assert "Nothing to rewrite in squeezenet1_0" in texts(app)
 
     app.toggle(key="rewrite-constants").set_value(False).run()
+    app.toggle(key="rewrite-repeats").set_value(False).run()
     app.toggle(key="rewrite-split").set_value(False).run()
     app.toggle(key="rewrite-clone").set_value(True).run()
 
     assert app.query_params["constants"] == "off"
+    assert app.query_params["repeats"] == "off"
     assert app.query_params["split"] == "off"
     assert app.query_params["clone"] == "on"
     assert list(rows(app)) == ["as traced", "dead code dropped", "cheap operators cloned"]
     app.toggle(key="rewrite-constants").set_value(True).run()
     assert "constants" not in app.query_params
+
+
+def test_repeats_are_listed(visit):
+    app = visit(PAGE, model="timm:dla34", workers="1")
+    found = rows(app)
+
+    assert not app.exception
+    assert int(found["as traced"]["Operators"]) - int(found["repeats shared"]["Operators"]) == 2
+    assert "4 operators removed and 0 clones added" in texts(app)
+    assert list(app.dataframe[0].value["kind"]) == ["maxpool2d", "maxpool2d"]  # and two dead
 
 
 def test_clones_are_listed_and_stand_in_the_graph_and_in_the_code(visit):
