@@ -154,8 +154,9 @@ class _Rewriter:
             rows = _shape(node)[0] * _shape(node)[2] * _shape(node)[3]
             plain = fused.Columns(matrix, layer.bias)
             dense = fused.PackedColumns(matrix, layer.bias, rows)
-            for function, recipe in ((fused.gemm, plain), (fused.packed_gemm, dense)):
-                self._alternative(main, function, (x,), base, recipe, (stride, then))
+            for function in (fused.gemm, fused.banded_gemm):
+                self._alternative(main, function, (x,), base, plain, (stride, then))
+            self._alternative(main, fused.packed_gemm, (x,), base, dense, (stride, then))
         self._replace(last, main, node.name)
 
     def _linear(self, node: fx.Node, layer: nn.Linear) -> None:

@@ -6,11 +6,13 @@ weights packed by the worker for the thread count that runs them. No compiler is
 
 oneDNN describes each convolution anew at every call, which costs about 60 µs here however small
 it is. A 1x1 convolution over channels_last memory is a matrix product, whose libraries do not do
-that, so `gemm` and `packed_gemm` exist beside `conv2d`: each is measured, the fastest is kept.
+that, so `gemm`, `banded_gemm` and `packed_gemm` exist beside `conv2d`: each is measured, the
+fastest is kept.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -146,6 +148,24 @@ def gemm(x: torch.Tensor, w: Packed, stride: Pair, then: str = "none") -> torch.
     if then == "relu" and bias is not None:
         return _image(_addmm_relu(bias, rows, weight), shape)
     product = rows @ weight if bias is None else torch.addmm(bias, rows, weight)
+    return _image(THEN[then][1](product), shape)
+
+
+def banded_gemm(x: torch.Tensor, w: Packed, stride: Pair, then: str = "none") -> torch.Tensor:
+    """The same as one product for each thread, of the pixels next to each other that it takes.
+
+    Threads that share one product may share it by columns, and then each reads and packs all of
+    the pixels, part of which another core has computed and holds in its caches.
+    """
+    rows, shape = _rows(x, stride)
+    weight, bias = w
+    bands = math.gcd(len(rows), torch.get_num_threads())
+    images = rows.view(bands, len(rows) // bands, -1)
+    weights = weight.expand(bands, -1, -1)
+    if bias is None:
+        product = torch.bmm(images, weights)
+    else:
+        product = torch.baddbmm(bias.expand(*images.shape[:2], -1), images, weights)
     return _image(THEN[then][1](product), shape)
 
 

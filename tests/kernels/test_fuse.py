@@ -17,7 +17,7 @@ from ramiel_core.agreement import largest_difference
 from ramiel_core.graph.extract import extract, weights_of
 from ramiel_core.ir import Graph, Recipe
 from ramiel_core.kernels.fuse import fuse
-from ramiel_core.kernels.fused import THEN, TOLERANCE, max_pool
+from ramiel_core.kernels.fused import THEN, TOLERANCE, Columns, banded_gemm, gemm, max_pool
 from ramiel_core.model.trace import trace
 from ramiel_core.pipeline import parcel_of, program_of
 from ramiel_core.plan.planner import sequential_plan
@@ -290,7 +290,7 @@ def test_the_model_itself_is_left_as_it_was():
     assert torch.equal(traced.module(*traced.inputs), before)
 
 
-def test_pointwise_convolutions_have_three_calls_to_choose_from():
+def test_pointwise_convolutions_have_four_calls_to_choose_from():
     traced = trace(MODELS["pointwise"]().eval(), (torch.randn(IMAGE),), "pointwise")
     rewritten = fuse(traced)
     (node,) = extract(rewritten).nodes
@@ -298,13 +298,33 @@ def test_pointwise_convolutions_have_three_calls_to_choose_from():
     assert [c.partition("(")[0] for c in (node.call, *node.others)] == [
         "conv2d",
         "packed_gemm",
+        "banded_gemm",
         "gemm",
     ]
     assert set(weights_of(rewritten, extract(rewritten))) == {
         "0.conv2d",
         "0.gemm",
+        "0.banded_gemm",
         "0.packed_gemm",
     }
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4, 5])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_product_in_bands_is_the_product(threads: int, bias: bool):
+    """Twelve rows are four bands for four threads, and one for five."""
+    x = torch.randn(1, 8, 3, 4)
+    weights = Columns(torch.randn(5, 8), torch.randn(5) if bias else None).build(threads)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found = banded_gemm(x, weights, (1, 1), "relu")
+    finally:
+        torch.set_num_threads(before)
+
+    wanted = gemm(x, weights, (1, 1), "relu")
+    assert largest_difference(found, wanted) <= TOLERANCE
+    assert found.stride() == wanted.stride()
 
 
 @given(
