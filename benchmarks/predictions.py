@@ -1,64 +1,128 @@
-"""How far are predictions off?  `python -m benchmarks.predictions [--models …] [--repeats 20]`.
+"""How far are predictions off?  `python -m benchmarks.predictions [MODEL …] [--repeats 20]`.
 
-Benchmarks models under several kernels and planners on all cores and prints, as a table in
-Markdown, what was predicted beside what was measured in the same rounds, and what one worker took
-in them, with one thread and with all.
+Benchmarks models under torch's two kernel families, as clusters side by side and as a moldable
+plan, on all cores, and prints, as a table in Markdown, what was predicted beside what was measured
+in the same rounds, and what one worker took in them, with one thread and with all. In the end it
+says how far the worst is off, and where a moldable plan lost to either of its two ends.
+`--out FILE` keeps the records, `--read FILE …` prints their table again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
-import ramiel_core
+from benchmarks import models
+from benchmarks.zoo import benchmarked
 from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
+from ramiel_core.ir import Job
 from ramiel_core.run import host
 
-WAYS = (("eager", "ramiel"), ("eager", "moldable"), ("fused", "ramiel"), ("fused", "moldable"))
+FAMILIES = ("eager", "fused")
+PLANNERS = ("ramiel", pipeline.MOLDABLE)
+HEAD = (
+    "| model | kernels | clusters: predicted → measured, ms | moldable: predicted → measured, ms "
+    "| one worker, ms | cores as threads, ms |"
+)
+
+Record = dict[str, Any]
+
+
+def measured(names: Iterable[str], repeats: int) -> Iterator[tuple[Record, Record]]:
+    """For each model and family the records of both plans; a model that cannot run is told."""
+    for name in names:
+        for kernels in FAMILIES:
+            jobs = [
+                Job(name, kernels=kernels, planner=p, workers=len(host.cores()), repeats=repeats)
+                for p in PLANNERS
+            ]
+            try:
+                clusters, moldable = map(benchmarked, jobs)
+            except RamielError as error:
+                print(f"{name}, {kernels}: {error}", flush=True)
+                continue
+            yield clusters | {"model": name}, moldable | {"model": name}
+
+
+def off(record: Record) -> float:
+    """How much longer it took than predicted, as a share."""
+    return float(record["parallel_ms"] / record["predicted_ms"] - 1)
+
+
+def behind(clusters: Record, moldable: Record) -> float:
+    """How much longer the moldable plan took than the better of its two ends, as a share.
+
+    Each end in the rounds in which it ran: its time over that of one worker there.
+    """
+    took = {run["label"]: statistics.median(run["times_ms"]) for run in moldable["runs"]}
+    ends = [clusters["parallel_ms"] / clusters["sequential_ms"]]
+    ends += [took["threads"] / took["sequential"]] if "threads" in took else []
+    return float(moldable["parallel_ms"] / moldable["sequential_ms"] / min(ends) - 1)
+
+
+def line(clusters: Record, moldable: Record) -> str:
+    """One line of the table."""
+    took = {run["label"]: statistics.median(run["times_ms"]) for run in moldable["runs"]}
+    cells = (
+        clusters["model"],
+        clusters["job"]["kernels"],
+        *(_compared(record) for record in (clusters, moldable)),
+        *(f"{took[key]:.1f}" if key in took else "–" for key in ("sequential", "threads")),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _compared(record: Record) -> str:
+    one = ", one worker" if record["workers"] == 1 else ""
+    took = f"{record['predicted_ms']:.1f} → {record['parallel_ms']:.1f}"
+    return f"{took} ({off(record):+.1%}){one}"
 
 
 def main() -> None:
     """Benchmark and print, a line at a time."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", default=pipeline.FIVE)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(models.NAMES))
     parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--read", type=Path, nargs="+", metavar="FILE", help="time nothing")
     options = parser.parse_args()
-    workers = len(host.cores())
-    print(
-        "| model | kernels | planner | workers | predicted ms | measured ms | off | one worker ms "
-        "| cores as threads ms |"
-    )
-    print(f"|{' --- |' * 9}")
-    worst = 0.0
-    for model in options.models:
-        for kernels, planner in WAYS:
-            try:
-                found = ramiel_core.bench(
-                    model,
-                    kernels=kernels,
-                    planner=planner,
-                    workers=workers,
-                    repeats=options.repeats,
-                )
-            except RamielError as error:
-                print(f"| {model} | {kernels} | {planner} |{' – |' * 5} {error} |", flush=True)
-                continue
-            off = found["parallel_ms"] / found["predicted_ms"] - 1
-            worst = max(worst, abs(off))
-            took_ms = {run["label"]: statistics.median(run["times_ms"]) for run in found["runs"]}
-            cells = (
-                *(model, kernels, planner, found["workers"]),
-                *(f"{found[key]:.1f}" for key in ("predicted_ms", "parallel_ms")),
-                f"{off:+.1%}",
-                *(f"{took_ms[k]:.1f}" if k in took_ms else "–" for k in ("sequential", "threads")),
-            )
-            print(f"| {' | '.join(map(str, cells))} |", flush=True)
-    told = host.facts()
-    print(
-        f"\n{told['processor']}, {told['cores']} cores, load {told['load_1min']}, torch "
-        f"{told['torch']}; {options.repeats} rounds each. The worst is {worst:.1%} off."
-    )
+    print(HEAD)
+    print(f"|{' --- |' * 6}")
+    if options.read:
+        found = (pair for file in options.read for pair in json.loads(file.read_text()))
+    else:
+        found = measured(options.models or models.NAMES, options.repeats)
+    kept = []
+    for pair in found:
+        kept.append(pair)
+        print(line(*pair), flush=True)
+        if options.out:
+            options.out.write_text(json.dumps(kept))
+    loads = [record["host"]["load_1min"] for pair in kept for record in pair]
+    worst = max((abs(off(record)) for pair in kept for record in pair), default=0.0)
+    print(f"\nWithin {worst:.1%} in all {2 * len(kept)}. {_moldable(kept)}")
+    print(f"Load {min(loads)} to {max(loads)}.")
+    for told, rounds in {(_host(r), r["job"]["repeats"]) for pair in kept for r in pair}:
+        print(f"{told}; {rounds} rounds each.")
+
+
+def _host(record: Record) -> str:
+    told = record["host"]
+    return f"{told['processor']}, {told['cores']} cores, torch {told['torch']}"
+
+
+def _moldable(kept: Iterable[tuple[Record, Record]]) -> str:
+    lost = [
+        f"{one['model']} {one['job']['kernels']} {share:+.1%}"
+        for one, other in kept
+        if (share := behind(one, other)) > 0
+    ]
+    return f"Moldable behind its better end: {', '.join(lost) or 'nowhere'}."
 
 
 if __name__ == "__main__":
