@@ -133,7 +133,8 @@ def numbers(graph: Graph, plan: Plan) -> None:
             ),
         ),
     )
-    arithmetic = cards.quantity(sum(node.flops for node in graph.nodes), "FLOP")
+    counted = (node.flops for node in graph.nodes if not node.pooled_dimensions)  # as others count
+    arithmetic = cards.quantity(sum(counted), "FLOP")
     cards.sub(
         f"{cards.plural(found['operators'], 'operator')}, {cards.count(found['parameters'])} "
         f"parameters, {arithmetic} for one inference at batch size 1."

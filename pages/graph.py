@@ -273,7 +273,8 @@ def main() -> None:
     with left:
         asked = workers or chosen.workers
         opened = expanded(KEY)
-        scene = pictures.picture(graph, clusters, workers=asked, by=by, expanded=opened)
+        coloured = own if view == WORKERS else kept.plan_of(graph, asked)
+        scene = pictures.picture(graph, clusters, coloured, by=by, expanded=opened)
         graph_view(
             scene,
             key=KEY,

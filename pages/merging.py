@@ -31,7 +31,7 @@ def play(graph: Graph, plan: Plan, workers: int | None) -> None:
     """Show the player; it plays in the browser, and tells where it rests."""
     chains = dict(enumerate(plan.linear))
     graph_view(
-        pictures.picture(graph, chains, workers=workers),
+        pictures.picture(graph, chains, kept.plan_of(graph, workers)),
         key=KEY,
         height=HEIGHT,
         selected=address.operator(),

@@ -77,10 +77,19 @@ def test_analyze_prints_a_table_for_people(capsys):
     assert "one chain of 431 operators" in " ".join(said.split())
 
 
+def test_analyze_expects_what_poolings_in_parts_bring(capsys):
+    """GoogLeNet's poolings are cut by the estimate alone; the outlook cuts them again."""
+    assert shell("analyze", "googlenet") == 0
+    said = capsys.readouterr().out
+
+    assert "13: maxpool1, maxpool2" in said
+    assert "Expect about" in said
+
+
 def test_analyze_tells_what_another_planner_predicts(capsys):
     assert shell("analyze", "squeezenet1_0", "--planner", "exact") == 0
     assert "plan by exact" in capsys.readouterr().out
-    assert shell("analyze", "squeezenet1_0", "--planner", "heft", "--json") == 0
+    assert shell("analyze", "squeezenet1_0", "--planner", "heft", "--no-split", "--json") == 0
     found = json.loads(capsys.readouterr().out)
 
     assert (found["planner"], found["workers"]) == ("heft", 2)
@@ -103,9 +112,9 @@ def test_rewrites_are_told_and_can_be_left_out(capsys):
 
 
 def test_clones_stand_in_the_emitted_program(tmp_path: Path, capsys):
-    words = ("shufflenet_v2_x1_0", "--clone")
+    words = ("googlenet", "--no-split", "--clone")
     assert shell("analyze", *words, "--json") == 0
-    (clone,) = json.loads(capsys.readouterr().out)["cloned"]
+    clone, *_ = json.loads(capsys.readouterr().out)["cloned"]
     assert shell("emit", *words, "--workers", "2", "--out", str(tmp_path)) == 0
 
     assert f"    {clone} = " in (tmp_path / "parallel.py").read_text()
@@ -117,6 +126,7 @@ def test_emit_writes_the_plan_of_the_planner_that_was_asked_for(tmp_path: Path):
     assert shell(*words) == 0
     graph = pipeline.graph_of("inception_v3")
     plan = pipeline.plan_of(graph, 2, "heft")
+    graph, plan = pipeline.adapted(graph, plan, 2, "heft", split=True)
 
     assert (tmp_path / "parallel.py").read_text() == pipeline.program_of(graph, plan).source
 
@@ -242,10 +252,9 @@ def test_emit_writes_the_parallel_and_the_sequential_program(tmp_path: Path, cap
     folder = tmp_path / "a" / "b"
     assert shell("emit", "googlenet", "--workers", "3", "--out", str(folder)) == 0
     graph = pipeline.graph_of("googlenet")
+    graph, plan = pipeline.adapted(graph, pipeline.plan_of(graph, 3), 3, split=True)
 
-    assert (folder / "parallel.py").read_text() == pipeline.program_of(
-        graph, pipeline.plan_of(graph, 3)
-    ).source
+    assert (folder / "parallel.py").read_text() == pipeline.program_of(graph, plan).source
     sequential = (folder / "sequential.py").read_text()
     assert sequential.count("def cluster_") == 1
     compile(sequential, "sequential.py", "exec")

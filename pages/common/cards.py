@@ -22,7 +22,7 @@ COST_NAMES = {
 COST_HELP = {
     "flops": (
         "Costs are estimated from each operator's arithmetic and memory traffic (cost model "
-        "“flops”): right in proportion, rough in milliseconds."
+        "“flops”): about right in proportion, rough in milliseconds."
     ),
     "unit": "Every operator costs 1 (cost model “unit”): the shape of the graph alone.",
     "measured": (

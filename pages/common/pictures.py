@@ -12,7 +12,7 @@ import streamlit as st
 from pages.common.kept import BY_COST, plan_of
 from ramiel_core import pipeline
 from ramiel_core.ir import Graph, Plan
-from ramiel_core.plan.distance import distance_to_end, slack
+from ramiel_core.plan.distance import critical_path, distance_to_end, slack
 from ramiel_core.plan.merge import replay
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.view import collapse, dag, layout, playback, scene
@@ -36,7 +36,8 @@ def clusters_after(plan: Plan, steps: int) -> dict[int, tuple[str, ...]]:
 @st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=BY_COST)
 def facts_of(graph: Graph, error_percent: Mapping[str, float] | None) -> scene.Part:
     """`scene.facts`."""
-    return scene.facts(graph, plan_of(graph).critical_path, slack(graph), error_percent)
+    path = critical_path(graph, distance_to_end(graph))
+    return scene.facts(graph, path, slack(graph), error_percent)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_COST)
@@ -69,8 +70,8 @@ def errors_of(graph: Graph) -> dict[str, float] | None:
 def picture(
     graph: Graph,
     clusters: Mapping[int, tuple[str, ...]],
+    plan: Plan,
     *,
-    workers: int | None = None,
     by: collapse.By | None = None,
     expanded: Sequence[str] = (),
 ) -> scene.Scene:
@@ -82,14 +83,14 @@ def picture(
         Weighed.
     clusters : Mapping
         Operators by the number of their cluster.
-    workers : int, optional
-        Whose plan says which worker does what.
+    plan : Plan
+        Of this very graph, clones and parts included: which worker does what.
     by : {"chain", "module", "cluster"}, optional
         What is collapsed, except the groups `expanded`.
     """
     groups = clusters if by == "cluster" else {}
     view = collapsed(graph, by, groups, tuple(sorted(expanded)))
-    return _painted(graph, clusters, plan_of(graph, workers).worker_of(), view)
+    return _painted(graph, clusters, plan.worker_of(), view)
 
 
 def picture_of(

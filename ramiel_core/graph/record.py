@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product, starmap
+from math import prod
 from typing import Any
 
 import torch
@@ -16,10 +17,39 @@ from ramiel_core.errors import ModelError
 from ramiel_core.graph.effects import Watch, cannot_run, reads_sizes_only, storages
 from ramiel_core.ir import Recipe, TensorSpec, TracedModel
 
+aten: Any = torch.ops.aten
 _is_alias_of: Any = vars(torch._C)["_is_alias_of"]  # noqa: SLF001 - it has no public name
 
 NUMBERS_OUT = frozenset({"item", "tolist", "numpy", "__bool__", "__int__", "__float__"})
 """Methods that hand out numbers of a tensor; of these, some are seen by no dispatcher."""
+
+
+def _windows(dimensions: int) -> Callable[..., int]:
+    """How many values a pooling compares or adds: torch's counter does not count them."""
+
+    def elements(_: Any, kernel: Sequence[int], *__: Any, out_shape: Any, **___: Any) -> int:
+        made = out_shape if isinstance(out_shape[0], int) else out_shape[0]  # indices come second
+        size = prod(kernel) if len(kernel) == dimensions else kernel[0] ** dimensions
+        return int(prod(made) * size)
+
+    return elements
+
+
+def _all_of_it(shape: Sequence[int], *_: Any, **__: Any) -> int:
+    """An adaptive pooling reads each value about once."""
+    return prod(shape)
+
+
+POOLINGS: Mapping[Any, Callable[..., int]] = {
+    aten.max_pool2d_with_indices: _windows(2),
+    aten.max_pool3d_with_indices: _windows(3),
+    aten.avg_pool2d: _windows(2),
+    aten.avg_pool3d: _windows(3),
+    aten._adaptive_avg_pool2d: _all_of_it,  # noqa: SLF001 - to sizes other than 1
+    aten._adaptive_avg_pool3d: _all_of_it,  # noqa: SLF001
+    aten.adaptive_max_pool2d: _all_of_it,
+    aten.adaptive_max_pool3d: _all_of_it,
+}
 
 
 @dataclass
@@ -71,7 +101,7 @@ class _Recorder(fx.Interpreter):
         self.seen: dict[fx.Node, Seen] = {}
         self._traced = traced
         self._live: set[fx.Node] = set()  # whose values change with the model's inputs
-        self._counter = FlopCounterMode(display=False)
+        self._counter = FlopCounterMode(display=False, custom_mapping=dict(POOLINGS))
         self._watch = Watch()
 
     def record(self) -> None:

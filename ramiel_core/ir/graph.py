@@ -36,6 +36,7 @@ ITEM_BYTES: Mapping[str, int] = MappingProxyType(
     }
 )
 
+_POOLING = re.compile(r"(?:adaptive_?)?(?:avg|max)_?pool([123])d(?:_with_indices)?")
 _WEIGHT = re.compile(r'w\["([^"]*)"\]')
 
 
@@ -116,7 +117,7 @@ class OpNode:
     fetch_ms: float = 0.0  # what the first operator takes longer that reads it in another process
     switch_ms: float = 0.0  # to change the thread count of its worker, and back, where a plan does
     aliases: tuple[str, ...] = ()  # inputs in whose memory its output may lie
-    flops: int = 0
+    flops: int = 0  # of a pooling: elements of windows
     read_bytes: int = 0  # inputs and parameters
     parameters: int = 0
     module: str = ""  # where in the model it was called: "inception3a.branch1.conv"
@@ -137,6 +138,16 @@ class OpNode:
                 f"{self.name!r} can only lie in the memory of what it reads: list "
                 f"{', '.join(self.aliases)} among its inputs."
             )
+
+    @property
+    def pooled_dimensions(self) -> int:
+        """Over how many dimensions it takes means or maxima of windows; 0: it is no pooling.
+
+        >>> OpNode("p", "adaptive_avg_pool2d").pooled_dimensions
+        2
+        """
+        pooling = _POOLING.fullmatch(self.op)
+        return int(pooling[1]) if pooling else 0
 
     @property
     def output_bytes(self) -> int:

@@ -16,8 +16,6 @@ from ramiel_core.plan.renamed import reading
 LEAST_SENDS = 4
 """Sends of its value that each part has to be worth: less is soon lost to waiting."""
 
-_POOLING = re.compile(r"(?:adaptive_?)?(?:avg|max)_?pool([123])d")
-
 
 def in_parts(graph: Graph, counts: Mapping[str, int]) -> Graph:
     """`graph` with some poolings cut into so many parts each, as `split` describes them."""
@@ -76,15 +74,16 @@ def worth(graph: Graph, node: OpNode, most: int) -> int:
 
 def _axis(graph: Graph, node: OpNode) -> int | None:
     """Along which dimension a pooling can be cut into parts that lie one behind the other."""
-    pooling = _POOLING.fullmatch(node.op)
-    if not pooling or len(node.inputs) != 1 or len(node.outputs) != 1 or node.returns_tuple:
+    if not node.pooled_dimensions or len(node.inputs) != 1:
+        return None
+    if node.returns_tuple or len(node.outputs) != 1:
         return None
     if len(re.findall(rf"\b{node.inputs[0]}\b", node.call)) != 1:
         return None
     before, after = _spec(graph, node.inputs[0]), _spec(graph, node.name)
     if not (_is_dense(before) and _is_dense(after)):
         return None
-    for axis in range(len(after.shape) - int(pooling[1])):
+    for axis in range(len(after.shape) - node.pooled_dimensions):
         if after.shape[axis] > 1:
             return axis
     return None

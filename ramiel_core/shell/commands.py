@@ -50,8 +50,7 @@ def analyze(options: argparse.Namespace) -> int:
     graph = pipeline.weigh(graph, options.cost)
     plan = pipeline.plan_of(graph, planner=planner)
     after = {"split": options.split, "clone": options.clone}
-    graph, plan = pipeline.adapted(graph, plan, None, planner, **after)
-    found = pipeline.summary(graph, plan) | weights
+    found = pipeline.summary(*pipeline.adapted(graph, plan, None, planner, **after)) | weights
     if sizes := pipeline.dimensions_of(model):
         found["dimensions"] = sizes
     if warnings := pipeline.weight_warnings(model):

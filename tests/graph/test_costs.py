@@ -37,6 +37,15 @@ def test_roofline_costs_follow_work_and_traffic_and_views_move_nothing():
     assert graph.cost_model == "flops"
 
 
+def test_a_pooling_takes_longer_than_a_convolution_of_as_much_arithmetic():
+    work = {"inputs": ("small",), "outputs": (SPEC,), "flops": 10**7}
+    kinds = ("conv2d", "avg_pool2d", "max_pool2d")
+    graph = weigh_flops(Graph((SMALL, *(OpNode(kind, kind, **work) for kind in kinds))))
+    convolution, average, maximum = (graph[kind].cost_ms for kind in kinds)
+
+    assert maximum > 2 * average > 20 * convolution
+
+
 def test_a_send_costs_a_call_a_copy_and_a_signal():
     line = SendLine(signal_ms=1.0, bytes_per_ms=2048, copy_call_ms=0.5)
     graph = weigh_measured(GRAPH, Measured(COSTS, line))

@@ -177,6 +177,31 @@ def test_work_bytes_and_parameters_are_counted():
     assert node.module == "0"
 
 
+POOLINGS = {
+    "max": (lambda x: F.max_pool2d(x, 3, 1, 1), 6 * 8 * 8 * 9),
+    "max, of uneven windows": (lambda x: F.max_pool2d(x, (2, 4)), 6 * 4 * 2 * 8),
+    "max, with indices": (lambda x: F.max_pool2d(x, 2, return_indices=True)[0], 6 * 4 * 4 * 4),
+    "average": (lambda x: F.avg_pool2d(x, 2), 6 * 4 * 4 * 4),
+    "max in space": (lambda x: F.max_pool3d(x[None], 2), 3 * 4 * 4 * 8),
+    "average in space": (lambda x: F.avg_pool3d(x[None], 2), 3 * 4 * 4 * 8),
+    "adaptive average": (lambda x: F.adaptive_avg_pool2d(x, 4), 6 * 8 * 8),
+    "adaptive max": (lambda x: F.adaptive_max_pool2d(x, 4), 6 * 8 * 8),
+}
+
+
+@pytest.mark.parametrize("kind", POOLINGS)
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_elements_of_windows_are_counted_where_torch_counts_nothing(kind: str, device: str):
+    class Pool(nn.Module):
+        def forward(self, x):
+            return pool(x) * 1
+
+    pool, elements = POOLINGS[kind]
+    nodes = extract(trace(Pool().eval(), (torch.randn(1, 6, 8, 8, device=device),), "pool")).nodes
+
+    assert [node.flops for node in nodes if node.pooled_dimensions] == [elements]
+
+
 def test_inputs_keep_their_order_and_types():
     graph = graph_of("many_inputs")
 

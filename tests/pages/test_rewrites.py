@@ -47,8 +47,8 @@ def test_folding_is_shown_before_and_after(visit):
 
 
 def test_each_switch_is_kept_in_the_address(visit):
-    app = visit(PAGE, model="squeezenet1_0", workers="2")
-    assert "Nothing to rewrite in squeezenet1_0" in texts(app)
+    app = visit(PAGE, model="densenet121", workers="2")
+    assert "Nothing to rewrite in densenet121" in texts(app)
 
     app.toggle(key="rewrite-constants").set_value(False).run()
     app.toggle(key="rewrite-repeats").set_value(False).run()
@@ -75,7 +75,7 @@ def test_repeats_are_listed(visit):
 
 
 def test_clones_are_listed_and_stand_in_the_graph_and_in_the_code(visit):
-    asked = {"model": "shufflenet_v2_x1_0", "workers": "2", "clone": "on"}
+    asked = {"model": "googlenet", "workers": "2", "split": "off", "clone": "on"}
     app = visit(PAGE, **asked)
     (clone,) = app.dataframe[-1].value.to_dict("records")
 
