@@ -54,12 +54,17 @@ def off(record: Record) -> float:
     return float(record["parallel_ms"] / record["predicted_ms"] - 1)
 
 
+def medians_ms(record: Record) -> dict[str, float]:
+    """What each contender of a benchmark took."""
+    return {run["label"]: statistics.median(run["times_ms"]) for run in record["runs"]}
+
+
 def behind(clusters: Record, moldable: Record) -> float:
     """How much longer the moldable plan took than the better of its two ends, as a share.
 
     Each end in the rounds in which it ran: its time over that of one worker there.
     """
-    took = {run["label"]: statistics.median(run["times_ms"]) for run in moldable["runs"]}
+    took = medians_ms(moldable)
     ends = [clusters["parallel_ms"] / clusters["sequential_ms"]]
     ends += [took["threads"] / took["sequential"]] if "threads" in took else []
     return float(moldable["parallel_ms"] / moldable["sequential_ms"] / min(ends) - 1)
@@ -67,7 +72,7 @@ def behind(clusters: Record, moldable: Record) -> float:
 
 def line(clusters: Record, moldable: Record) -> str:
     """One line of the table."""
-    took = {run["label"]: statistics.median(run["times_ms"]) for run in moldable["runs"]}
+    took = medians_ms(moldable)
     cells = (
         clusters["model"],
         clusters["job"]["kernels"],
@@ -103,11 +108,12 @@ def main() -> None:
         print(line(*pair), flush=True)
         if options.out:
             options.out.write_text(json.dumps(kept))
-    loads = [record["host"]["load_1min"] for pair in kept for record in pair]
-    worst = max((abs(off(record)) for pair in kept for record in pair), default=0.0)
-    print(f"\nWithin {worst:.1%} in all {2 * len(kept)}. {_moldable(kept)}")
-    print(f"Load {min(loads)} to {max(loads)}.")
-    for told, rounds in {(_host(r), r["job"]["repeats"]) for pair in kept for r in pair}:
+    records = [record for pair in kept for record in pair]
+    worst = max((abs(off(record)) for record in records), default=0.0)
+    print(f"\nWithin {worst:.1%} in all {len(records)}. {_moldable(kept)}")
+    loads = sorted(record["host"]["load_1min"] for record in records)
+    print(f"Load {' to '.join(map(str, (*loads[:1], *loads[-1:])))}.")
+    for told, rounds in {(_host(record), record["job"]["repeats"]) for record in records}:
         print(f"{told}; {rounds} rounds each.")
 
 

@@ -15,6 +15,7 @@ from ramiel_core.ir import Graph, Plan, Rewrites
 
 NONE = Rewrites(fold_constants=False, share_repeats=False, drop_dead=False)
 AS_TRACED = "as traced"
+OFF = "Off: turn it on above."
 SPLIT, CLONED = "slow poolings in parts", "cheap operators cloned"
 BEFORE_PLANNING = {
     "fold_constants": "constants folded",
@@ -182,12 +183,14 @@ def verdict(rows: list[Stage]) -> None:
     )
 
 
-def removed(title: str, names: tuple[str, ...], before: Graph, nothing: str, says: str) -> None:
+def removed(
+    title: str, names: tuple[str, ...], before: Graph, says: str, *, on: bool, nothing: str
+) -> None:
     """List operators that a rewrite took out, with what they cost before."""
     st.subheader(title)
     cards.sub(says)
     if not names:
-        cards.sub(nothing)
+        cards.sub(nothing if on else OFF)
         return
     # An operator called like a function that its program imports has an underscore more there.
     rows = [before[name if name in before.index else f"{name}_"] for name in names]
@@ -212,7 +215,7 @@ def removed(title: str, names: tuple[str, ...], before: Graph, nothing: str, say
 def why_none(stage: Stage | None, plan: Plan, one_worker: str, nowhere: str) -> str:
     """Why a rewrite of the planned graph has changed nothing."""
     if stage is None:
-        return "Off: turn it on above."
+        return OFF
     return one_worker if plan.workers == 1 else nowhere
 
 
@@ -319,34 +322,31 @@ def main() -> None:
         "Constants",
         graph.removed_constants,
         before,
-        "Off: turn it on above."
-        if not chosen.rewrites.fold_constants
-        else "None here: every operator depends on the input.",
         "An operator that reads weights and sizes only gives the same result in every inference: "
         "position biases, masks, tokens expanded to the batch. It becomes a weight, unless all of "
         "them together would add more than a quarter to the model's weights (16 MiB at least).",
+        on=chosen.rewrites.fold_constants,
+        nothing="None here: every operator depends on the input.",
     )
     removed(
         "Repeats",
         graph.removed_repeats,
         before,
-        "Off: turn it on above."
-        if not chosen.rewrites.share_repeats
-        else "None here: no two operators compute the same of the same values.",
         "Where several operators compute the same of the same values, as branches do that each "
         "begin with a ReLU of what all of them read, the first does it for all: the same kernel on "
         "the same numbers, so the same bits.",
+        on=chosen.rewrites.share_repeats,
+        nothing="None here: no two operators compute the same of the same values.",
     )
     removed(
         "Dead code",
         graph.removed_dead,
         before,
-        "Off: turn it on above."
-        if not chosen.rewrites.drop_dead
-        else "None here: every operator is read by another one, or returned.",
         "An operator is dead where neither the output nor memory that is read later depends on it. "
         "Dropout in inference is not dead, though it does nothing: an operator counts as torch.fx "
         "traces it.",
+        on=chosen.rewrites.drop_dead,
+        nothing="None here: every operator is read by another one, or returned.",
     )
     of = {row.title: row for row in rows}
     in_parts(of.get(SPLIT), rows[-1].plan)

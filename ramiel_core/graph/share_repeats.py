@@ -42,14 +42,14 @@ def share_repeats(model: TracedModel) -> TracedModel:
     if not _repeats(nodes, layers, lambda *_: True):
         return model
     seen = observe(model)
-    first = _repeats(nodes, layers, _Undisturbed(seen))
-    gone = tuple(node.name for node in first if seen[node].memory and node.op != "get_attr")
+    earlier = _repeats(nodes, layers, _Undisturbed(seen))
+    gone = tuple(node.name for node in earlier if seen[node].memory and node.op != "get_attr")
     if not gone:
         return model
     module, copy_of = copied(model.module)
-    for node, same in first.items():
+    for node, same in earlier.items():
         copy_of[node].replace_all_uses_with(copy_of[same])
-    for node in reversed(first):
+    for node in reversed(earlier):
         module.graph.erase_node(copy_of[node])
     module.recompile()
     return replace(model, module=module, removed_repeats=gone)
