@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import fx
 
 from ramiel_core.graph.functional import functional
@@ -57,7 +58,9 @@ def is_imported(function: Any) -> bool:
 
 def _qualified_name(function: Any) -> str:
     """Where a function can be found: "torch.nn.functional.relu"."""
-    return str(fx.node._get_qualified_name(function))  # noqa: SLF001 - what fx's codegen uses
+    name = str(fx.node._get_qualified_name(function))  # noqa: SLF001 - what fx's codegen uses
+    short = name.removeprefix("torch._C._nn.")  # where `F.gelu` and others really are
+    return f"torch.nn.functional.{short}" if getattr(F, short, None) is function else name
 
 
 class Renderer:

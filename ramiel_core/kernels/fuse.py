@@ -121,6 +121,8 @@ class _Rewriter:
                 self._linear(node, layer)
             elif type(layer) is nn.MaxPool2d and len(_shape(node)) == 4:
                 self._max_pool(node, layer)
+            elif type(layer) is nn.AdaptiveAvgPool2d and _shape(node)[-2:] == (1, 1):
+                self._mean(node)
         self._erase_idle()
         for new, name in self.names.items():
             new.name = name  # the plan of the fused graph reads like that of the eager one
@@ -188,6 +190,16 @@ class _Rewriter:
                 fused.max_pool, (x, kernel, stride, padding, tuple(size))
             )
         other.meta[INSTEAD_OF] = node
+
+    def _mean(self, node: fx.Node) -> None:
+        """Of all pixels by one call, where torch's own function for any size makes four."""
+        x = node.all_input_nodes[0]
+        with self.graph.inserting_after(node):
+            mean = self.graph.call_function(torch.mean, (x, (-2, -1)), {"keepdim": True})
+        self._replace(node, mean, node.name)
+        with self.graph.inserting_after(mean):
+            other = self.graph.call_function(F.avg_pool2d, (x, tuple(_shape(x)[-2:])))
+        other.meta[INSTEAD_OF] = mean
 
     def _activation(self, node: fx.Node, known: Sequence[str]) -> tuple[fx.Node, str]:
         """The activation that alone reads `node`, and its name; `node` itself if there is none."""

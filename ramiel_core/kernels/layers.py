@@ -38,7 +38,7 @@ Given = Mapping[str, Any]
 
 
 def as_layers(module: fx.GraphModule) -> fx.GraphModule:
-    """The same graph, where convolutions, batch norms, linears and max poolings are layers.
+    """The same graph, where convolutions, batch norms, linears and poolings are layers.
 
     No layer is called twice. A call stays a call where its weights are computed, or it has no such
     layer. The new module shares the weights of `module`, which is left as it is.
@@ -175,6 +175,10 @@ LAYERS: Mapping[Any, tuple[tuple[str, ...], Callable[[Given], nn.Module | None]]
     **dict.fromkeys((F.conv2d, torch.conv2d, aten.conv2d.default), (CONV, _conv)),
     **dict.fromkeys((F.linear, aten.linear.default), (LINEAR, _linear)),
     **dict.fromkeys((F.max_pool2d, aten.max_pool2d.default), (POOL, _max_pool)),
+    **dict.fromkeys(
+        (F.adaptive_avg_pool2d, aten.adaptive_avg_pool2d.default),
+        (("input", "output_size"), lambda given: nn.AdaptiveAvgPool2d(given["output_size"])),
+    ),
     F.batch_norm: (NORM, _batch_norm),
     aten.batch_norm.default: (ATEN_NORM, _batch_norm),
 }

@@ -230,6 +230,22 @@ def test_the_graph_of_a_model_is_the_same_every_time():
     assert Plan((tuple(first.index),)).clusters == Plan((tuple(second.index),)).clusters
 
 
+def test_functions_that_torch_hides_are_called_by_their_public_names():
+    """And what is called so, a pooling here, may write straight into what it is sent in."""
+
+    class Functions(nn.Module):
+        def forward(self, x):
+            return F.avg_pool2d(F.gelu(x), 2), F.logsigmoid(x)
+
+    graph = extract(trace(Functions().eval(), (torch.randn(1, 3, 4, 4),), "functions"))
+
+    gelu, pool, log = graph.nodes
+    assert gelu.call == "F.gelu(x)"
+    assert pool.call == "F.avg_pool2d(gelu, 2)"
+    assert pool.into == 'F.avg_pool2d(gelu, 2, out=shared("avg_pool2d"))'
+    assert log.call == "torch._C._nn.log_sigmoid(x)"  # not F.log_sigmoid, which there is not
+
+
 def test_a_concatenation_names_the_parts_that_lie_one_behind_the_other():
     module, inputs = make("concatenations")
     found = {node.name: node.joins for node in extract(trace(module, inputs, "m")).nodes}

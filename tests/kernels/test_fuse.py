@@ -126,6 +126,17 @@ class Padded(nn.Module):
         return self.layer(F.pad(x, self.pad, "constant", self.fill))
 
 
+class Averaged(nn.Module):
+    """Global average pooling as a function, beside layers."""
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.conv, self.size = nn.Conv2d(8, 4, (3, 2)), size
+
+    def forward(self, x):
+        return F.adaptive_avg_pool2d(self.conv(x), self.size)
+
+
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "batch norm and relu": lambda: nn.Sequential(*conv(8, 16, 3, padding=1), nn.ReLU(inplace=True)),
     "pointwise": lambda: nn.Sequential(*conv(8, 16, 1), nn.ReLU()),
@@ -161,6 +172,11 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "exported": lambda: Exported(Residual(projected=True)),
     "two readers": Twice,
     "pool": lambda: nn.Sequential(nn.Conv2d(8, 8, 1), nn.MaxPool2d(3, 2, 1, ceil_mode=True)),
+    "average": lambda: nn.Sequential(nn.Conv2d(8, 8, (3, 2)), nn.AdaptiveAvgPool2d(1)),
+    "average of one image": lambda: nn.Sequential(nn.Flatten(0, 1), nn.AdaptiveAvgPool2d((1, 1))),
+    "average by a function": lambda: Averaged(1),
+    "average and exported": lambda: Exported(Averaged(1)),
+    "averages": lambda: nn.Sequential(nn.Conv2d(8, 8, 3), nn.AdaptiveAvgPool2d((2, 1))),
     "linear": lambda: nn.Sequential(nn.Linear(12, 20), nn.GELU(), nn.Linear(20, 5)),
     "tanh gelu": lambda: nn.Sequential(nn.Linear(12, 5), nn.GELU(approximate="tanh")),
     **{
@@ -262,6 +278,11 @@ def fused_calls(name: str) -> list[str]:
         ("pool of zeros", ["F.pad", "F.max_pool2d"]),
         ("pool padded widely", ["F.pad", "F.max_pool2d"]),
         ("padded pool, rounded up", ["F.pad", "F.max_pool2d"]),
+        ("average", ["conv2d", "torch.mean"]),
+        ("average of one image", ["torch.flatten", "torch.mean"]),
+        ("average by a function", ["conv2d", "torch.mean"]),
+        ("average and exported", ["conv2d", "torch.mean"]),
+        ("averages", ["conv2d", "F.adaptive_avg_pool2d"]),
     ],
 )
 def test_what_is_fused_and_what_stays_apart(name: str, calls: list[str]):
@@ -307,6 +328,30 @@ def test_pointwise_convolutions_have_four_calls_to_choose_from():
         "0.banded_gemm",
         "0.packed_gemm",
     }
+
+
+def test_an_average_of_all_pixels_may_be_a_pooling():
+    traced = trace(MODELS["average"]().eval(), (torch.randn(IMAGE),), "average")
+
+    _, average = extract(fuse(traced)).nodes
+
+    assert average.call == "torch.mean(_0, (-2, -1), keepdim=True)"
+    assert average.others == ("F.avg_pool2d(_0, (10, 11))",)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 3, 4), (2, 8, 3, 4), (3, 1, 5, 1), (1, 8, 1, 1)])
+@pytest.mark.parametrize("stride", [(1, 1), (2, 2)])
+@pytest.mark.parametrize("last", [True, False])
+def test_pixels_are_read_and_written_wherever_they_lie(shape, stride, last: bool):
+    """A part of a larger value, whose own memory begins elsewhere."""
+    layout = torch.channels_last if last else torch.contiguous_format
+    x = torch.randn(shape[0] + 1, *shape[1:]).to(memory_format=layout)[1:]
+    weight, bias = torch.randn(5, shape[1]), torch.randn(5)
+
+    found = gemm(x, Columns(weight, bias).build(1), stride)
+
+    assert largest_difference(found, F.conv2d(x, weight[..., None, None], bias, stride)) <= 1e-6
+    assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4, 5])

@@ -92,10 +92,10 @@ def test_values_of_several_workers_lie_at_whole_pages():
 
 @pytest.mark.parametrize(
     ("name", "most_bytes"),
-    [("squeezenet1_0", 3_400_000), ("googlenet", 2_400_000), ("inception_v3", 4_000_000)],
+    [("squeezenet1_0", 3_400_000), ("googlenet", 2_400_000), ("inception_v3", 4_800_000)],
 )
 def test_models_on_two_workers_share_a_few_megabytes(name: str, most_bytes: int):
-    """12.2, 6.1 and 15.3 MB where every value has memory of its own."""
+    """12.2, 6.1 and 18.7 MB where every value has memory of its own."""
     graph = pipeline.graph_of(name)
     layout = pipeline.program_of(graph, pipeline.plan_of(graph, 2)).layout
 
