@@ -15,10 +15,10 @@ function shownBy(View, selector, keysOf) {
       root.view.tell = unlessLeaving(setStateValue);
       root.view.show(data, things);
     });
-    // Where new data came while this script was still loading, Streamlit ends the older run only
-    // after the newer has begun: it must not take away what the newer one shows.
+    // Streamlit ends a run when its element is gone, and also one that newer data has overtaken,
+    // before or after the newer run begins: that must not take away what stays in the page.
     return () => {
-      if (root.run !== run) return;
+      if (root.isConnected) return;
       root.run = null;
       root.view?.close();
       root.view = null;

@@ -57,6 +57,8 @@ def explore() -> None:
     split = 100 if st.checkbox("two clusters") else len(names)
     clusters = {0: names[:split]} | ({1: names[split:]} if split < len(names) else {})
     by = "module" if st.checkbox("modules") else None
+    if st.checkbox("no graph"):
+        return
     st.button("choose op_150", on_click=lambda: st.session_state.update(chosen="op_150"))
     graph_view(
         picture(graph, clusters, by),

@@ -284,6 +284,22 @@ def test_modules_collapse_and_expand_in_place(page):
     becomes(page, "view.nodes.size", 3 + 5)
 
 
+def test_a_graph_lives_as_long_as_its_place_in_the_page(page):
+    page.evaluate(f"window.first = {VIEW}")
+    page.evaluate("() => { first.close = () => { window.ended = true; }; }")
+
+    for box in ("modules", "two clusters", "modules", "two clusters"):
+        page.get_by_text(box).click()  # a run may overtake the one before
+    becomes(page, "view.nodes.size", 200)
+    assert page.evaluate(f"{VIEW} === first && !window.ended")
+
+    page.get_by_text("no graph").click()
+    page.wait_for_function("window.ended")
+    page.get_by_text("no graph").click()
+    page.wait_for_function(f"{VIEW}?.camera.opened")
+    assert page.evaluate(f"{VIEW} !== first")
+
+
 def test_names_that_are_markup_are_shown_as_text(page):
     names = page.evaluate(f"[...{VIEW}.nodes.keys()].slice(0, 2)")
     for name in names:

@@ -85,25 +85,38 @@ def test_the_query_language(page):
         assert str(said[text]).startswith(sentence), text
 
 
-OVERTAKEN = """() => {
+OVERTAKEN = """async () => {
     const said = [];
     class View {
+        constructor() { said.push("made"); }
         show({ name }) { said.push(name); }
         close() { said.push("closed"); }
     }
     const parentElement = document.createElement("div");
     parentElement.append(document.createElement("section"));
+    document.body.append(parentElement);
     const draw = shownBy(View, "section", ({ name }) => [name]);
     const run = (name) => draw({ parentElement, data: { name }, setStateValue() {} });
-    const [endOlder, endNewer] = [run("older"), run("newer")];
-    endOlder(); // so late where the script was loaded in between
-    put("older", 1);
-    put("newer", 1);
-    return new Promise((done) => setTimeout(() => { endNewer(); done(said); }));
+    const turn = () => new Promise((done) => setTimeout(done));
+    for (const name of ["first", "second", "third", "fourth", "never"]) put(name, 1);
+    run("first"); // Streamlit keeps the end of the newest run that nothing has overtaken
+    await turn();
+    run("second")(); // overtaken, and ended before the newer begins
+    run("third");
+    await turn();
+    const endLate = run("never"); // overtaken, and ended afterwards
+    const endLast = run("fourth");
+    endLate();
+    await turn();
+    parentElement.remove();
+    endLast();
+    run("never")(); // begun before its element went, and ended at once
+    await turn();
+    return said;
 }"""
 
 
-def test_the_end_of_a_run_does_not_close_what_a_newer_one_shows(page):
+def test_only_the_end_of_its_element_closes_a_view(page):
     page.add_script_tag(content=script("shared/shelf.js", "shared/leaving.js", "shared/shown.js"))
 
-    assert page.evaluate(OVERTAKEN) == ["newer", "closed"]
+    assert page.evaluate(OVERTAKEN) == ["made", "first", "third", "fourth", "closed"]
