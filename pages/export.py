@@ -79,16 +79,17 @@ def of_graph(graph: Graph, plan: Plan) -> tuple[Offer, ...]:
     )
 
 
-def of_plan(graph: Graph, plan: Plan) -> tuple[Offer, ...]:
-    """Who runs what, and when."""
+def of_plan(graph: Graph, plan: Plan, ran: tuple[Graph, Plan]) -> tuple[Offer, ...]:
+    """Who runs what, and when; `ran` is what a benchmark runs of it, poolings cut."""
     name = f"{graph.model}, predicted"
-    timeline = pipeline.timeline_of(graph, plan)
+    timeline = pipeline.timeline_of(*ran)
+    whole = " Operators are whole in it." if ran[0].split else ""
     return (
         Offer(
             "Plan, JSON",
             "plan.json",
             "application/json",
-            "Who runs what in which order; the page Edit loads it again.",
+            f"Who runs what in which order; the page Edit loads it again.{whole}",
             lambda: plans.to_json(graph, plan),
         ),
         Offer(
@@ -96,14 +97,14 @@ def of_plan(graph: Graph, plan: Plan) -> tuple[Offer, ...]:
             "py",
             "text/x-python",
             "The text that runs: one function a worker.",
-            lambda: pipeline.program_of(graph, plan).source,
+            lambda: pipeline.program_of(*ran).source,
         ),
         Offer(
             "Predicted trace",
             "predicted.trace.json",
             "application/json",
             "The predicted timeline as Chrome trace events, for ui.perfetto.dev.",
-            lambda: json.dumps(perfetto.trace({name: (timeline, graph.edges)})),
+            lambda: json.dumps(perfetto.trace({name: (timeline, ran[0].edges)})),
         ),
     )
 
@@ -182,6 +183,8 @@ def main() -> None:
     name = address.get(address.PLAN)
     try:
         plan = kept.kept_plan(graph, name) if name else kept.plan_of(graph, chosen.workers)
+        after = {"split": chosen.split, "clone": chosen.clone}
+        ran = (graph, plan) if name else kept.planned(graph, chosen.workers, **after)
     except RamielError as error:
         cards.note(str(error), "error")
         return
@@ -193,7 +196,7 @@ def main() -> None:
         graph.model,
         of_graph(graph, plan),
     )
-    show("The plan", f"{said.capitalize()}; {costs}.", graph.model, of_plan(graph, plan))
+    show("The plan", f"{said.capitalize()}; {costs}.", graph.model, of_plan(graph, plan, ran))
     record = live.last_record(chosen.model)
     if record is None:
         st.subheader("A benchmark")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ramiel_core import pipeline
+from ramiel_core.plan import saved as plans
 from tests.chromium import at_rest, metric, ready, settled
 
 VIEWS = (
@@ -95,6 +97,25 @@ def test_the_report_of_a_graph_can_be_taken_along(page):
         with page.expect_download() as download:
             page.get_by_role("button", name=label).click()
         assert Path(download.value.path()).read_bytes().startswith(begins)
+
+
+def test_the_program_that_a_benchmark_runs_can_be_taken_along(page):
+    """Its slow poolings are cut, as on page Code; the plan that page Edit loads has them whole."""
+    graph = pipeline.graph_of("squeezenet1_0")
+    plan = pipeline.plan_of(graph, 2)
+    cut, planned = pipeline.adapted(graph, plan, 2, split=True)
+    assert cut.split
+
+    page.goto("/export?model=squeezenet1_0&workers=2")
+    page.get_by_text("Operators are whole in it.").wait_for()
+    for label, wanted in (
+        ("Program, Python", pipeline.program_of(cut, planned).source),
+        ("Plan, JSON", plans.to_json(graph, plan)),
+    ):
+        settled(page)
+        with page.expect_download() as download:
+            page.get_by_role("button", name=label).click()
+        assert Path(download.value.path()).read_text() == wanted
 
 
 def test_an_operator_dropped_on_another_lane_moves_the_prediction(page):
