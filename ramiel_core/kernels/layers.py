@@ -155,6 +155,14 @@ def _max_pool(given: Given) -> nn.Module | None:
     )
 
 
+def _average_pool(given: Given) -> nn.Module | None:
+    size = given["output_size"]
+    sizes = size if isinstance(size, tuple | list) else (size,)
+    if any(isinstance(n, fx.Node) for n in sizes):  # computed, from another value's shape
+        return None
+    return nn.AdaptiveAvgPool2d(size)
+
+
 def _holding(layer: nn.Module, given: Given) -> nn.Module:
     """The layer with the very tensors that the function was called with."""
     for name in CONSTANT:
@@ -177,7 +185,7 @@ LAYERS: Mapping[Any, tuple[tuple[str, ...], Callable[[Given], nn.Module | None]]
     **dict.fromkeys((F.max_pool2d, aten.max_pool2d.default), (POOL, _max_pool)),
     **dict.fromkeys(
         (F.adaptive_avg_pool2d, aten.adaptive_avg_pool2d.default),
-        (("input", "output_size"), lambda given: nn.AdaptiveAvgPool2d(given["output_size"])),
+        (("input", "output_size"), _average_pool),
     ),
     F.batch_norm: (NORM, _batch_norm),
     aten.batch_norm.default: (ATEN_NORM, _batch_norm),

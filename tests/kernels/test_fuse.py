@@ -137,6 +137,18 @@ class Averaged(nn.Module):
         return F.adaptive_avg_pool2d(self.conv(x), self.size)
 
 
+class AveragedTo(nn.Module):
+    """An average of as many pixels as another value happens to have."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 3, stride=2)
+
+    def forward(self, x):
+        y = self.conv(x)
+        return F.adaptive_avg_pool2d(x, y.shape[-2:]) + y
+
+
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "batch norm and relu": lambda: nn.Sequential(*conv(8, 16, 3, padding=1), nn.ReLU(inplace=True)),
     "pointwise": lambda: nn.Sequential(*conv(8, 16, 1), nn.ReLU()),
@@ -176,6 +188,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "average of one image": lambda: nn.Sequential(nn.Flatten(0, 1), nn.AdaptiveAvgPool2d((1, 1))),
     "average by a function": lambda: Averaged(1),
     "average and exported": lambda: Exported(Averaged(1)),
+    "average of a computed size": AveragedTo,
     "averages": lambda: nn.Sequential(nn.Conv2d(8, 8, 3), nn.AdaptiveAvgPool2d((2, 1))),
     "linear": lambda: nn.Sequential(nn.Linear(12, 20), nn.GELU(), nn.Linear(20, 5)),
     "tanh gelu": lambda: nn.Sequential(nn.Linear(12, 5), nn.GELU(approximate="tanh")),
@@ -282,6 +295,10 @@ def fused_calls(name: str) -> list[str]:
         ("average of one image", ["torch.flatten", "torch.mean"]),
         ("average by a function", ["conv2d", "torch.mean"]),
         ("average and exported", ["conv2d", "torch.mean"]),
+        (
+            "average of a computed size",
+            ["conv2d", "F.adaptive_avg_pool2d", "adaptive_avg_pool2d + conv"],
+        ),
         ("averages", ["conv2d", "F.adaptive_avg_pool2d"]),
     ],
 )
