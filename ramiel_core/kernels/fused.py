@@ -29,8 +29,8 @@ orders of summation change the last bits, measured 1e-7 to 5e-6 on torchvision's
 
 Pair = tuple[int, int]
 Packed = tuple[torch.Tensor, torch.Tensor | None]
-Range = tuple[int, int]  # first element, and how many there are from it to the last
 PackedRows = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, int]
+Range = tuple[int, int]  # first element, and how many there are from it to the last
 
 _pointwise: Any = torch.ops.mkldnn._convolution_pointwise.default  # noqa: SLF001
 _pointwise_add: Any = torch.ops.mkldnn._convolution_pointwise.binary  # noqa: SLF001

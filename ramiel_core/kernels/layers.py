@@ -40,8 +40,8 @@ Given = Mapping[str, Any]
 def as_layers(module: fx.GraphModule) -> fx.GraphModule:
     """The same graph, where convolutions, batch norms, linears and poolings are layers.
 
-    No layer is called twice. A call stays a call where its weights are computed, or it has no such
-    layer. The new module shares the weights of `module`, which is left as it is.
+    No layer is called twice. A call stays a call where its weights or its settings are computed, or
+    it has no such layer. The new module shares the weights of `module`, which is left as it is.
     """
     graph = copy.deepcopy(module.graph)
     result = fx.GraphModule(module, graph)
@@ -50,6 +50,9 @@ def as_layers(module: fx.GraphModule) -> fx.GraphModule:
             continue
         names, make = LAYERS[node.target]
         given = dict(zip(names, node.args, strict=False)) | node.kwargs
+        passed = [given.get(name) for name in ("input", *CONSTANT)]
+        if any(read not in passed for read in node.all_input_nodes):
+            continue  # a size, say, of another value's shape
         held = {name: _constant(result, given.get(name)) for name in CONSTANT}
         if any(given.get(name) is not None and held[name] is None for name in CONSTANT):
             continue
@@ -155,14 +158,6 @@ def _max_pool(given: Given) -> nn.Module | None:
     )
 
 
-def _average_pool(given: Given) -> nn.Module | None:
-    size = given["output_size"]
-    sizes = size if isinstance(size, tuple | list) else (size,)
-    if any(isinstance(n, fx.Node) for n in sizes):  # computed, from another value's shape
-        return None
-    return nn.AdaptiveAvgPool2d(size)
-
-
 def _holding(layer: nn.Module, given: Given) -> nn.Module:
     """The layer with the very tensors that the function was called with."""
     for name in CONSTANT:
@@ -185,7 +180,7 @@ LAYERS: Mapping[Any, tuple[tuple[str, ...], Callable[[Given], nn.Module | None]]
     **dict.fromkeys((F.max_pool2d, aten.max_pool2d.default), (POOL, _max_pool)),
     **dict.fromkeys(
         (F.adaptive_avg_pool2d, aten.adaptive_avg_pool2d.default),
-        (("input", "output_size"), _average_pool),
+        (("input", "output_size"), lambda given: nn.AdaptiveAvgPool2d(given["output_size"])),
     ),
     F.batch_norm: (NORM, _batch_norm),
     aten.batch_norm.default: (ATEN_NORM, _batch_norm),

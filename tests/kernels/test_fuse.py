@@ -149,6 +149,17 @@ class AveragedTo(nn.Module):
         return F.adaptive_avg_pool2d(x, y.shape[-2:]) + y
 
 
+class PooledBy(nn.Module):
+    """A max pooling whose windows are as large as another value happens to be."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 11)
+
+    def forward(self, x):
+        return F.max_pool2d(x, self.conv(x).shape[-2:])
+
+
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "batch norm and relu": lambda: nn.Sequential(*conv(8, 16, 3, padding=1), nn.ReLU(inplace=True)),
     "pointwise": lambda: nn.Sequential(*conv(8, 16, 1), nn.ReLU()),
@@ -189,6 +200,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "average by a function": lambda: Averaged(1),
     "average and exported": lambda: Exported(Averaged(1)),
     "average of a computed size": AveragedTo,
+    "pool of a computed size": PooledBy,
     "averages": lambda: nn.Sequential(nn.Conv2d(8, 8, 3), nn.AdaptiveAvgPool2d((2, 1))),
     "linear": lambda: nn.Sequential(nn.Linear(12, 20), nn.GELU(), nn.Linear(20, 5)),
     "tanh gelu": lambda: nn.Sequential(nn.Linear(12, 5), nn.GELU(approximate="tanh")),
