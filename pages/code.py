@@ -62,9 +62,8 @@ def main() -> None:
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     with left:
         frame.workers_picker(natural, chosen)
-    after = {"split": chosen.split, "clone": chosen.clone}
-    ran, plan = kept.planned(graph, chosen.workers, **after)
-    program = kept.program_of(graph, chosen.workers, **after)
+    ran, plan = kept.planned(graph, chosen.workers, **chosen.after)
+    program = kept.program_of(graph, chosen.workers, **chosen.after)
     if plan.rejected_makespan_ms is not None:
         cards.note(
             f"More than one worker is predicted to be slower here ({graph.cost_model} costs), so "

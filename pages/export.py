@@ -183,8 +183,7 @@ def main() -> None:
     name = address.get(address.PLAN)
     try:
         plan = kept.kept_plan(graph, name) if name else kept.plan_of(graph, chosen.workers)
-        after = {"split": chosen.split, "clone": chosen.clone}
-        ran = (graph, plan) if name else kept.planned(graph, chosen.workers, **after)
+        ran = (graph, plan) if name else kept.planned(graph, chosen.workers, **chosen.after)
     except RamielError as error:
         cards.note(str(error), "error")
         return

@@ -266,7 +266,7 @@ def main() -> None:
         by = pick_collapse(graph)
     own = plan
     if view == WORKERS:
-        graph, own = kept.planned(graph, workers, split=chosen.split, clone=chosen.clone)
+        graph, own = kept.planned(graph, workers, **chosen.after)
     clusters, said = clusters_of(graph, plan, view, own)
     cards.sub(said)
     left, right = st.columns([11, 4])

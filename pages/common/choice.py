@@ -43,6 +43,11 @@ class Choice:
         """The fields of a `Job` that say which weights it runs with."""
         return {"weights": self.weights, "partial_weights": self.partial_weights}
 
+    @property
+    def after(self) -> dict[str, bool]:
+        """What becomes of a plan before it runs, as `kept.planned` takes it."""
+        return {"split": self.split, "clone": self.clone}
+
 
 def read() -> Choice:
     """Read and check what the address asks for.
