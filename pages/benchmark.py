@@ -23,8 +23,8 @@ CONTROLS = ("kernels", "planner", "runtime", "workers", "threads", "repeats", "s
 KERNELS_SAY = {
     "eager": "torch's own operators, one by one, as the model's code calls them. With one "
     "thread each, outputs are equal bit for bit.",
-    "fused": "torch's operators with batch norms folded into convolutions, activations and "
-    "additions fused into them, and weights packed for the thread count.",
+    "fused": "operator by operator, with batch norms folded into convolutions, activations and "
+    "additions fused into them, compiled by oneDNN, inside torch, for the thread count.",
     "onednn": "what a worker does between two messages is one graph of oneDNN, inside torch, with "
     "weights frozen in. Needs nothing but torch.",
     "inductor": "what a worker does between two messages is compiled to C++ by torch.compile, "

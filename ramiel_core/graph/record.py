@@ -118,7 +118,7 @@ class _Recorder(fx.Interpreter):
 
     def get_attr(self, *args: Any) -> Any:
         value = super().get_attr(*args)
-        return value.build(threads=1) if isinstance(value, Recipe) else value
+        return value.stand_in() if isinstance(value, Recipe) else value
 
     def run_node(self, n: fx.Node) -> Any:
         before = self._counter.get_total_flops()

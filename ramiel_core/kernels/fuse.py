@@ -18,7 +18,7 @@ from torch import fx, nn
 from torch.fx.experimental.optimization import fuse as fold_batch_norm
 from torch.fx.passes.shape_prop import ShapeProp
 
-from ramiel_core.ir import Recipe, TracedModel
+from ramiel_core.ir import TracedModel
 from ramiel_core.kernels import fused
 from ramiel_core.kernels.fused import Pair
 from ramiel_core.kernels.layers import as_layers, pair
@@ -119,8 +119,10 @@ class _Rewriter:
                 self._convolution(node, layer)
             elif type(layer) is nn.Linear and _is_float(node):
                 self._linear(node, layer)
-            elif type(layer) is nn.MaxPool2d and len(_shape(node)) == 4:
+            elif type(layer) is nn.MaxPool2d and _is_pooled(node) and not layer.return_indices:
                 self._max_pool(node, layer)
+            elif type(layer) is nn.AvgPool2d and _is_pooled(node) and _is_usual(layer):
+                self._avg_pool(node, layer)
             elif type(layer) is nn.AdaptiveAvgPool2d and _shape(node)[-2:] == (1, 1):
                 self._mean(node)
         self._erase_idle()
@@ -137,28 +139,27 @@ class _Rewriter:
         x, padding = node.all_input_nodes[0], pair(layer.padding)
         if not _is_pointwise(layer):
             x, padding = _unpadded(x, padding, 0.0)
-        stride, dilation = pair(layer.stride), pair(layer.dilation)
-        shape = tuple(_shape(x))
-        packed = fused.ConvWeights(
-            layer.weight, layer.bias, stride, padding, dilation, layer.groups, shape
-        )
-        how = (stride, padding, dilation, layer.groups)
+        stride = pair(layer.stride)
         last, other = self._residual(node)
         last, then = self._activation(last, AFTER_ADD if other is not None else tuple(fused.THEN))
-        base = str(node.target)
-        if other is not None:
-            main = self._call(last, fused.conv2d_add, (x, other), base, packed, (*how, then))
-        else:
-            main = self._call(last, fused.conv2d, (x,), base, packed, (*how, then))
+        weight, bias = layer.weight.detach(), _detached(layer.bias)
+        reads = (x,) if other is None else (x, other)
+        recipe = fused.Conv2d(
+            reads=tuple(tuple(_shape(read)) for read in reads),
+            weight=weight,
+            bias=bias,
+            stride=stride,
+            padding=padding,
+            dilation=pair(layer.dilation),
+            groups=layer.groups,
+            then=then,
+        )
+        function = fused.conv2d if other is None else fused.conv2d_add
+        main = self._call(last, function, reads, str(node.target), recipe)
         main.meta["flops"] = _flops(layer, _shape(node))
         if other is None and layer.groups == 1 and _is_pointwise(layer):
-            matrix = layer.weight.detach().flatten(1)
-            rows = _shape(node)[0] * _shape(node)[2] * _shape(node)[3]
-            plain = fused.Columns(matrix, layer.bias)
-            dense = fused.PackedColumns(matrix, layer.bias, rows)
-            for function in (fused.gemm, fused.banded_gemm):
-                self._alternative(main, function, (x,), base, plain, (stride, then))
-            self._alternative(main, fused.packed_gemm, (x,), base, dense, (stride, then))
+            columns = fused.Columns(weight.flatten(1), bias)
+            self._alternative(main, fused.gemm, (x,), str(node.target), columns, (stride, then))
         self._replace(last, main, node.name)
 
     def _linear(self, node: fx.Node, layer: nn.Linear) -> None:
@@ -167,29 +168,54 @@ class _Rewriter:
         if rows < FEW_ROWS:
             return
         last, then = self._activation(node, tuple(fused.THEN))
-        recipe = fused.PackedColumns(layer.weight.detach(), layer.bias, rows)
-        main = self._call(last, fused.packed_linear, (x,), str(node.target), recipe, (then,))
+        recipe = fused.Linear(
+            reads=(tuple(_shape(x)),),
+            weight=layer.weight.detach(),
+            bias=_detached(layer.bias),
+            then=then,
+        )
+        main = self._call(last, fused.linear, (x,), str(node.target), recipe)
         main.meta["flops"] = 2 * rows * layer.weight.numel()
         self._replace(last, main, node.name)
 
     def _max_pool(self, node: fx.Node, layer: nn.MaxPool2d) -> None:
-        kernel, dilation = pair(layer.kernel_size), pair(layer.dilation)
         x, padding = node.all_input_nodes[0], pair(layer.padding)
         source, more = _unpadded(x, padding, -math.inf)
+        kernel = pair(layer.kernel_size)
         at_most_half = all(2 * p <= k for p, k in zip(more, kernel, strict=True))  # torch's limit
         if at_most_half and not layer.ceil_mode:
             x, padding = source, more
-            node.args, layer.padding = (x,), padding
-        stride = pair(layer.stride)
-        size, given = _shape(node)[2:], _shape(x)[2:]
-        inside = all((n - 1) * s < g for n, s, g in zip(size, stride, given, strict=True))
-        if dilation != (1, 1) or layer.return_indices or not inside:
-            return
-        with self.graph.inserting_after(node):
-            other = self.graph.call_function(
-                fused.max_pool, (x, kernel, stride, padding, tuple(size))
-            )
-        other.meta[INSTEAD_OF] = node
+        recipe = fused.MaxPool2d(
+            reads=(tuple(_shape(x)),),
+            kernel_size=kernel,
+            stride=pair(layer.stride),
+            padding=padding,
+            dilation=pair(layer.dilation),
+            ceil_mode=layer.ceil_mode,
+        )
+        self._pool(node, fused.max_pool2d, x, recipe)
+
+    def _avg_pool(self, node: fx.Node, layer: nn.AvgPool2d) -> None:
+        x = node.all_input_nodes[0]
+        recipe = fused.AvgPool2d(
+            reads=(tuple(_shape(x)),),
+            kernel_size=pair(layer.kernel_size),
+            stride=pair(layer.stride),
+            padding=pair(layer.padding),
+            count_include_pad=layer.count_include_pad,
+        )
+        self._pool(node, fused.avg_pool2d, x, recipe)
+
+    def _pool(
+        self,
+        node: fx.Node,
+        function: Callable[..., Any],
+        x: fx.Node,
+        recipe: fused.MaxPool2d | fused.AvgPool2d,
+    ) -> None:
+        main = self._call(node, function, (x,), str(node.target), recipe)
+        main.meta["flops"] = math.prod(recipe.kernel_size) * _shape(node).numel()
+        self._replace(node, main, node.name)
 
     def _mean(self, node: fx.Node) -> None:
         """Of all pixels by one call, where torch's own function for any size makes four."""
@@ -240,13 +266,13 @@ class _Rewriter:
         function: Callable[..., Any],
         reads: tuple[fx.Node, ...],
         path: str,
-        recipe: Recipe,
-        how: tuple[Any, ...],
+        recipe: fused.Compiled | fused.Columns,
+        how: tuple[Any, ...] = (),
     ) -> fx.Node:
         """Insert `function(*reads, w, *how)` behind `at`; `recipe` stands beside the layer."""
-        setattr(self.layers[path], function.__name__, recipe)
+        setattr(self.layers[path], recipe.name, recipe)
         with self.graph.inserting_after(at):
-            weight = self.graph.create_node("get_attr", f"{path}.{function.__name__}")
+            weight = self.graph.create_node("get_attr", f"{path}.{recipe.name}")
         with self.graph.inserting_after(weight):
             made = self.graph.call_function(function, (*reads, weight, *how))
         made.meta["nn_module_stack"] = {path: (path, type(self.layers[path]))}
@@ -283,6 +309,19 @@ def _unpadded(x: fx.Node, padding: Pair, fill: float) -> tuple[fx.Node, Pair]:
 def _is_plain(layer: nn.Conv2d, node: fx.Node) -> bool:
     written = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
     return written and _is_float(node) and len(_shape(node)) == 4  # not one image alone
+
+
+def _is_pooled(node: fx.Node) -> bool:
+    return _is_float(node) and len(_shape(node)) == 4
+
+
+def _is_usual(layer: nn.AvgPool2d) -> bool:
+    """Whether oneDNN has such a pooling."""
+    return not layer.ceil_mode and layer.divisor_override is None
+
+
+def _detached(bias: torch.Tensor | None) -> torch.Tensor | None:
+    return None if bias is None else bias.detach()
 
 
 def _is_pointwise(layer: nn.Conv2d) -> bool:

@@ -1,60 +1,80 @@
-"""The calls of the `fused` family, and the packed weights that they take.
+"""The calls of the `fused` family, and what a worker prepares for them.
 
-Convolutions run through oneDNN's `_convolution_pointwise` (private in torch, so behind this one
-file): batch norm folded into the weights, activation and residual add fused, channels_last, and
-weights packed by the worker for the thread count that runs them. No compiler is needed.
+A convolution, a pooling or a linear layer, with what is fused into it, is a graph of oneDNN inside
+torch: batch norm folded into its weights, channels_last outside, compiled by the worker for the
+thread count that runs it, which packs the weights. No C++ compiler is needed.
 
-oneDNN describes each convolution anew at every call, which costs about 60 µs here however small
-it is. A 1x1 convolution over channels_last memory is a matrix product, whose libraries do not do
-that, so `gemm`, `banded_gemm` and `packed_gemm` exist beside `conv2d`: each is measured, the
-fastest is kept.
+torch's own calls of oneDNN (`torch.ops.mkldnn`) describe each convolution anew at every call, 15 µs
+here however small it is, and its own poolings take two to six times as long. A 1x1 convolution over
+channels_last memory is a matrix product, which is faster for few pixels: `gemm` exists beside
+`conv2d`, each is measured, and the faster one is kept.
 """
 
 from __future__ import annotations
 
-import math
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from ramiel_core.ir import Recipe
+from ramiel_core.kernels.onednn import compiled
+from ramiel_core.kernels.statements import COMPILING
 
 TOLERANCE = 1e-4
 """Largest difference from eager, as a share of the largest output: folding batch norm and other
 orders of summation change the last bits, measured 1e-7 to 5e-6 on torchvision's models."""
 
 Pair = tuple[int, int]
-Packed = tuple[torch.Tensor, torch.Tensor | None]
-PackedRows = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, int]
-Range = tuple[int, int]  # first element, and how many there are from it to the last
+Primitive = Callable[..., torch.Tensor]  # what oneDNN has compiled, for one shape of its inputs
+Matrix = tuple[torch.Tensor, torch.Tensor | None]
 
-_pointwise: Any = torch.ops.mkldnn._convolution_pointwise.default  # noqa: SLF001
-_pointwise_add: Any = torch.ops.mkldnn._convolution_pointwise.binary  # noqa: SLF001
-_reorder: Any = vars(torch._C._nn)["mkldnn_reorder_conv2d_weight"]  # noqa: SLF001
-_mkl: Any = torch.ops.mkl
 _addmm_relu: Any = torch._addmm_activation  # noqa: SLF001
 
-# What may follow a convolution or a matrix product: oneDNN's name and arguments, and torch's own
-# function, which works in place on the fresh result.
-THEN: Mapping[str, tuple[tuple[str, list[float]], Callable[[torch.Tensor], Any]]] = {
-    "none": (("none", []), lambda x: x),
-    "relu": (("relu", []), F.relu_),
-    "relu6": (("hardtanh", [0.0, 6.0]), lambda x: F.hardtanh_(x, 0.0, 6.0)),
-    "silu": (("swish", []), lambda x: F.silu(x, inplace=True)),
-    "hardswish": (("hardswish", []), lambda x: F.hardswish(x, inplace=True)),
-    "hardsigmoid": (("hardsigmoid", []), lambda x: F.hardsigmoid(x, inplace=True)),
-    "sigmoid": (("sigmoid", []), torch.sigmoid_),
-    "gelu": (("gelu", []), F.gelu),
+THEN: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "none": lambda x: x,
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "silu": F.silu,
+    "hardswish": F.hardswish,
+    "hardsigmoid": F.hardsigmoid,
+    "sigmoid": torch.sigmoid,
+    "gelu": F.gelu,
 }
+"""What may follow a convolution or a matrix product."""
 
 
-@dataclass(frozen=True, eq=False)
-class ConvWeights(Recipe):
-    """Weight and bias of a convolution, to be packed for one input shape."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Compiled(Recipe):
+    """What one operator computes, to be compiled by oneDNN for the shapes of what it reads."""
+
+    reads: tuple[tuple[int, ...], ...]
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What a reader of the program has to know of it."""
+
+    @abstractmethod
+    def plain(self, x: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        """The same by torch's own operators: what is compiled."""
+
+    def build(self, threads: int) -> Primitive:  # noqa: ARG002 - torch's own setting decides
+        """Compiled for the threads that are set now."""
+        with COMPILING:
+            return compiled(self.plain, tuple(map(_example, self.reads)))
+
+    def stand_in(self) -> Primitive:
+        """Not compiled: for one run, that takes longer than it saves."""
+        return self.plain
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Conv2d(Compiled):
+    """A convolution, and what is added to it where it reads something else."""
 
     weight: torch.Tensor
     bias: torch.Tensor | None
@@ -62,12 +82,89 @@ class ConvWeights(Recipe):
     padding: Pair
     dilation: Pair
     groups: int
-    input_shape: tuple[int, ...]
+    then: str
 
-    def build(self, threads: int) -> Packed:  # noqa: ARG002 - torch's own setting decides
-        """Weight in the layout that oneDNN prefers at the threads that are set now; bias."""
-        how = (self.padding, self.stride, self.dilation, self.groups, list(self.input_shape))
-        return _reorder(self.weight.detach().to_mkldnn(), *how), _plain(self.bias)
+    @property
+    def name(self) -> str:
+        """As in `7x7_stride2_pad3_relu`."""
+        height, width = self.weight.shape[2:]
+        words = _settings((height, width), self.stride, self.padding, self.dilation)
+        groups = f"groups{self.groups}" if self.groups > 1 else ""
+        return _joined(words, groups, _after(self.then))
+
+    def plain(self, x: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        """Convolution, sum and activation."""
+        made = torch.conv2d(
+            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
+        return THEN[self.then](made + others[0] if others else made)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MaxPool2d(Compiled):
+    """The maximum over windows."""
+
+    kernel_size: Pair
+    stride: Pair
+    padding: Pair
+    dilation: Pair
+    ceil_mode: bool
+
+    @property
+    def name(self) -> str:
+        """As in `3x3_stride2_rounded_up`."""
+        words = _settings(self.kernel_size, self.stride, self.padding, self.dilation)
+        return _joined(words, "rounded_up" if self.ceil_mode else "")
+
+    def plain(self, x: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
+        """The pooling."""
+        return F.max_pool2d(
+            x, self.kernel_size, self.stride, self.padding, self.dilation, ceil_mode=self.ceil_mode
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AvgPool2d(Compiled):
+    """The mean over windows, of their padding too where that counts."""
+
+    kernel_size: Pair
+    stride: Pair
+    padding: Pair
+    count_include_pad: bool
+
+    @property
+    def name(self) -> str:
+        """As in `3x3_pad1_inside`."""
+        words = _settings(self.kernel_size, self.stride, self.padding, (1, 1))
+        return _joined(words, "" if self.count_include_pad else "inside")
+
+    def plain(self, x: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
+        """The pooling."""
+        return F.avg_pool2d(
+            x,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            count_include_pad=self.count_include_pad,
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Linear(Compiled):
+    """A linear layer."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+    then: str
+
+    @property
+    def name(self) -> str:
+        """As in `linear_gelu`."""
+        return _joined("linear", _after(self.then))
+
+    def plain(self, x: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
+        """Product and activation."""
+        return THEN[self.then](F.linear(x, self.weight, self.bias))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,29 +173,11 @@ class Columns(Recipe):
 
     weight: torch.Tensor
     bias: torch.Tensor | None
+    name = "columns"
 
-    def build(self, threads: int) -> Packed:  # noqa: ARG002
+    def build(self, threads: int) -> Matrix:  # noqa: ARG002
         """Weight [in, out], bias."""
-        return self.weight.detach().t().contiguous(), _plain(self.bias)
-
-
-@dataclass(frozen=True, eq=False)
-class PackedColumns(Recipe):
-    """Weight [out, in] of a matrix product, to be packed by MKL for a number of rows."""
-
-    weight: torch.Tensor
-    bias: torch.Tensor | None
-    rows: int
-
-    def build(self, threads: int) -> PackedRows:  # noqa: ARG002
-        """Packed weight, the plain one, bias, rows."""
-        weight = self.weight.detach().contiguous()
-        packed = _mkl._mkl_reorder_linear_weight(weight, self.rows)  # noqa: SLF001
-        return packed, weight, _plain(self.bias), self.rows
-
-
-def _plain(bias: torch.Tensor | None) -> torch.Tensor | None:
-    return None if bias is None else bias.detach().contiguous()
+        return self.weight.t().contiguous(), self.bias
 
 
 def channels_last(x: torch.Tensor) -> torch.Tensor:
@@ -106,86 +185,39 @@ def channels_last(x: torch.Tensor) -> torch.Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def conv2d(
-    x: torch.Tensor,
-    w: Packed,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-    groups: int,
-    then: str = "none",
-) -> torch.Tensor:
-    """Convolution and activation in one oneDNN primitive."""
-    name, scalars = THEN[then][0]
-    x = channels_last(x)
-    result: torch.Tensor = _pointwise(
-        x, *w, padding, stride, dilation, groups, name, scalars, "none" if name == "gelu" else ""
-    )
-    return result
+def conv2d(x: torch.Tensor, w: Primitive) -> torch.Tensor:
+    """Convolution and activation."""
+    return w(channels_last(x))
 
 
-def conv2d_add(
-    x: torch.Tensor,
-    other: torch.Tensor,
-    w: Packed,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-    groups: int,
-    then: str = "none",
-) -> torch.Tensor:
+def conv2d_add(x: torch.Tensor, other: torch.Tensor, w: Primitive) -> torch.Tensor:
     """Convolution, plus `other`, and a ReLU or nothing: the end of a residual block."""
-    x, other = channels_last(x), channels_last(other)
-    unary = None if then == "none" else then
-    result: torch.Tensor = _pointwise_add(
-        x, other, *w, padding, stride, dilation, groups, "add", 1.0, unary, [], ""
-    )
-    return result
+    return w(channels_last(x), channels_last(other))
 
 
-def gemm(x: torch.Tensor, w: Packed, stride: Pair, then: str = "none") -> torch.Tensor:
+def max_pool2d(x: torch.Tensor, w: Primitive) -> torch.Tensor:
+    """Maximum over windows; unlike torch's it takes NaN for the least of all numbers."""
+    return w(channels_last(x))
+
+
+def avg_pool2d(x: torch.Tensor, w: Primitive) -> torch.Tensor:
+    """Mean over windows."""
+    return w(channels_last(x))
+
+
+def linear(x: torch.Tensor, w: Primitive) -> torch.Tensor:
+    """`F.linear` over the last dimension, and an activation."""
+    return w(x.contiguous())
+
+
+def gemm(x: torch.Tensor, w: Matrix, stride: Pair, then: str = "none") -> torch.Tensor:
     """A 1x1 convolution as one matrix product over pixels."""
     rows, image = _rows(x, stride)
     weight, bias = w
     if then == "relu" and bias is not None:
         return _as_image(_addmm_relu(bias, rows, weight), image)
     product = rows @ weight if bias is None else torch.addmm(bias, rows, weight)
-    return _as_image(THEN[then][1](product), image)
-
-
-def banded_gemm(x: torch.Tensor, w: Packed, stride: Pair, then: str = "none") -> torch.Tensor:
-    """The same as one product for each thread, of the pixels next to each other that it takes.
-
-    Threads that share one product may share it by columns, and then each reads and packs all of
-    the pixels, part of which another core has computed and holds in its caches.
-    """
-    rows, image = _rows(x, stride)
-    weight, bias = w
-    bands = math.gcd(len(rows), torch.get_num_threads())
-    images = rows.view(bands, len(rows) // bands, -1)
-    weights = weight.expand(bands, -1, -1)
-    if bias is None:
-        product = torch.bmm(images, weights)
-    else:
-        product = torch.baddbmm(bias.expand(*images.shape[:2], -1), images, weights)
-    return _as_image(THEN[then][1](product), image)
-
-
-def packed_gemm(x: torch.Tensor, w: PackedRows, stride: Pair, then: str = "none") -> torch.Tensor:
-    """The same with a weight that MKL has packed."""
-    rows, image = _rows(x, stride)
-    packed, weight, bias, count = w
-    product = _mkl._mkl_linear(rows, packed, weight, bias, count)  # noqa: SLF001
-    return _as_image(THEN[then][1](product), image)
-
-
-def packed_linear(x: torch.Tensor, w: PackedRows, then: str = "none") -> torch.Tensor:
-    """`F.linear` over the last dimension with a weight that MKL has packed."""
-    packed, weight, bias, count = w
-    rows = x.reshape(count, -1)
-    product = _mkl._mkl_linear(rows, packed, weight, bias, count)  # noqa: SLF001
-    result: torch.Tensor = THEN[then][1](product).view(*x.shape[:-1], -1)
-    return result
+    return _as_image(THEN[then](product), image)
 
 
 def _rows(x: torch.Tensor, stride: Pair) -> tuple[torch.Tensor, tuple[int, int, int]]:
@@ -207,51 +239,26 @@ def _as_image(product: torch.Tensor, image: tuple[int, int, int]) -> torch.Tenso
     return product.as_strided((n, c, h, w), (h * w * c, 1, w * c, c))
 
 
-def max_pool(x: torch.Tensor, kernel: Pair, stride: Pair, padding: Pair, out: Pair) -> torch.Tensor:
-    """Max pooling first along columns, then along rows, each as elementwise maxima of slices.
-
-    The same values as `F.max_pool2d`, which also notes where each maximum was: half its time
-    here. `out` is the size [H, W] of the result.
-    """
-    down = _slide(x, 2, kernel[0], stride[0], padding[0], out[0])
-    return _slide(down, 3, kernel[1], stride[1], padding[1], out[1])
+def _example(shape: tuple[int, ...]) -> torch.Tensor:
+    """Zeros, in the layout in which the calls hand over what they read."""
+    made = torch.zeros(shape)
+    return channels_last(made) if made.dim() == 4 else made
 
 
-def _slide(
-    x: torch.Tensor, dim: int, kernel: int, stride: int, padding: int, size: int
-) -> torch.Tensor:
-    """Maximum over windows along `dim`; element `i * stride` has to exist for each window i."""
-    whole, edges = _places(x.shape[dim], kernel, stride, padding, size)
-    first, *others = (_every(x, dim, *elements, stride) for elements in whole)
-    best = torch.maximum(first, others.pop(0)) if others else first.clone()
-    for part in others:
-        torch.maximum(best, part, out=best)
-    for windows, elements in edges:
-        window = best.narrow(dim, *windows)
-        torch.maximum(window, _every(x, dim, *elements, stride), out=window)
-    return best
+def _settings(kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> str:
+    """Of windows that slide over an image, without what is usual."""
+    usual = {"stride": (stride, (1, 1)), "pad": (padding, (0, 0)), "dilation": (dilation, (1, 1))}
+    others = (f"{word}{_size(found)}" for word, (found, none) in usual.items() if found != none)
+    return _joined(f"{kernel[0]}x{kernel[1]}", *others)
 
 
-@cache
-def _places(
-    length: int, kernel: int, stride: int, padding: int, size: int
-) -> tuple[list[Range], list[tuple[Range, Range]]]:
-    """For each place in a window, what lies there: in every window; in some, and in which."""
-    whole, edges = [], []
-    for offset in range(-padding, kernel - padding):
-        low = max(0, -(offset // stride))  # first and last window for which it lies inside
-        high = min(size, (length - 1 - offset) // stride + 1)
-        if high <= low:
-            continue
-        elements = (low * stride + offset, (high - low - 1) * stride + 1)
-        if high - low == size:
-            whole.append(elements)
-        else:
-            edges.append(((low, high - low), elements))
-    return whole, edges
+def _size(both: Pair) -> str:
+    return str(both[0]) if both[0] == both[1] else f"{both[0]}x{both[1]}"
 
 
-def _every(x: torch.Tensor, dim: int, first: int, length: int, step: int) -> torch.Tensor:
-    """Every `step`-th of some elements along `dim`."""
-    part = x.narrow(dim, first, length)
-    return part if step == 1 else part[(slice(None),) * dim + (slice(None, None, step),)]
+def _after(then: str) -> str:
+    return "" if then == "none" else then
+
+
+def _joined(*words: str) -> str:
+    return "_".join(filter(None, words))

@@ -21,6 +21,15 @@ aten: Any = torch.ops.aten
 CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 LINEAR = ("input", "weight", "bias")
 POOL = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
+AVERAGE = (
+    "input",
+    "kernel_size",
+    "stride",
+    "padding",
+    "ceil_mode",
+    "count_include_pad",
+    "divisor_override",
+)
 NORM = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
 ATEN_NORM = (
     "input",
@@ -158,6 +167,18 @@ def _max_pool(given: Given) -> nn.Module | None:
     )
 
 
+def _avg_pool(given: Given) -> nn.Module:
+    kernel = pair(given["kernel_size"])
+    return nn.AvgPool2d(
+        kernel,
+        pair(given.get("stride") or kernel),
+        pair(given.get("padding", 0)),
+        ceil_mode=given.get("ceil_mode", False),
+        count_include_pad=given.get("count_include_pad", True),
+        divisor_override=given.get("divisor_override"),
+    )
+
+
 def _holding(layer: nn.Module, given: Given) -> nn.Module:
     """The layer with the very tensors that the function was called with."""
     for name in CONSTANT:
@@ -178,6 +199,7 @@ LAYERS: Mapping[Any, tuple[tuple[str, ...], Callable[[Given], nn.Module | None]]
     **dict.fromkeys((F.conv2d, torch.conv2d, aten.conv2d.default), (CONV, _conv)),
     **dict.fromkeys((F.linear, aten.linear.default), (LINEAR, _linear)),
     **dict.fromkeys((F.max_pool2d, aten.max_pool2d.default), (POOL, _max_pool)),
+    **dict.fromkeys((F.avg_pool2d, aten.avg_pool2d.default), (AVERAGE, _avg_pool)),
     **dict.fromkeys(
         (F.adaptive_avg_pool2d, aten.adaptive_avg_pool2d.default),
         (("input", "output_size"), lambda given: nn.AdaptiveAvgPool2d(given["output_size"])),

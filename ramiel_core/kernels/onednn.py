@@ -1,10 +1,8 @@
 """The kernel family `onednn`: a segment is a graph of oneDNN, inside torch, weights frozen in.
 
-TorchScript hands what oneDNN knows to its graph compiler, which folds and fuses, keeps its own
-blocked layouts from operator to operator, and describes each of them once. That is what the
-family `fused`, one call an operator, cannot do: a 1x1 convolution of 7x7 pixels takes 30 µs
-where it takes 88 there, GoogLeNet on one thread 31 ms where folded channels_last takes 47.
-Nothing but torch is needed, and nothing is compiled by a C++ compiler.
+TorchScript hands what oneDNN knows to its graph compiler, which folds and fuses, and keeps its own
+blocked layouts from operator to operator. That is what the family `fused`, a graph an operator,
+cannot do. Nothing but torch is needed, and nothing is compiled by a C++ compiler.
 """
 
 from __future__ import annotations
@@ -82,18 +80,29 @@ def _pooled_and_combined(nodes: Sequence[OpNode]) -> set[str]:
     return pooled & {name for node in nodes if node.op in COMBINING for name in node.inputs}
 
 
+def compiled(
+    function: Callable[..., Any], examples: tuple[torch.Tensor, ...]
+) -> Callable[..., Any]:
+    """`function` by graphs of oneDNN, for these shapes and layouts and the threads set now."""
+    script: Any = torch.jit  # untyped
+    others = script.onednn_fusion_enabled()  # whoever else uses TorchScript keeps theirs
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # TorchScript is deprecated, and pinned with torch
+        script.enable_onednn_fusion(enabled=True)
+        try:
+            traced: Callable[..., Any] = script.trace(function, examples, check_trace=False)
+            if isinstance(traced, torch.jit.ScriptModule):
+                traced = script.freeze(traced)
+            for _ in range(WARM):
+                traced(*examples)
+        finally:
+            script.enable_onednn_fusion(enabled=others)
+    return traced
+
+
 class _Traced(Compiled):
     def compiled(self, examples: tuple[torch.Tensor, ...]) -> Callable[..., Any]:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # TorchScript is deprecated, and pinned with torch
-            torch.jit.enable_onednn_fusion(enabled=True)
-            traced: Any = torch.jit.trace(  # type: ignore[no-untyped-call]
-                self.module, examples, check_trace=False
-            )
-            function: Callable[..., Any] = torch.jit.freeze(traced)
-            for _ in range(WARM):
-                function(*examples)
-        return function
+        return compiled(self.module, examples)
 
     def refusal(self, said: str) -> str:
         why = said.rpartition("\n")[2].removeprefix("RuntimeError: ").rstrip(".")

@@ -16,7 +16,7 @@ from ramiel_core.ir import Recipe, paths_of_weights
 from ramiel_core.kernels.bound import Out, give_back_memory
 from ramiel_core.kernels.segment import Segment
 
-_compiling = threading.Lock()  # a library's settings are those of the whole process
+COMPILING = threading.Lock()  # a library's settings are those of the whole process
 
 
 class Statements(nn.Module):
@@ -120,7 +120,7 @@ class Compiled(Recipe):
             Where the library cannot compile the segment.
         """
         try:
-            with _compiling, torch.no_grad():
+            with COMPILING, torch.no_grad():
                 function = self.compiled(examples_of(self.segment))
         except RamielError:
             raise

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import fx, nn
 
@@ -17,7 +17,17 @@ from ramiel_core.agreement import largest_difference
 from ramiel_core.graph.extract import extract, weights_of
 from ramiel_core.ir import Graph, Recipe
 from ramiel_core.kernels.fuse import fuse
-from ramiel_core.kernels.fused import THEN, TOLERANCE, Columns, banded_gemm, gemm, max_pool
+from ramiel_core.kernels.fused import (
+    TOLERANCE,
+    AvgPool2d,
+    Columns,
+    Conv2d,
+    MaxPool2d,
+    avg_pool2d,
+    conv2d_add,
+    gemm,
+    max_pool2d,
+)
 from ramiel_core.model.trace import trace
 from ramiel_core.pipeline import parcel_of, program_of
 from ramiel_core.plan.planner import sequential_plan
@@ -284,11 +294,11 @@ def fused_calls(name: str) -> list[str]:
                 "torch.ops.aten.relu.default",
             ],
         ),
-        ("functional", ["conv2d", "F.max_pool2d", "packed_linear"]),
+        ("functional", ["conv2d", "max_pool2d", "linear"]),
         ("clamped", ["conv2d", "conv2d", "torch.clamp"]),
         ("computed weight", ['w["weight"] * 2', "torch.conv2d"]),
         ("two readers", ["conv2d", "F.relu", "relu + conv"]),
-        ("linear", ["packed_linear", "packed_linear"]),
+        ("linear", ["linear", "linear"]),
         ("padding of another kind", ["F.pad", "conv2d"]),
         ("padded", ["conv2d"]),
         ("padded, by keyword", ["conv2d"]),
@@ -299,10 +309,10 @@ def fused_calls(name: str) -> list[str]:
         ("padded columns", ["F.pad", "conv2d"]),
         ("padded channels", ["F.pad", "conv2d"]),
         ("padded pixels", ["F.pad", "conv2d"]),
-        ("padded pool", ["F.max_pool2d"]),
-        ("pool of zeros", ["F.pad", "F.max_pool2d"]),
-        ("pool padded widely", ["F.pad", "F.max_pool2d"]),
-        ("padded pool, rounded up", ["F.pad", "F.max_pool2d"]),
+        ("padded pool", ["max_pool2d"]),
+        ("pool of zeros", ["F.pad", "max_pool2d"]),
+        ("pool padded widely", ["F.pad", "max_pool2d"]),
+        ("padded pool, rounded up", ["F.pad", "max_pool2d"]),
         ("average", ["conv2d", "torch.mean"]),
         ("average of one image", ["torch.flatten", "torch.mean"]),
         ("average by a function", ["conv2d", "torch.mean"]),
@@ -340,23 +350,41 @@ def test_the_model_itself_is_left_as_it_was():
     assert torch.equal(traced.module(*traced.inputs), before)
 
 
-def test_pointwise_convolutions_have_four_calls_to_choose_from():
+def test_pointwise_convolutions_have_two_calls_to_choose_from():
     traced = trace(MODELS["pointwise"]().eval(), (torch.randn(IMAGE),), "pointwise")
     rewritten = fuse(traced)
     (node,) = extract(rewritten).nodes
 
-    assert [c.partition("(")[0] for c in (node.call, *node.others)] == [
-        "conv2d",
-        "packed_gemm",
-        "banded_gemm",
-        "gemm",
-    ]
-    assert set(weights_of(rewritten, extract(rewritten))) == {
-        "0.conv2d",
-        "0.gemm",
-        "0.banded_gemm",
-        "0.packed_gemm",
-    }
+    assert (node.call, *node.others) == (
+        'conv2d(input_1, w["0.1x1_relu"])',
+        """gemm(input_1, w["0.columns"], (1, 1), 'relu')""",
+    )
+    assert set(weights_of(rewritten, extract(rewritten))) == {"0.1x1_relu", "0.columns"}
+
+
+@pytest.mark.parametrize(
+    ("layer", "call"),
+    [
+        (nn.Conv2d(8, 4, 7, 2, 3), 'conv2d(input_1, w["0.7x7_stride2_pad3"])'),
+        (nn.Conv2d(8, 4, (1, 7), padding=(0, 3)), 'conv2d(input_1, w["0.1x7_pad0x3"])'),
+        (nn.Conv2d(8, 8, 3, dilation=2, groups=8), 'conv2d(input_1, w["0.3x3_dilation2_groups8"])'),
+        (nn.MaxPool2d(3, ceil_mode=True), 'max_pool2d(input_1, w["0.3x3_stride3_rounded_up"])'),
+        (nn.AvgPool2d(3, 1, 1), 'avg_pool2d(input_1, w["0.3x3_pad1"])'),
+        (
+            nn.AvgPool2d(3, 1, 1, count_include_pad=False),
+            'avg_pool2d(input_1, w["0.3x3_pad1_inside"])',
+        ),
+        (nn.Sequential(nn.Linear(12, 5), nn.GELU()), 'linear(input_1, w["0.linear_gelu"])'),
+    ],
+)
+def test_a_call_says_what_was_compiled(layer: nn.Module, call: str):
+    traced = trace(nn.Sequential(*_flat(layer)).eval(), (torch.randn(IMAGE),), "called")
+
+    assert extract(fuse(traced)).nodes[0].call == call
+
+
+def _flat(layer: nn.Module) -> list[nn.Module]:
+    return list(layer) if isinstance(layer, nn.Sequential) else [layer]
 
 
 def test_an_average_of_all_pixels_may_be_a_pooling():
@@ -383,72 +411,80 @@ def test_pixels_are_read_and_written_wherever_they_lie(shape, stride, last: bool
     assert found.is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 4, 5])
-@pytest.mark.parametrize("bias", [True, False])
-def test_a_product_in_bands_is_the_product(threads: int, bias: bool):
-    """Twelve rows are four bands for four threads, and one for five."""
-    x = torch.randn(1, 8, 3, 4)
-    weights = Columns(torch.randn(5, 8), torch.randn(5) if bias else None).build(threads)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        found = banded_gemm(x, weights, (1, 1), "relu")
-    finally:
-        torch.set_num_threads(before)
-
-    wanted = gemm(x, weights, (1, 1), "relu")
-    assert largest_difference(found, wanted) <= TOLERANCE
-    assert found.stride() == wanted.stride()
-
-
 @given(
+    maximum=st.booleans(),
     kernel=st.integers(1, 4),
     stride=st.integers(1, 3),
     half=st.integers(0, 2),
     height=st.integers(3, 9),
     width=st.integers(3, 9),
-    ceil=st.booleans(),
-    last=st.booleans(),
+    choice=st.booleans(),
 )
-def test_max_pooling_by_slices_is_exact(kernel, stride, half, height, width, ceil, last):
+@settings(max_examples=40)  # each is compiled
+def test_pooling_computes_what_torch_computes(
+    maximum: bool, kernel: int, stride: int, half: int, height: int, width: int, choice: bool
+):
     padding = min(half, kernel // 2)
     if min(height, width) + 2 * padding < kernel:
         return
-    layout = torch.channels_last if last else torch.contiguous_format
-    x = torch.randn(1, 3, height, width).to(memory_format=layout)
-    x[0, 0, 0, 0] = float("-inf")
-    wanted = F.max_pool2d(x, kernel, stride, padding, ceil_mode=ceil)
-    size = tuple(wanted.shape[2:])
-    if any((n - 1) * stride >= g for n, g in zip(size, (height, width), strict=True)):
-        return  # the last window has its middle outside: fuse leaves such pools alone
+    x = torch.randn(1, 3, height, width)
+    how = {"kernel_size": kernel, "stride": stride, "padding": padding}
+    places = {name: (size, size) for name, size in how.items()}
+    reads = (tuple(x.shape),)
+    if maximum:
+        recipe = MaxPool2d(reads=reads, **places, dilation=(1, 1), ceil_mode=choice)
+        wanted = F.max_pool2d(x, **how, ceil_mode=choice)
+    else:
+        recipe = AvgPool2d(reads=reads, **places, count_include_pad=choice)
+        wanted = F.avg_pool2d(x, **how, count_include_pad=choice)
 
-    found = max_pool(x, (kernel, kernel), (stride, stride), (padding, padding), size)
+    found = (max_pool2d if maximum else avg_pool2d)(x, recipe.build(1))
 
-    assert torch.equal(found, wanted)
-
-
-def test_not_a_number_passes_through_pooling():
-    x = torch.full((1, 1, 4, 4), 1.0)
-    x[0, 0, 1, 1] = float("nan")
-
-    assert max_pool(x, (3, 3), (1, 1), (1, 1), (4, 4)).isnan().sum() == 9
+    assert torch.equal(found, wanted) if maximum else largest_difference(found, wanted) <= 1e-6
 
 
-def test_every_activation_is_known_to_both_libraries():
-    x = torch.linspace(-4, 8, 25)
-    known = {
-        "none": lambda v: v,
-        "relu": F.relu,
-        "relu6": F.relu6,
-        "silu": F.silu,
-        "hardswish": F.hardswish,
-        "hardsigmoid": F.hardsigmoid,
-        "sigmoid": torch.sigmoid,
-        "gelu": F.gelu,
-    }
+def residual(then: str = "relu") -> Conv2d:
+    """A convolution with a summand."""
+    return Conv2d(
+        reads=(IMAGE, IMAGE),
+        weight=torch.randn(8, 8, 3, 3),
+        bias=torch.randn(8),
+        stride=(1, 1),
+        padding=(1, 1),
+        dilation=(1, 1),
+        groups=1,
+        then=then,
+    )
 
-    for name, (_, function) in THEN.items():
-        assert torch.equal(function(x.clone()), known[name](x))
+
+@pytest.mark.parametrize("then", ["relu", "none"])
+def test_a_summand_is_left_as_it_is(then: str):
+    """oneDNN can write sums in their place, but others may read them."""
+    recipe = residual(then)
+    x, other = torch.randn(2, *IMAGE)
+    kept = other.clone()
+    compiled = recipe.build(1)
+
+    found = [conv2d_add(x, other, compiled) for _ in range(3)]
+
+    assert torch.equal(other, kept)
+    assert len({f.data_ptr() for f in found}) == 3
+    assert all(largest_difference(f, recipe.plain(x, other)) <= TOLERANCE for f in found)
+
+
+def test_others_keep_their_torchscript_as_it_was():
+    before = torch.jit.onednn_fusion_enabled()
+
+    residual().build(1)
+
+    assert torch.jit.onednn_fusion_enabled() == before
+
+
+def test_what_onednn_has_not_stays_torchs_own():
+    layers = nn.Sequential(nn.AvgPool2d(3, ceil_mode=True), nn.AvgPool2d(2, divisor_override=3))
+    graph = extract(fuse(trace(layers.eval(), (torch.randn(IMAGE),), "averages")))
+
+    assert [node.call.partition("(")[0] for node in graph.nodes] == ["F.avg_pool2d"] * 2
 
 
 def test_fx_can_still_read_what_was_rewritten():
