@@ -113,6 +113,7 @@ class _Rewriter:
         for node in layers:
             if type(self.layers[str(node.target)]) in IDLE:
                 node.replace_all_uses_with(node.all_input_nodes[0])
+                self.graph.erase_node(node)  # else it reads what it hands on
         for node in layers:
             layer = self.layers[str(node.target)]
             if type(layer) is nn.Conv2d and _is_plain(layer, node):

@@ -42,6 +42,8 @@ ATEN_NORM = (
     "eps",
 )
 
+COMPARISONS = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
+SIZES = (getattr, "size", "dim")
 CONSTANT = ("weight", "bias", "running_mean", "running_var")
 Given = Mapping[str, Any]
 
@@ -49,10 +51,12 @@ Given = Mapping[str, Any]
 def as_layers(module: fx.GraphModule) -> fx.GraphModule:
     """The same graph, where convolutions, batch norms, linears and poolings are layers.
 
-    No layer is called twice. A call stays a call where its weights or its settings are computed, or
-    it has no such layer. The new module shares the weights of `module`, which is left as it is.
+    It asserts nothing, and no layer is called twice. A call stays a call where its weights or its
+    settings are computed, or it has no such layer. The new module shares the weights of `module`,
+    which is left as it is.
     """
     graph = copy.deepcopy(module.graph)
+    _believe(graph)
     result = fx.GraphModule(module, graph)
     for node in list(graph.nodes):
         if node.op != "call_function" or node.target not in LAYERS:
@@ -73,6 +77,17 @@ def as_layers(module: fx.GraphModule) -> fx.GraphModule:
         if node.op == "get_attr" and not node.users:
             graph.erase_node(node)
     return fx.GraphModule(result, graph)  # without what is not read any more
+
+
+def _believe(graph: fx.Graph) -> None:
+    """Take off what held when the model was traced: who reads a shape to check it is no reader.
+
+    timm's batch norms do that with what they normalise, which would keep them out of it.
+    """
+    for node in reversed(graph.nodes):
+        idle = not node.users and node.target in (*COMPARISONS, *SIZES)
+        if idle or node.target is torch._assert:  # noqa: SLF001 - what fx records an assert as
+            graph.erase_node(node)
 
 
 def _apart(module: fx.GraphModule) -> None:

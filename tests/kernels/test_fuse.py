@@ -121,6 +121,21 @@ class Computed(nn.Module):
         return F.conv2d(x, self.weight * 2)
 
 
+class Checked(nn.Module):
+    """Asserts what it is given, as timm's batch norms do."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = conv(8, 4, 3)
+        self.drop = nn.Sequential(nn.Dropout(), nn.Identity())
+
+    def forward(self, x):
+        y = self.conv(x)
+        torch._assert(y.ndim == 4, f"not {y.ndim}")
+        torch._assert(y.size(1) >= 1, "empty")
+        return F.relu(self.drop(self.norm(y)))
+
+
 class Padded(nn.Module):
     """Pads by an operator of its own, as models do that were made for another library."""
 
@@ -202,6 +217,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "functional": Functional,
     "clamped": Clamped,
     "computed weight": Computed,
+    "checked": Checked,
     "exported": lambda: Exported(Residual(projected=True)),
     "two readers": Twice,
     "pool": lambda: nn.Sequential(nn.Conv2d(8, 8, 1), nn.MaxPool2d(3, 2, 1, ceil_mode=True)),
@@ -297,6 +313,7 @@ def fused_calls(name: str) -> list[str]:
         ("functional", ["conv2d", "max_pool2d", "linear"]),
         ("clamped", ["conv2d", "conv2d", "torch.clamp"]),
         ("computed weight", ['w["weight"] * 2', "torch.conv2d"]),
+        ("checked", ["conv2d"]),
         ("two readers", ["conv2d", "F.relu", "relu + conv"]),
         ("linear", ["linear", "linear"]),
         ("padding of another kind", ["F.pad", "conv2d"]),
