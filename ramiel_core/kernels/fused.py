@@ -51,6 +51,8 @@ THEN: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 class Compiled(Recipe):
     """What one operator computes, to be compiled by oneDNN for the shapes of what it reads."""
 
+    layout = torch.channels_last  # of what it reads
+
     reads: tuple[tuple[int, ...], ...]
 
     @property
@@ -65,11 +67,15 @@ class Compiled(Recipe):
     def build(self, threads: int) -> Primitive:  # noqa: ARG002 - torch's own setting decides
         """Compiled for the threads that are set now."""
         with COMPILING:
-            return compiled(self.plain, tuple(map(_example, self.reads)))
+            return compiled(self.plain, tuple(map(self._example, self.reads)))
 
     def stand_in(self) -> Primitive:
         """Not compiled: for one run, that takes longer than it saves."""
         return self.plain
+
+    def _example(self, shape: tuple[int, ...]) -> torch.Tensor:
+        """In another layout than the call hands over, TorchScript falls back to torch's own."""
+        return torch.zeros(shape).contiguous(memory_format=self.layout)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -152,6 +158,8 @@ class AvgPool2d(Compiled):
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Linear(Compiled):
     """A linear layer."""
+
+    layout = torch.contiguous_format
 
     weight: torch.Tensor
     bias: torch.Tensor | None
@@ -237,12 +245,6 @@ def _as_image(product: torch.Tensor, image: tuple[int, int, int]) -> torch.Tenso
     n, h, w = image
     c = product.shape[-1]
     return product.as_strided((n, c, h, w), (h * w * c, 1, w * c, c))
-
-
-def _example(shape: tuple[int, ...]) -> torch.Tensor:
-    """Zeros, in the layout in which the calls hand over what they read."""
-    made = torch.zeros(shape)
-    return channels_last(made) if made.dim() == 4 else made
 
 
 def _settings(kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import fx, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ramiel_core.agreement import largest_difference
 from ramiel_core.graph.extract import extract, weights_of
@@ -31,232 +32,8 @@ from ramiel_core.kernels.fused import (
 from ramiel_core.model.trace import trace
 from ramiel_core.pipeline import parcel_of, program_of
 from ramiel_core.plan.planner import sequential_plan
+from tests.kernels.fusable import IMAGE, MODELS, Padded, conv
 from tests.program.threads import run_in_threads
-
-IMAGE = (1, 8, 12, 12)
-
-
-def conv(i: int, o: int, kernel: int, **how) -> list[nn.Module]:
-    """Convolution and batch norm with statistics that are not the identity."""
-    norm = nn.BatchNorm2d(o)
-    norm.running_mean.uniform_(-1, 1)
-    norm.running_var.uniform_(0.5, 2)
-    nn.init.uniform_(norm.weight, 0.5, 2)
-    nn.init.uniform_(norm.bias, -1, 1)
-    return [nn.Conv2d(i, o, kernel, bias=False, **how), norm]
-
-
-class Residual(nn.Module):
-    """A block with a skip, and one whose skip is a convolution of its own."""
-
-    def __init__(self, *, projected: bool):
-        super().__init__()
-        self.body = nn.Sequential(*conv(8, 8, 3, padding=1), nn.ReLU(), *conv(8, 8, 3, padding=1))
-        self.skip = nn.Sequential(*conv(8, 8, 1)) if projected else nn.Identity()
-
-    def forward(self, x):
-        y = self.body(x)
-        y += self.skip(x)
-        return F.relu(y)
-
-
-class Shuffle(nn.Module):
-    """Channels that are shuffled lose channels_last on the way."""
-
-    def __init__(self):
-        super().__init__()
-        self.one, self.two = nn.Conv2d(8, 16, 1), nn.Conv2d(16, 8, 1)
-
-    def forward(self, x):
-        y = self.one(x).view(1, 2, 8, 12, 12).transpose(1, 2).contiguous().view(1, 16, 12, 12)
-        return self.two(y)
-
-
-class Twice(nn.Module):
-    """A convolution whose value has two readers keeps its activation apart."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(8, 8, 1)
-
-    def forward(self, x):
-        y = self.conv(x)
-        return F.relu(y) + y
-
-
-class Functional(nn.Module):
-    """What imported models look like: functions on weights, no layers."""
-
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(*conv(8, 16, 3), nn.Linear(5, 3))
-
-    def forward(self, x):
-        one, norm, last = self.layers
-        y = F.conv2d(x, one.weight, None, stride=[1, 1])
-        y = F.batch_norm(y, norm.running_mean, norm.running_var, norm.weight, norm.bias)
-        y = F.max_pool2d(torch.relu(y), 2)
-        return F.linear(y, last.weight, last.bias)
-
-
-class Clamped(nn.Module):
-    """What exporters make of ReLU6, and a clamp that is none."""
-
-    def __init__(self):
-        super().__init__()
-        self.one, self.two = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
-
-    def forward(self, x):
-        return torch.clamp(self.two(torch.clamp(self.one(x), 0.0, 6.0)), 0.0, 5.0)
-
-
-class Computed(nn.Module):
-    """A weight that is computed cannot be packed."""
-
-    def __init__(self):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(4, 8, 1, 1))
-
-    def forward(self, x):
-        return F.conv2d(x, self.weight * 2)
-
-
-class Checked(nn.Module):
-    """Asserts what it is given, as timm's batch norms do."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv, self.norm = conv(8, 4, 3)
-        self.drop = nn.Sequential(nn.Dropout(), nn.Identity())
-
-    def forward(self, x):
-        y = self.conv(x)
-        torch._assert(y.ndim == 4, f"not {y.ndim}")
-        torch._assert(y.size(1) >= 1, "empty")
-        return F.relu(self.drop(self.norm(y)))
-
-
-class Padded(nn.Module):
-    """Pads by an operator of its own, as models do that were made for another library."""
-
-    def __init__(
-        self, layer: nn.Module, pad: list[int], fill: float = 0.0, *, kwargs: bool = False
-    ):
-        super().__init__()
-        self.layer, self.pad, self.fill, self.kwargs = layer, pad, fill, kwargs
-
-    def forward(self, x):
-        if self.kwargs:
-            return self.layer(F.pad(x, pad=self.pad, value=self.fill))
-        return self.layer(F.pad(x, self.pad, "constant", self.fill))
-
-
-class Averaged(nn.Module):
-    """Global average pooling as a function, beside layers."""
-
-    def __init__(self, size: int):
-        super().__init__()
-        self.conv, self.size = nn.Conv2d(8, 4, (3, 2)), size
-
-    def forward(self, x):
-        return F.adaptive_avg_pool2d(self.conv(x), self.size)
-
-
-class AveragedTo(nn.Module):
-    """An average of as many pixels as another value happens to have."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(8, 8, 3, stride=2)
-
-    def forward(self, x):
-        y = self.conv(x)
-        return F.adaptive_avg_pool2d(x, y.shape[-2:]) + y
-
-
-class PooledBy(nn.Module):
-    """A max pooling whose windows are as large as another value happens to be."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(8, 8, 11)
-
-    def forward(self, x):
-        return F.max_pool2d(x, self.conv(x).shape[-2:])
-
-
-MODELS: dict[str, Callable[[], nn.Module]] = {
-    "batch norm and relu": lambda: nn.Sequential(*conv(8, 16, 3, padding=1), nn.ReLU(inplace=True)),
-    "pointwise": lambda: nn.Sequential(*conv(8, 16, 1), nn.ReLU()),
-    "pointwise without bias": lambda: nn.Conv2d(8, 16, 1, bias=False),
-    "pointwise with stride": lambda: nn.Sequential(*conv(8, 16, 1, stride=2), nn.ReLU()),
-    "depthwise": lambda: nn.Sequential(*conv(8, 8, 3, padding=1, groups=8), nn.Hardswish()),
-    "dilated": lambda: nn.Conv2d(8, 4, 3, dilation=2),
-    "even padding": lambda: nn.Conv2d(8, 4, (1, 7), padding=(0, 3)),
-    "padding of another kind": lambda: nn.Conv2d(8, 4, 3, padding=1, padding_mode="reflect"),
-    "padding by name": lambda: nn.Conv2d(8, 4, 3, padding="same"),
-    "padded": lambda: Padded(nn.Conv2d(8, 4, 3, stride=2, padding=1), [2, 2, 1, 1]),
-    "padded, by keyword": lambda: Padded(nn.Conv2d(8, 8, 5, groups=8), [2, 2, 2, 2], kwargs=True),
-    "padded and exported": lambda: Exported(Padded(nn.Conv2d(8, 4, 3), [1, 1, 1, 1])),
-    "padded unevenly": lambda: Padded(nn.Conv2d(8, 4, 3), [0, 1, 0, 1]),
-    "padded with ones": lambda: Padded(nn.Conv2d(8, 4, 3), [1, 1, 1, 1], 1.0),
-    "padded less than nothing": lambda: Padded(nn.Conv2d(8, 4, 3), [-1, -1, -1, -1]),
-    "padded by reflection": lambda: nn.Sequential(nn.ReflectionPad2d(1), nn.Conv2d(8, 4, 3)),
-    "padded columns": lambda: Padded(nn.Conv2d(8, 4, 3), [1, 1]),
-    "padded channels": lambda: Padded(nn.Conv2d(10, 4, 3), [0, 0, 0, 0, 1, 1]),
-    "padded pixels": lambda: Padded(nn.Conv2d(8, 4, 1), [1, 1, 1, 1]),
-    "padded pool": lambda: Padded(nn.MaxPool2d(3, 2), [1, 1, 1, 1], -math.inf),
-    "pool of zeros": lambda: Padded(nn.MaxPool2d(3, 2), [1, 1, 1, 1]),
-    "pool padded widely": lambda: Padded(nn.MaxPool2d(3, 2), [2, 2, 2, 2], -math.inf),
-    "padded pool, rounded up": lambda: Padded(
-        nn.MaxPool2d(3, 2, ceil_mode=True), [1, 1, 1, 1], -math.inf
-    ),
-    "residual": lambda: Residual(projected=False),
-    "projected residual": lambda: Residual(projected=True),
-    "shuffle": Shuffle,
-    "functional": Functional,
-    "clamped": Clamped,
-    "computed weight": Computed,
-    "checked": Checked,
-    "exported": lambda: Exported(Residual(projected=True)),
-    "two readers": Twice,
-    "pool": lambda: nn.Sequential(nn.Conv2d(8, 8, 1), nn.MaxPool2d(3, 2, 1, ceil_mode=True)),
-    "average": lambda: nn.Sequential(nn.Conv2d(8, 8, (3, 2)), nn.AdaptiveAvgPool2d(1)),
-    "average of one image": lambda: nn.Sequential(nn.Flatten(0, 1), nn.AdaptiveAvgPool2d((1, 1))),
-    "average by a function": lambda: Averaged(1),
-    "average and exported": lambda: Exported(Averaged(1)),
-    "average of a computed size": AveragedTo,
-    "pool of a computed size": PooledBy,
-    "averages": lambda: nn.Sequential(nn.Conv2d(8, 8, 3), nn.AdaptiveAvgPool2d((2, 1))),
-    "linear": lambda: nn.Sequential(nn.Linear(12, 20), nn.GELU(), nn.Linear(20, 5)),
-    "tanh gelu": lambda: nn.Sequential(nn.Linear(12, 5), nn.GELU(approximate="tanh")),
-    **{
-        f"conv and {name}": lambda name=name: nn.Sequential(nn.Conv2d(8, 8, 1), ACTIVATIONS[name]())
-        for name in ("relu", "relu6", "silu", "hardswish", "hardsigmoid", "sigmoid", "gelu")
-    },
-}
-
-
-class Exported(nn.Module):
-    """A model that only torch.export can trace: it asks for the values of a tensor's shape."""
-
-    def __init__(self, inner: nn.Module):
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, x):
-        return self.inner(x) if x.shape[1] == 8 and min(x.shape) > 0 else x
-
-
-ACTIVATIONS = {
-    "relu": nn.ReLU,
-    "relu6": nn.ReLU6,
-    "silu": nn.SiLU,
-    "hardswish": nn.Hardswish,
-    "hardsigmoid": nn.Hardsigmoid,
-    "sigmoid": nn.Sigmoid,
-    "gelu": nn.GELU,
-}
 
 
 def choices(graph: Graph) -> list[Graph]:
@@ -487,6 +264,47 @@ def test_a_summand_is_left_as_it_is(then: str):
     assert torch.equal(other, kept)
     assert len({f.data_ptr() for f in found}) == 3
     assert all(largest_difference(f, recipe.plain(x, other)) <= TOLERANCE for f in found)
+
+
+class Called(TorchDispatchMode):
+    """Notes what torch's dispatcher is asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.add(str(func.overloadpacket.__name__))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    "name", ["conv and hardswish", "residual", "pool", "linear", "mean", "one"]
+)
+def test_onednn_runs_what_was_compiled(name: str, threads: int):
+    """TorchScript would quietly fall back to torch's operators for another layout or shape."""
+    others = {
+        "mean": nn.Sequential(nn.Conv2d(8, 4, 3), nn.AvgPool2d(3, 1, 1)),
+        "one": nn.Sequential(nn.Conv2d(8, 1, 3), nn.ReLU(), nn.Conv2d(1, 4, 3)),
+    }
+    model = others[name] if name in others else MODELS[name]()
+    parcel = parcel_of(trace(model.eval(), (torch.randn(IMAGE),), name), "fused")
+    graph, recipes = parcel.fused
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        scope: dict[str, Any] = {}
+        exec(program_of(graph, sequential_plan(graph)).source, scope)
+        weights = {k: v.build(threads) for k, v in recipes.items()}
+        given = dict(zip((name for name, _ in graph.inputs), parcel.inputs, strict=True))
+        with Called() as called:
+            scope["cluster_0"](weights, given.get, lambda *_: None, None)
+    finally:
+        torch.set_num_threads(before)
+
+    assert "empty_strided" in called.names
+    assert called.names <= {"empty_strided", "clone", "as_strided"}, called.names
 
 
 def test_others_keep_their_torchscript_as_it_was():
