@@ -65,7 +65,6 @@ PADS: Mapping[Any, Sequence[str]] = {
     aten.constant_pad_nd.default: ("input", "pad", "value"),
 }
 IDLE = frozenset({nn.Identity, nn.Dropout})  # in eval mode, which tracing has made sure of
-AFTER_ADD = ("none", "relu")  # what oneDNN does after an add
 FEW_ROWS = 2  # of a matrix product: with fewer, reading the weight decides, and packing is idle
 
 
@@ -142,7 +141,7 @@ class _Rewriter:
             x, padding = _unpadded(x, padding, 0.0)
         stride = pair(layer.stride)
         last, other = self._residual(node)
-        last, then = self._activation(last, AFTER_ADD if other is not None else tuple(fused.THEN))
+        last, then = self._activation(last)
         weight, bias = layer.weight.detach(), _detached(layer.bias)
         reads = (x,) if other is None else (x, other)
         recipe = fused.Conv2d(
@@ -168,7 +167,7 @@ class _Rewriter:
         rows = _shape(x)[:-1].numel()
         if rows < FEW_ROWS:
             return
-        last, then = self._activation(node, tuple(fused.THEN))
+        last, then = self._activation(node)
         recipe = fused.Linear(
             reads=(tuple(_shape(x)),),
             weight=layer.weight.detach(),
@@ -228,7 +227,7 @@ class _Rewriter:
             other = self.graph.call_function(F.avg_pool2d, (x, tuple(_shape(x)[-2:])))
         other.meta[INSTEAD_OF] = mean
 
-    def _activation(self, node: fx.Node, known: Sequence[str]) -> tuple[fx.Node, str]:
+    def _activation(self, node: fx.Node) -> tuple[fx.Node, str]:
         """The activation that alone reads `node`, and its name; `node` itself if there is none."""
         if len(node.users) != 1:
             return node, "none"
@@ -247,7 +246,7 @@ class _Rewriter:
                 name = "relu6"
         elif user.op == "call_method":
             name = ACTIVATION_METHODS.get(str(user.target))
-        return (user, name) if name in known else (node, "none")  # type: ignore[return-value]
+        return (node, "none") if name is None else (user, name)
 
     def _residual(self, node: fx.Node) -> tuple[fx.Node, fx.Node | None]:
         """The add that alone reads `node`, and its other summand if `node` waits for it anyway."""

@@ -199,7 +199,7 @@ def conv2d(x: torch.Tensor, w: Primitive) -> torch.Tensor:
 
 
 def conv2d_add(x: torch.Tensor, other: torch.Tensor, w: Primitive) -> torch.Tensor:
-    """Convolution, plus `other`, and a ReLU or nothing: the end of a residual block."""
+    """Convolution, plus `other`, and an activation: the end of a residual block."""
     return w(channels_last(x), channels_last(other))
 
 

@@ -19,6 +19,7 @@ from ramiel_core.graph.extract import extract, weights_of
 from ramiel_core.ir import Graph, Recipe
 from ramiel_core.kernels.fuse import fuse
 from ramiel_core.kernels.fused import (
+    THEN,
     TOLERANCE,
     AvgPool2d,
     Columns,
@@ -251,7 +252,7 @@ def residual(then: str = "relu") -> Conv2d:
     )
 
 
-@pytest.mark.parametrize("then", ["relu", "none"])
+@pytest.mark.parametrize("then", THEN)
 def test_a_summand_is_left_as_it_is(then: str):
     """oneDNN can write sums in their place, but others may read them."""
     recipe = residual(then)
