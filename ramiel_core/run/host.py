@@ -6,65 +6,14 @@ import math
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from ramiel_core.run import huge_pages
-
-
-def _openvinos_libraries() -> tuple[Path, ...]:
-    """Where OpenVINO's package keeps what it brings along, oneTBB's allocator among it."""
-    found = find_spec("openvino")
-    return (Path(found.origin).parent / "libs",) if found and found.origin else ()
-
-
-# Where Linux distributions install libraries, and the allocators that beat glibc's, best first.
-LIBRARY_FOLDERS = (
-    Path("/usr/lib/x86_64-linux-gnu"),
-    Path("/usr/lib/aarch64-linux-gnu"),
-    Path("/usr/lib64"),
-    Path("/usr/lib"),
-    *_openvinos_libraries(),
-)
-ALLOCATORS = {
-    "libtcmalloc_minimal.so.4": "tcmalloc",
-    "libtcmalloc.so.4": "tcmalloc",
-    "libjemalloc.so.2": "jemalloc",
-    "libtbbmalloc_proxy.so.2": "tbbmalloc",
-}
-
-
-def allocator_environment(
-    folders: Sequence[Path] = LIBRARY_FOLDERS, environment: Mapping[str, str] = os.environ
-) -> dict[str, str]:
-    """What makes a new process allocate by another library than glibc, where one is installed.
-
-    glibc joins and splits its chunks at nearly every tensor. By tcmalloc eager and fused kernels
-    took 2 to 11 % less on two cores, and a quarter less of MobileNet; jemalloc was 0 to 8 % behind
-    it. oneTBB's, which comes with OpenVINO and so is nearly always there, takes 0 to 8 % less than
-    glibc's, and a sixth of MobileNet. A preloaded library of the user's own stays alone.
-    """
-    if environment.get("LD_PRELOAD"):
-        return {}
-    found = (folder / name for name in ALLOCATORS for folder in folders)
-    library = next((path for path in found if path.exists()), None)
-    if library is None:
-        return {}
-    # By themselves they give unused pages back before the next inference needs them. oneTBB's does
-    # with what is smaller than this: ResNet-50 by eager kernels took 55 ms instead of 48.
-    keep = {
-        "TCMALLOC_RELEASE_RATE": "0",
-        "MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1",
-        "TBB_MALLOC_SET_HUGE_SIZE_THRESHOLD": "1000000",
-    }
-    return {"LD_PRELOAD": str(library), **keep}
-
+from ramiel_core.run import allocator, huge_pages
 
 # glibc returns freed memory to the kernel eagerly; operators that allocate it again pay one page
 # fault for each 4 KB. Kept pages are worth 2-9 % here, and both sides of a benchmark get them.
@@ -84,7 +33,7 @@ LAUNCHER_ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "PYTHONUNBUFFERED": "1",
-    **allocator_environment(),
+    **allocator.environment(),
     # OpenVINO's TBB opens hwloc with RTLD_DEEPBIND, so that it frees by glibc what a preloaded
     # allocator gave it, and aborts (oneTBB's issue 1645). By this it does not.
     "TBB_ENABLE_SANITIZERS": "1",
@@ -161,15 +110,6 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{n: metadata.version(n) for n in names}}
 
 
-def allocator() -> str:
-    """The memory allocator of this process."""
-    loaded = Path("/proc/self/maps").read_text()
-    return next(
-        (name for library, name in ALLOCATORS.items() if f"/{library}" in loaded),
-        " ".join(platform.libc_ver()),
-    )
-
-
 def facts() -> dict[str, Any]:
     """Host, cores, load and versions, as JSON takes them."""
     return {
@@ -179,7 +119,7 @@ def facts() -> dict[str, Any]:
         "load_1min": round(os.getloadavg()[0], 2),
         "kernel": platform.release(),
         "platform": sys.platform,
-        "allocator": allocator(),
+        "allocator": allocator.name(),
         **versions(),
     }
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from ramiel_core.ir import Program, Recipe
-from ramiel_core.run import host
+from ramiel_core.run import allocator, host
 from ramiel_core.run.shared import IDLE, RUN, STOP, TRACE, Shared
 from ramiel_core.run.weave import weave_progress, weave_stamps
 
@@ -34,6 +34,7 @@ def serve(
         cores += tuple(core for core in host.cores() if core not in cores)
     _open_pool(cores, max(threads, program.wide_threads))
     weights = prepared(program, weights, worker, threads)  # libraries start threads of their own
+    allocator.keep_blocks()
     _leave_first_to_caller(cores)
     # OpenMP ends threads in a section of fewer, and starts them anew where this one may run.
     renewed = 1 < threads < program.wide_threads
