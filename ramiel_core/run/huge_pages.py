@@ -15,6 +15,7 @@ from pathlib import Path
 BYTES = 2 << 20  # of one page on x86; elsewhere what is asked for is still aligned
 ASK, NOW = 14, 25  # MADV_HUGEPAGE, and MADV_COLLAPSE of Linux 6.1
 TUNABLE = "glibc.malloc.hugetlb"
+ASKED = f"{TUNABLE}=1"
 
 
 def environment(own: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -22,16 +23,19 @@ def environment(own: Mapping[str, str] = os.environ) -> dict[str, str]:
     chosen = own.get("GLIBC_TUNABLES", "")
     if TUNABLE in chosen:
         return {}
-    return {"GLIBC_TUNABLES": ":".join(filter(None, (chosen, f"{TUNABLE}=1")))}
+    return {"GLIBC_TUNABLES": ":".join(filter(None, (chosen, ASKED)))}
 
 
 def ask_here(maps: Path = Path("/proc/self/maps")) -> int:
     """Ask for the memory that this process has allocated so far; how many bytes got them at once.
 
-    For a process that somebody else started, which `environment` cannot reach. Does nothing where
-    the user has decided about huge pages, nor where there are none.
+    For what `environment` cannot reach: a process that somebody else started, or one whose
+    allocator is not glibc's. Does nothing where the user has decided against huge pages, nor where
+    there are none.
     """
-    if TUNABLE in os.environ.get("GLIBC_TUNABLES", "") or not maps.exists():
+    chosen = os.environ.get("GLIBC_TUNABLES", "")
+    refused = TUNABLE in chosen and ASKED not in chosen.split(":")
+    if refused or not maps.exists():
         return 0
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]

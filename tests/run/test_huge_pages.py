@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ramiel_core.run import huge_pages
+from ramiel_core.run.huge_pages import ASKED
 
 PATTERN = bytes(range(256))
-ASKED = f"{huge_pages.TUNABLE}=1"
 MAPS = """\
 00400000-00600000 r-xp 00000000 fe:00 1234 /usr/bin/python
 00600000-00a80000 rw-p 00000000 00:00 0 [heap]
@@ -55,6 +55,15 @@ def test_memory_keeps_what_it_holds(memory, monkeypatch):
 
     assert given in {0, 7 * huge_pages.BYTES, 8 * huge_pages.BYTES}  # 0: not on this host
     assert held[:] == PATTERN * (len(held) // len(PATTERN))
+
+
+def test_a_launcher_asks_too_since_its_allocator_may_not_be_glibcs(memory, monkeypatch):
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    given = huge_pages.ask_here(memory[1])
+    for name, value in huge_pages.environment({}).items():
+        monkeypatch.setenv(name, value)
+
+    assert huge_pages.ask_here(memory[1]) == given
 
 
 def test_what_the_user_has_decided_stays(memory, monkeypatch):
