@@ -30,7 +30,7 @@ from benchmarks.contenders import Child, Contender, ContenderError
 from benchmarks.models import NAMES
 from benchmarks.recipes import LAUNCHERS, PEERS, READ_ONNX, TORCH_NATIVE
 from ramiel_core.run import host
-from ramiel_core.run.profile import STEADY_S
+from ramiel_core.run.profile import make_steady
 
 CONTENDERS = (*PEERS, *LAUNCHERS)
 HUGE = {"nasnetalarge": 5, "pnasnet5large": 5}  # at most so many rounds: half a second each
@@ -158,10 +158,8 @@ def compare(
 
 
 def _steady(contender: Contender) -> float:
-    """One inference in ms, after others that take as long as those of Ramiel's own benchmarks."""
-    before_ms = 0.0
-    while before_ms < STEADY_S * 1e3:
-        before_ms += contender.infer()
+    """One inference in ms, after as many others as before those of Ramiel's own benchmarks."""
+    make_steady(contender.infer)
     return contender.infer()
 
 

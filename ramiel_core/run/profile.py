@@ -26,7 +26,7 @@ FETCH_BYTES = 1048576
 SEND_ROUNDS = 15
 SWITCHES = 8  # wide sections of the program that measures what one costs
 SWITCH_ROUNDS = 15
-STEADY_S = 0.02
+STEADY_MS = 20.0  # of inferences before one is timed: a core that has paused is slow at first
 GAP_S = 0.003  # between teams: OpenMP threads of the last one spin that long, then sleep
 PAUSE_S = 0.001  # between sends: a receiver that waits that long is asleep, as in a real run
 
@@ -76,11 +76,15 @@ def warmed(team: Team) -> Team:
     core needs a while: MobileNet takes 3.2 ms after one inference, 2.5 after 20 ms of them.
     """
     time.sleep(GAP_S)
-    ends = time.monotonic() + STEADY_S
-    team.run()
-    while time.monotonic() < ends:
-        team.run()
+    make_steady(team.run)
     return team
+
+
+def make_steady(infer: Callable[[], float]) -> None:
+    """Call `infer`, which says how many ms it took, at least once and for `STEADY_MS`."""
+    before_ms = 0.0
+    while before_ms < STEADY_MS:
+        before_ms += infer()
 
 
 def operator_medians(traces: Iterable[Timeline]) -> dict[str, float]:
