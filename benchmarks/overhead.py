@@ -1,6 +1,8 @@
 """What does the run-time itself cost?  `python -m benchmarks.overhead [--out FILE]`.
 
-(a) One inference of a program that computes nothing, on two workers: from the call to the result.
+(a) One inference of a program that computes nothing, on two workers: from the call to the result;
+    in turns with what it cannot do without, waking one bare process on another core and hearing
+    from it.
 (b) One send of 4 KB and one of 4 MB to another worker, beside a copy of the same size between
     two touched buffers of the sender's own, in turns with it.
 Exit code 0 only if all are within their targets.
@@ -11,11 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +29,10 @@ from rich.table import Table
 
 from ramiel_core.ir import CALLER, Channel, Layout, Program, TensorSpec
 from ramiel_core.run import host
-from ramiel_core.run.forked import Team
+from ramiel_core.run.channels import semaphore, taken
+from ramiel_core.run.forked import CALLER_SPINS, Team
 from ramiel_core.run.host import LAUNCHER_ENVIRONMENT
+from ramiel_core.run.worker import die_with
 
 SIZES = {"4 KB": 4096, "4 MB": 4 << 20, "4 KB to one awake": 4096}
 EMPTY_US, SMALL_SEND_US, LARGE_SEND_RATIO = 60.0, 15.0, 1.3  # the targets
@@ -97,8 +103,11 @@ def empty_inferences(repeats: int) -> list[Row]:
     with (
         Team(apart, {}, (torch.zeros(1),)) as first,
         Team(chained, {}, (torch.zeros(1),)) as second,
+        _bare_process() as woken,
     ):
         cases: dict[str, tuple[Callable[[], Any], float]] = {
+            "a bare process woken, 1 ms apart": (woken, GAP_S),
+            "a bare process woken, back to back": (woken, 0.0),
             "empty, two workers, 1 ms apart": (lambda: _result(first), GAP_S),
             "empty, two workers, back to back": (lambda: _result(first), 0.0),
             "the same but for its output, 1 ms apart": (first.run, GAP_S),
@@ -119,6 +128,32 @@ def empty_inferences(repeats: int) -> list[Row]:
         target = EMPTY_US if what.startswith("empty") else None
         found.append(row(what, values, "µs", target))
     return found
+
+
+@contextmanager
+def _bare_process() -> Iterator[Callable[[], None]]:
+    """What wakes a process on another core, that does nothing but answer, and hears from it."""
+    start, done, everywhere = semaphore(), semaphore(), os.sched_getaffinity(0)
+    pid = os.fork()
+    if not pid:
+        die_with(os.getppid())
+        os.sched_setaffinity(0, host.cores_for(1, 1))
+        while True:
+            start.acquire()
+            done.release()
+
+    def wake() -> None:
+        os.sched_setaffinity(0, host.cores_for(0, 1))  # as a team's caller does
+        start.release()
+        if not taken(done, CALLER_SPINS):
+            done.acquire()
+        os.sched_setaffinity(0, everywhere)
+
+    try:
+        yield wake
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def _result(team: Team) -> Any:

@@ -29,7 +29,7 @@ class Shared:
     inputs: Mapping[str, torch.Tensor]
     ports: Mapping[str, Port]
     starts: tuple[Any, ...]  # per worker one semaphore
-    done: Any  # released by each worker when it is ready for its first start, and at every end
+    done: tuple[Any, ...]  # per worker one: released when it is ready to start, and at every end
 
     @classmethod
     def lay_out(
@@ -58,7 +58,7 @@ class Shared:
             },
             ports=_open_ports(program, memory, new_signal, port),
             starts=tuple(semaphore() for _ in range(program.workers)),
-            done=semaphore(),
+            done=tuple(semaphore() for _ in range(program.workers)),
         )
         for at in shared.at:
             at[0] = IDLE

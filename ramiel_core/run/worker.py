@@ -40,7 +40,7 @@ def serve(
     renewed = 1 < threads < program.wide_threads
     os.sched_setaffinity(0, cores if renewed else cores[:1])
     torch.set_num_threads(program.threads_of(worker, threads))
-    shared.done.release()
+    shared.done[worker].release()
     number, mode, at = shared.number, shared.mode, shared.at[worker]
 
     def receive(name: str) -> Any:
@@ -57,7 +57,7 @@ def serve(
     timed = weave_progress(program, worker, at)
     traced = weave_stamps(program, worker, shared.stamps[worker], time.perf_counter_ns)
     functions = {RUN: timed.call, TRACE: traced.call}
-    start, done = shared.starts[worker], shared.done
+    start, done = shared.starts[worker], shared.done[worker]
     with torch.inference_mode():
         while True:
             start.acquire()

@@ -122,6 +122,39 @@ def change_inputs() -> dict[str, Any]:
         }
 
 
+def where_the_caller_may_run(workers: int, runtime: str) -> dict[str, list[int]]:
+    """Cores that the caller may use: before, when each worker looked at it, and after."""
+    caller, everywhere = os.getpid(), os.sched_getaffinity(0)
+    clusters = [
+        f'''
+def cluster_{c}(w, receive, send, shared):
+    """Looks at its caller."""
+    seen{c} = w["look"]()
+    send("seen{c}", seen{c})
+'''
+        for c in range(workers)
+    ]
+    names = [f"seen{c}" for c in range(workers)]
+    listed = ", ".join(names)
+    source = "\n".join([*clusters, f'def result({listed}):\n    """All."""\n    return {listed},'])
+
+    def look() -> torch.Tensor:
+        cores = os.sched_getaffinity(caller)
+        return torch.tensor([float(len(cores)), float(min(cores))])
+
+    channels = tuple(Channel(name, c, (CALLER,), (PAIR,)) for c, name in enumerate(names))
+    layout = Layout.apart(channels)
+    program = Program("looking", source, workers, channels, (("x", PAIR),), layout)
+    with Team(program, {"look": look}, (torch.zeros(2),), runtime=runtime) as team:  # type: ignore[arg-type]
+        team.run()
+        seen = [int(core) for count, core in (t.tolist() for t in team.output()) if count == 1]
+    return {
+        "before": sorted(everywhere),
+        "seen": seen,
+        "after": sorted(os.sched_getaffinity(0)),
+    }
+
+
 def trace_bars(signals: str) -> dict[str, Any]:
     """The bars of one traced inference beside the program's statements."""
     with idle_team(signals=signals) as team:

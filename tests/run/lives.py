@@ -88,6 +88,7 @@ def crash(kind: str, signals: str) -> dict[str, Any]:
     weights = {"act": _acts(kind, flag)}
     inputs = (torch.tensor([1.0, 2.0]),)
     found: dict[str, Any] = {}
+    everywhere = os.sched_getaffinity(0)
     with Team(acting_program(), weights, inputs, limit_s=LIMIT_S, signals=signals) as team:  # type: ignore[arg-type]
         team.run()
         found["before"] = team.output().tolist()
@@ -101,6 +102,7 @@ def crash(kind: str, signals: str) -> dict[str, Any]:
             found["error"] = [type(error).__name__, str(error)]
         found["alive"] = [pid for pid in pids if psutil.pid_exists(pid)]
         found["workers_after"] = len(team.pids)
+        found["caller_runs_everywhere"] = os.sched_getaffinity(0) == everywhere
         flag.fill_(0)
         team._limit_s = LIMIT_S
         team.run()

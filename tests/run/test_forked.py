@@ -89,6 +89,7 @@ def test_a_crash_becomes_an_error_that_names_cluster_and_operator(kind: str, sig
     assert tuple(found["error"]) == CRASHES[kind]
     assert found["alive"] == []
     assert found["workers_after"] == 0
+    assert found["caller_runs_everywhere"]
     assert found["before"] == found["after"] == [3.0, 5.0]
     assert found["new"]
     assert found["alive_at_the_end"] == []
@@ -146,6 +147,15 @@ def test_a_killed_launcher_takes_its_workers_with_it():
 def test_results_follow_the_inputs_and_earlier_outputs_stay_as_they_were():
     """Even an output that is the input itself is a copy: the next inputs must not change it."""
     assert fresh.call(inside.change_inputs) == {"follows": True, "kept": [True, True]}
+
+
+@pytest.mark.parametrize("runtime", ["processes", "threads"])
+def test_a_caller_waits_on_the_first_workers_core_and_may_go_anywhere_then(runtime: str):
+    """Only the others have to be woken from another core, and none wakes the caller there."""
+    found = fresh.call(inside.where_the_caller_may_run, 3, runtime)
+
+    assert found["seen"] == [host.cores()[0]] * 3
+    assert found["after"] == found["before"]
 
 
 @pytest.mark.parametrize("signals", ["fast", "queue"])
