@@ -13,7 +13,7 @@ from ramiel_core.ir import Graph, Plan
 from ramiel_core.model import zoo
 from ramiel_core.view import palette
 from ramiel_core.view.figures import quiet
-from ramiel_core.words import times
+from ramiel_core.words import plural, times
 
 KINDS_SHOWN = 8
 ALL = "All families"
@@ -136,7 +136,7 @@ def numbers(graph: Graph, plan: Plan) -> None:
     counted = (node.flops for node in graph.nodes if not node.pooled_dimensions)  # as others count
     arithmetic = cards.quantity(sum(counted), "FLOP")
     cards.sub(
-        f"{cards.plural(found['operators'], 'operator')}, {cards.count(found['parameters'])} "
+        f"{plural(found['operators'], 'operator')}, {cards.count(found['parameters'])} "
         f"parameters, {arithmetic} for one inference at batch size 1."
     )
 

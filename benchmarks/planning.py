@@ -22,9 +22,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ramiel_core import pipeline
+from ramiel_core.graph.assume import assume
 from ramiel_core.graph.costs import weigh_flops
 from ramiel_core.graph.extract import extract
-from ramiel_core.ir import Graph, OpNode
+from ramiel_core.ir import MOLDABLE, Graph, OpNode
+from ramiel_core.plan.moldable import moldable_plan
 from ramiel_core.plan.planner import PLANNERS, make_plan
 from ramiel_core.program.emit import emit
 from ramiel_core.run import host
@@ -115,6 +117,10 @@ def cases() -> Iterator[tuple[dict[str, Any], Callable[[], object]]]:
         for workers in WORKERS:
             name = f"{graph.model}: {planner}, {workers} workers"
             yield {"case": name}, partial(make_plan, graph, workers, planner)
+    for workers in WORKERS:
+        name = f"{graph.model}: {MOLDABLE}, {workers} workers"
+        wide = assume(graph, threads=workers)
+        yield {"case": name}, partial(moldable_plan, graph, wide, workers, 1, workers)
     for size in SIZES:
         graph = random_graph(size)
         for end, workers in ENDS.items():

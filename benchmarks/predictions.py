@@ -18,13 +18,12 @@ from typing import Any
 
 from benchmarks import models
 from benchmarks.zoo import benchmarked
-from ramiel_core import pipeline
 from ramiel_core.errors import RamielError
-from ramiel_core.ir import Job
+from ramiel_core.ir import MOLDABLE, Job
 from ramiel_core.run import host
 
 FAMILIES = ("eager", "fused")
-PLANNERS = ("ramiel", pipeline.MOLDABLE)
+PLANNERS = ("ramiel", MOLDABLE)
 HEAD = (
     "| model | kernels | clusters: predicted → measured, ms | moldable: predicted → measured, ms "
     "| one worker, ms | cores as threads, ms |"

@@ -10,12 +10,12 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.common import address, cards, choice, frame, kept, live, result
 from pages.common.gantt_component import gantt_view
 from ramiel_core import outcomes, pipeline
-from ramiel_core.ir import AUTO, KERNELS, Configuration, Graph, Job
+from ramiel_core.ir import AUTO, KERNELS, MOLDABLE, Configuration, Graph, Job
 from ramiel_core.plan.exact import largest_section
 from ramiel_core.plan.planner import DEFAULT, PLANNERS
 from ramiel_core.report import tuned
 from ramiel_core.run import host, jobs
-from ramiel_core.words import times
+from ramiel_core.words import plural, times
 
 MOST_REPEATS = 1000
 SIGNALS = {"fast": "semaphore", "queue": "queue"}
@@ -35,10 +35,6 @@ KERNELS_SAY = {
     AUTO: "whatever the page Tune found to be fastest here: kernels, planner, run-time, workers "
     "and threads. Where nothing was found yet, it tunes first: a minute or two.",
 }
-MOLDABLE_SAYS = (
-    "Cuts the graph into sections and runs each wide (one worker, all threads), as clusters side "
-    "by side, or in turns of both, whichever is predicted to be fastest."
-)
 RUNTIMES_SAY = {
     "processes": "a process for each worker; values are copied through shared memory",
     "threads": "one process with a thread for each worker: no copies, but Python itself runs one "
@@ -104,7 +100,7 @@ def _configuration(columns: list[DeltaGenerator], asked: Configuration, *, settl
         choice.planners(),
         disabled=settled,
         help="Who decides which worker runs what; the page Planners compares them. "
-        f"**{pipeline.MOLDABLE}**: {MOLDABLE_SAYS}",
+        f"**{MOLDABLE}**: {choice.MOLDABLE_SAYS}",
         **address.mirror(address.PLANNER, asked.planner, "bench-planner"),
     )
     columns[2].segmented_control(
@@ -164,7 +160,7 @@ def shown(model: str) -> Job:
     values = {name: st.session_state[f"bench-{name}"] for name in CONTROLS}
     values["workers"] = values["workers"] or None
     wanted = choice.read()
-    clonable = values["kernels"] in ("eager", "fused") and values["planner"] != pipeline.MOLDABLE
+    clonable = values["kernels"] in ("eager", "fused") and values["planner"] != MOLDABLE
     return Job(
         model,
         "bench",
@@ -192,6 +188,12 @@ def _explain(job: Job) -> None:
 
 def refusal(job: Job, graph: Graph) -> str:
     """Why this cannot run at all, or nothing; fused graphs are smaller, and say so themselves."""
+    if job.planner == MOLDABLE and job.kernels in pipeline.LIBRARIES and job.workers != 1:
+        return (
+            f"The moldable planner changes the thread count from section to section, which "
+            f"{tuned.KERNEL_NAMES[job.kernels]} cannot: choose eager or fused kernels, or another "
+            f"planner."
+        )
     planner = PLANNERS.get(job.planner)
     if planner is None or job.kernels in ("fused", AUTO) or not planner.refuses(graph):
         return ""
@@ -205,7 +207,7 @@ def unfit(job: Job) -> list[str]:
     """Which settings do nothing beside the others, each in a sentence."""
     found = []
     if job.workers == 1:
-        if job.planner == pipeline.MOLDABLE:
+        if job.planner == MOLDABLE:
             found.append(
                 "The moldable planner shares the cores between wide sections and workers side by "
                 "side: with one worker there is nothing to share, and the model runs sequentially. "
@@ -213,12 +215,6 @@ def unfit(job: Job) -> list[str]:
             )
         elif job.planner != DEFAULT or job.runtime == "threads":
             found.append("With one worker, planner and run-time make no difference.")
-    elif job.planner == pipeline.MOLDABLE and job.kernels in pipeline.LIBRARIES:
-        found.append(
-            f"The moldable planner changes the thread count from section to section, which "
-            f"{tuned.KERNEL_NAMES[job.kernels]} cannot: every section will run with "
-            f"{cards.plural(job.threads, 'thread')}. Choose fused kernels for moldable plans."
-        )
     if job.runtime == "threads" and job.workers != 1 and job.kernels in pipeline.LIBRARIES:
         found.append(
             f"{tuned.KERNEL_NAMES[job.kernels]} keeps threads of its own for each worker; in one "
@@ -233,14 +229,14 @@ def _warn(job: Job, cores: int) -> None:
     workers = job.workers or 1
     if workers > cores:
         cards.note(
-            f"{workers} workers on {cards.plural(cores, 'core')}: workers will take turns, and "
+            f"{workers} workers on {plural(cores, 'core')}: workers will take turns, and "
             f"parallel will look slower than it is. It runs all the same.",
             "warning",
         )
     elif workers * job.threads > cores:
         cards.note(
-            f"Oversubscribed: {cards.plural(workers, 'worker')} × "
-            f"{cards.plural(job.threads, 'thread')} on {cards.plural(cores, 'core')}. Threads "
+            f"Oversubscribed: {plural(workers, 'worker')} × "
+            f"{plural(job.threads, 'thread')} on {plural(cores, 'core')}. Threads "
             f"will take turns, and times will be longer. It runs all the same.",
             "warning",
         )
@@ -292,7 +288,7 @@ def main() -> None:
 
 def forecast(graph: Graph, job: Job) -> None:
     """Show what is predicted for these settings, before anything runs."""
-    if job.kernels == AUTO or job.planner == pipeline.MOLDABLE or refusal(job, graph):
+    if job.kernels == AUTO or job.planner == MOLDABLE or refusal(job, graph):
         return  # the tuner's own, or costs at two thread counts: both are measured first
     st.subheader("What is predicted")
     if job.workers is None:
@@ -307,7 +303,7 @@ def forecast(graph: Graph, job: Job) -> None:
     cards.sub(
         f"Sequential: no plan for more workers is predicted to be faster.{kernels}"
         if sequential
-        else f"{cards.plural(plan.workers, 'worker')}, {times(gain)} as fast as one, by the "
+        else f"{plural(plan.workers, 'worker')}, {times(gain)} as fast as one, by the "
         f"“{graph.cost_model}” cost model.{kernels} Running it measures real costs first."
     )
     if graph.cost_model != "unit":

@@ -8,6 +8,7 @@ from pages.common import address, cards, frame, kept
 from pages.common.code_component import code_view
 from ramiel_core.ir import CALLER, Plan, Program
 from ramiel_core.view import listing
+from ramiel_core.words import plural
 
 WHOLE, ONE_WORKER = "whole", "sequential"
 HEIGHT = 680  # px
@@ -37,16 +38,16 @@ def counts(plan: Plan, program: Program, part: str, *, in_parts: bool) -> str:
     if part in (WHOLE, ONE_WORKER):
         sent = sum(len([r for r in c.receivers if r != CALLER]) for c in program.channels)
         return (
-            f"{cards.plural(sum(map(len, plan.clusters)), 'operator')}{more} in "
-            f"{cards.plural(plan.workers, 'function')}, {cards.plural(sent, 'value')} handed from "
+            f"{plural(sum(map(len, plan.clusters)), 'operator')}{more} in "
+            f"{plural(plan.workers, 'function')}, {plural(sent, 'value')} handed from "
             f"one worker to another."
         )
     worker = int(part)
     received = len(program.received_by(worker))
     sent = sum(c.sender == worker for c in program.channels)
     return (
-        f"{cards.plural(len(plan.clusters[worker]), 'operator')}{more}; receives "
-        f"{cards.plural(received, 'value')}, sends {cards.plural(sent, 'value')}."
+        f"{plural(len(plan.clusters[worker]), 'operator')}{more}; receives "
+        f"{plural(received, 'value')}, sends {plural(sent, 'value')}."
     )
 
 

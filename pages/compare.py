@@ -19,7 +19,7 @@ from ramiel_core.plan.compare import matched_workers, moved
 from ramiel_core.plan.planner import PLANNERS
 from ramiel_core.report.summarize import difference_of_medians, report_from
 from ramiel_core.run import jobs
-from ramiel_core.words import times
+from ramiel_core.words import plural, times
 
 USUAL = {address.ONE: "ramiel:2", address.OTHER: "heft:2"}
 LETTER = {address.ONE: "A", address.OTHER: "B"}
@@ -83,7 +83,7 @@ def pick(graph: Graph, parameter: str, reports: Sequence[Report]) -> Side:
         plan, name = kept.kept_plan(graph, by_hand), BY_HAND
     else:
         plan, _ = kept.timed_plan(graph, int(number), planner)
-        name = f"{planner}, {cards.plural(int(number), 'worker')}"
+        name = f"{planner}, {plural(int(number), 'worker')}"
     return Side(letter, name, plan, measured(reports, plan))
 
 
@@ -107,7 +107,7 @@ def numbers(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) ->
                 f"{side.letter}, predicted · {graph.cost_model}",
                 cards.cost(plan.makespan_ms, graph.cost_model),
                 cards.COST_HELP[graph.cost_model],
-                f"{times(gain)} on {cards.plural(plan.workers, 'worker')}",
+                f"{times(gain)} on {plural(plan.workers, 'worker')}",
             )
         )
     longer = other.plan.makespan_ms - one.plan.makespan_ms
@@ -183,7 +183,7 @@ def graphs(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) -> 
 
 def moves(graph: Graph, one: Side, other: Side, elsewhere: tuple[str, ...]) -> None:
     """List the operators that moved."""
-    with st.expander(f"{cards.plural(len(elsewhere), 'operator')} on another worker"):
+    with st.expander(f"{plural(len(elsewhere), 'operator')} on another worker"):
         number = matched_workers(graph, one.plan, other.plan)
         mine, theirs = one.plan.worker_of(), other.plan.worker_of()
         rows: list[dict[str, Any]] = [

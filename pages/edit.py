@@ -18,7 +18,7 @@ from ramiel_core.plan.compare import moved
 from ramiel_core.plan.planner import DEFAULT, PLANNERS
 from ramiel_core.report.summarize import report_from
 from ramiel_core.view.lanes import lanes
-from ramiel_core.words import times
+from ramiel_core.words import plural, times
 
 OPERATORS, CHAIN, WORKER = "operators", "chain", "worker"
 WHAT = {OPERATORS: "Operators", CHAIN: "Chain", WORKER: "Worker"}
@@ -99,7 +99,7 @@ def controls(graph: Graph, plan: Plan, chains: Chains) -> None:
             help="The operators run there at the place in time that they have now.",
         )
         st.button(
-            f"Move {cards.plural(len(names), 'operator')}",
+            f"Move {plural(len(names), 'operator')}",
             type="primary",
             icon=":material/arrow_forward:",
             disabled=not names,
@@ -152,7 +152,7 @@ def _picker(graph: Graph, plan: Plan, chains: Chains, what: str) -> None:
         names = groups[i]
         work = cards.cost(sum(graph[name].cost_ms for name in names), graph.cost_model)
         where = f", on worker {worker_of[names[0]]}" if what == CHAIN else ""
-        return f"{i}: {cards.plural(len(names), 'operator')}, {work}, {names[0]}{where}"
+        return f"{i}: {plural(len(names), 'operator')}, {work}, {names[0]}{where}"
 
     st.selectbox(WHAT[what], range(len(groups)), key=f"edit-{what}", format_func=described)
 
@@ -214,13 +214,13 @@ def numbers(graph: Graph, plan: Plan, planned: Plan, elsewhere: tuple[str, ...])
             "Over one worker",
             times(plan.t1_ms / plan.makespan_ms if plan.makespan_ms else 1.0),
             "Predicted speedup over all operators one after another.",
-            cards.plural(plan.workers, "worker"),
+            plural(plan.workers, "worker"),
         ),
         (
             "The planner’s",
             cards.cost(planned.makespan_ms, model),
             f"What the planner {planned.planner} makes of it for as many workers as asked for.",
-            cards.plural(planned.workers, "worker"),
+            plural(planned.workers, "worker"),
         ),
         (
             "Operators moved",

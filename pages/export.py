@@ -19,6 +19,7 @@ from ramiel_core.plan.parts import in_parts
 from ramiel_core.report import perfetto
 from ramiel_core.report.summarize import report_from
 from ramiel_core.view import bitmap, dag
+from ramiel_core.words import plural
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def main() -> None:
     except RamielError as error:
         cards.note(str(error), "error")
         return
-    said = "your plan by hand" if name else f"the plan for {cards.plural(plan.workers, 'worker')}"
+    said = "your plan by hand" if name else f"the plan for {plural(plan.workers, 'worker')}"
     costs = f"costs by the model “{graph.cost_model}”"
     show(
         "The graph",

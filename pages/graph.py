@@ -13,7 +13,7 @@ from ramiel_core.view import dag
 from ramiel_core.view.collapse import WAYS, By
 from ramiel_core.view.operators import costs, table
 from ramiel_core.view.scene import Scene
-from ramiel_core.words import times
+from ramiel_core.words import plural, times
 
 LINEAR, MERGED, WORKERS = "linear", "merged", "workers"
 BY_CLUSTER = "cluster"
@@ -80,12 +80,12 @@ def clusters_of(graph: Graph, plan: Plan, view: str, own: Plan) -> tuple[Cluster
     """The clusters of a view, and what they are in a sentence; `own` is for the user's workers."""
     if view == LINEAR:
         chains = dict(enumerate(plan.linear))
-        return chains, f"{cards.plural(len(chains), 'chain')} before any merge."
+        return chains, f"{plural(len(chains), 'chain')} before any merge."
     if view == MERGED:
         merged = list(pictures.clusters_after(plan, len(plan.steps)).values())
         return dict(enumerate(merged)), (
-            f"{cards.plural(len(plan.linear), 'chain')} merged into "
-            f"{cards.plural(plan.fixpoint, 'cluster')} at the natural fixpoint."
+            f"{plural(len(plan.linear), 'chain')} merged into "
+            f"{plural(plan.fixpoint, 'cluster')} at the natural fixpoint."
         )
     clusters = dict(enumerate(own.clusters))
     predicted = cards.cost(own.makespan_ms, graph.cost_model)
@@ -97,10 +97,10 @@ def clusters_of(graph: Graph, plan: Plan, view: str, own: Plan) -> tuple[Cluster
         )
     speedup = own.t1_ms / own.makespan_ms if own.makespan_ms else 1.0
     return clusters, (
-        f"{cards.plural(own.workers, 'worker')}, predicted {predicted}, {times(speedup)} as fast "
+        f"{plural(own.workers, 'worker')}, predicted {predicted}, {times(speedup)} as fast "
         f"as one ({graph.cost_model} costs)."
-        + (f" {cards.plural(len(graph.split), 'pooling')} cut into parts." if graph.split else "")
-        + (f" {cards.plural(len(graph.clones), 'clone')}, dashed." if graph.clones else "")
+        + (f" {plural(len(graph.split), 'pooling')} cut into parts." if graph.split else "")
+        + (f" {plural(len(graph.clones), 'clone')}, dashed." if graph.clones else "")
     )
 
 
@@ -142,7 +142,7 @@ def group_details(graph: Graph, plan: Plan, label: str, names: tuple[str, ...]) 
             "Cost": f"{cards.cost(cost_ms, graph.cost_model)} ({graph.cost_model})",
             "Share of T1": f"{100 * cost_ms / graph.t1_ms if graph.t1_ms else 0:.2f} %",
             "Parameters": cards.count(sum(node.parameters for node in members)),
-            "Critical path": cards.plural(len({*names} & {*plan.critical_path}), "operator"),
+            "Critical path": plural(len({*names} & {*plan.critical_path}), "operator"),
         }
     )
     cards.sub("Double click the group, or press X, to expand it.")
@@ -152,7 +152,7 @@ def group_details(graph: Graph, plan: Plan, label: str, names: tuple[str, ...]) 
 
 def neighbours(title: str, names: tuple[str, ...]) -> None:
     """Offer a jump to each operator of a list."""
-    cards.sub(f"{title} {cards.plural(len(names), 'operator')}")
+    cards.sub(f"{title} {plural(len(names), 'operator')}")
     icons = {
         "Reads from": "arrow_upward",
         "Is read by": "arrow_downward",

@@ -7,6 +7,7 @@ import streamlit as st
 from pages.common import address, cards, frame, kept, lists, pictures
 from pages.common.graph_component import CHOSEN, FRAME, graph_view
 from ramiel_core.ir import Graph, Plan
+from ramiel_core.words import plural
 
 HEIGHT = 760  # px
 KEY = "merge-graph"  # of the component
@@ -113,7 +114,7 @@ def main() -> None:
     if plan.moves:
         cards.sub(
             f"After the last merge, operators changed their cluster "
-            f"{cards.plural(plan.moves, 'time')} to balance the workers; the player shows the "
+            f"{plural(plan.moves, 'time')} to balance the workers; the player shows the "
             f"clusters before that, the Graph page after it."
         )
     if plan.steps:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 from typing import TypedDict
 
 import streamlit as st
 
-from pages.common import cards, frame, kept, table
+from pages.common import cards, choice, frame, kept, table
 from pages.common.table import Column
-from ramiel_core.ir import Graph, Plan
+from ramiel_core import pipeline
+from ramiel_core.ir import MOLDABLE, Graph, Plan
 from ramiel_core.plan.exact import largest_section
 from ramiel_core.plan.planner import PLANNERS
 from ramiel_core.run import host
 from ramiel_core.view import planners as figures
+from ramiel_core.words import plural
 
 BARS = {"displayModeBar": False}
 
@@ -62,8 +65,8 @@ def remark(plan: Plan) -> str:
     return ""
 
 
-def untried(graph: Graph, name: str) -> Row:
-    """What the table says of a planner that does not take so large a section."""
+def untried(name: str, why: str) -> Row:
+    """What the table says of a planner that cannot plan this."""
     return {
         "planner": name,
         "makespan": None,
@@ -72,8 +75,23 @@ def untried(graph: Graph, name: str) -> Row:
         "workers": None,
         "cut": None,
         "time": None,
-        "remark": f"not tried: a section of {cards.plural(largest_section(graph), 'operator')}",
+        "remark": f"not tried: {why}",
     }
+
+
+def moldable(graph: Graph, workers: int) -> tuple[Plan | None, float, str]:
+    """The moldable plan, the seconds it took, and a remark; or no plan, and why."""
+    most = min(workers, len(host.cores()))
+    if graph.cost_model == "unit":
+        return None, 0.0, "equal costs do not know of threads"
+    if most == 1:
+        return None, 0.0, "there is one core to share"
+    plan, seconds = kept.timed_moldable(graph, workers)
+    known = graph.cost_model == "measured" and pipeline.is_measured(graph, most)
+    costs = "as measured" if known else "by Amdahl’s law"
+    wide = f"{len(plan.wide)} of {plural(len(graph), 'operator')} with {most} threads"
+    remark = f"{wide}, their costs {costs}" if plan.wide else "no operator gains by threads"
+    return replace(plan, t1_ms=graph.t1_ms), seconds, remark
 
 
 def columns(unit: str) -> dict[str, Column]:
@@ -121,7 +139,12 @@ def explain() -> None:
     """Say in plain words what each planner does."""
     st.subheader("What they do")
     for name, planner in PLANNERS.items():
-        st.html(f'<p class="rv-sub"><b>{escape(name)}</b> – {escape(planner.says)}</p>')
+        _say(name, planner.says)
+    _say(MOLDABLE, choice.MOLDABLE_SAYS)
+
+
+def _say(name: str, says: str) -> None:
+    st.html(f'<p class="rv-sub"><b>{escape(name)}</b> – {escape(says)}</p>')
 
 
 def main() -> None:
@@ -140,22 +163,30 @@ def main() -> None:
     plans, rows = {}, []
     for name, planner in PLANNERS.items():
         if planner.refuses(graph):
-            rows.append(untried(graph, name))
+            section = plural(largest_section(graph), "operator")
+            rows.append(untried(name, f"a section of {section}"))
             continue
         plan, seconds = kept.timed_plan(graph, workers, name)
         plans[name] = plan
         rows.append(row(graph, name, plan, seconds, bound_ms))
     verdict(plans, bound_ms, graph)
+    molded, seconds, said = moldable(graph, workers)
+    if molded is None:
+        rows.append(untried(MOLDABLE, said))
+    else:
+        rows.append({**row(graph, MOLDABLE, molded, seconds, bound_ms), "remark": said})
+        plans[MOLDABLE] = molded
     st.plotly_chart(figures.compared(plans, bound_ms, unit), config=BARS, key="planners-chart")
     table.show(columns(unit), rows, "Planners")
     cards.sub(
         f"{cards.COST_HELP[graph.cost_model]} The bound, max(T1/P, T∞), is what "
-        f"{cards.plural(workers, 'worker')} need at least: all the work shared out evenly "
-        f"(T1/P), and the critical path with sends for nothing (T∞)."
+        f"{plural(workers, 'worker')} need at least: all the work shared out evenly "
+        f"(T1/P), and the critical path with sends for nothing (T∞). It holds for operators of "
+        f"one thread; the moldable plan gives some of them several, and may lie below."
     )
     if workers > len(host.cores()):
         cards.note(
-            f"{cards.plural(workers, 'worker')} on {cards.plural(len(host.cores()), 'core')}: the "
+            f"{plural(workers, 'worker')} on {plural(len(host.cores()), 'core')}: the "
             f"prediction gives each a core of its own.",
             "warning",
         )

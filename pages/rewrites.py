@@ -12,6 +12,7 @@ from pages.common import address, cards, choice, frame, kept, lists, table
 from pages.common.table import Column
 from ramiel_core import pipeline
 from ramiel_core.ir import Graph, Plan, Rewrites
+from ramiel_core.words import plural
 
 NONE = Rewrites(fold_constants=False, share_repeats=False, drop_dead=False)
 AS_TRACED = "as traced"
@@ -171,12 +172,12 @@ def verdict(rows: list[Stage]) -> None:
         )
         return
     share = 100 * (1 - after / before) if before else 0.0
-    clones = cards.plural(len(last.graph.clones), "clone")
+    clones = plural(len(last.graph.clones), "clone")
     split = last.graph.split
-    cut = f", {cards.plural(len(split), 'pooling')} cut into parts" if split else ""
-    workers = cards.plural(last.plan.workers, "worker")
+    cut = f", {plural(len(split), 'pooling')} cut into parts" if split else ""
+    workers = plural(last.plan.workers, "worker")
     cards.verdict(
-        f"{cards.plural(gone, 'operator')} removed and {clones} added{cut}; one inference on "
+        f"{plural(gone, 'operator')} removed and {clones} added{cut}; one inference on "
         f"{workers} is predicted to take {after:,.5g}\u00a0{unit} instead of "
         f"{before:,.5g}\u00a0{unit} ({share:.2f}\u00a0% less).",
         good=True,
@@ -195,7 +196,7 @@ def removed(
     # An operator called like a function that its program imports has an underscore more there.
     rows = [before[name if name in before.index else f"{name}_"] for name in names]
     cost = cards.cost(sum(node.cost_ms for node in rows), before.cost_model)
-    with st.expander(f"{cards.plural(len(names), 'operator')} removed, {cost} of T1"):
+    with st.expander(f"{plural(len(names), 'operator')} removed, {cost} of T1"):
         lists.show(
             [
                 {

@@ -14,6 +14,7 @@ from ramiel_core.ir import Job
 from ramiel_core.report import tuned
 from ramiel_core.run import jobs
 from ramiel_core.view import tuning
+from ramiel_core.words import plural
 
 DEFAULT_S, MOST_S = 60, 3600
 PLAIN = {"displayModeBar": False}
@@ -73,9 +74,9 @@ def show(found: dict[str, Any], model: str) -> None:
     rows = found["standings"]
     st.subheader("Leaderboard")
     cards.sub(
-        f"{cards.plural(len(rows), 'configuration')}, timed in turns. One worker with every "
-        f"thread count and each kernel family alone are always among them; what cannot win is "
-        f"not tried."
+        f"{plural(len(rows), 'configuration')}, timed in turns. One worker by every kernel "
+        f"family, with one thread, with all cores and between, is always among them (inductor "
+        f"with all cores, where the budget pays for compiling); what cannot win is not tried."
     )
     leaderboard.show(rows, over=True)
     named = [{**row, "label": tuned.in_words(row["configuration"])} for row in rows]
@@ -157,7 +158,7 @@ def known(model: str) -> None:
         return
     cards.sub(
         f"Found on {_when(found['found_at'])} within {found['budget_s']:g} s, for this model on "
-        f"{found['host']['processor']}, {cards.plural(int(found['host']['cores']), 'core')}."
+        f"{found['host']['processor']}, {plural(int(found['host']['cores']), 'core')}."
     )
     show(found, model)
 

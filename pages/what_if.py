@@ -19,7 +19,7 @@ from ramiel_core.report.critical import labelled
 from ramiel_core.report.summarize import report_from
 from ramiel_core.run import host
 from ramiel_core.view import curve
-from ramiel_core.words import times
+from ramiel_core.words import plural, times
 
 PLAIN = {"displayModeBar": False}
 REST_S = 0.3
@@ -66,7 +66,7 @@ def numbers(graph: Graph, plan: Plan, usual: Plan, measured: Report | None) -> N
             "Over one worker",
             times(gain),
             "Predicted time on one worker, under the same assumptions, over the prediction.",
-            f"{cards.plural(plan.workers, 'worker')} with work",
+            f"{plural(plan.workers, 'worker')} with work",
         ),
         (
             "As it is, predicted",
@@ -95,8 +95,8 @@ def numbers(graph: Graph, plan: Plan, usual: Plan, measured: Report | None) -> N
 def _ran(report: Report) -> str:
     """On what a benchmark ran, and how many of its operators not as predicted here: in parts."""
     cut = len(report.split)
-    in_parts = f", {cards.plural(cut, 'pooling')} in parts" if cut else ""
-    return f"{report.plan.workers} × {cards.plural(report.job.threads, 'thread')}{in_parts}"
+    in_parts = f", {plural(cut, 'pooling')} in parts" if cut else ""
+    return f"{report.plan.workers} × {plural(report.job.threads, 'thread')}{in_parts}"
 
 
 def remarks(plan: Plan, assumed: assuming.Assumed) -> None:
@@ -110,7 +110,7 @@ def remarks(plan: Plan, assumed: assuming.Assumed) -> None:
         )
     if plan.workers * assumed.threads > cores:
         cards.note(
-            f"{cards.plural(plan.workers, 'worker')} × {cards.plural(assumed.threads, 'thread')} "
+            f"{plural(plan.workers, 'worker')} × {plural(assumed.threads, 'thread')} "
             f"need {plan.workers * assumed.threads} cores, and this host has {cores}: the "
             f"prediction is for a host that has them."
         )
@@ -145,7 +145,7 @@ def speedups(now: Prediction) -> None:
     cards.sub(
         f"Prediction without pins. T1/T∞ = {plan.parallelism:.2f}: the work over the critical path "
         f"with free sends, which no number of workers can beat, operators whole. The best here is "
-        f"{times(best.speedup)} with {cards.plural(best.used, 'worker')}; Graham’s line is what "
+        f"{times(best.speedup)} with {plural(best.used, 'worker')}; Graham’s line is what "
         f"any plan that leaves no worker idle without need reaches, were sends free."
     )
     st.plotly_chart(figure, config=PLAIN, key="what-if-curve")

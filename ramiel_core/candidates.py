@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property, partial
 from typing import Any
 
-from ramiel_core.ir import KERNELS, Configuration
-from ramiel_core.pipeline import LIBRARIES, MOLDABLE, weigh
+from ramiel_core.ir import KERNELS, MOLDABLE, Configuration
+from ramiel_core.kernels.tolerance import tolerance_of
+from ramiel_core.pipeline import LIBRARIES, weigh
 from ramiel_core.plan.planner import sequential_plan
 from ramiel_core.run import host
 from ramiel_core.run.tune import (
@@ -20,7 +22,7 @@ from ramiel_core.run.tune import (
     Standing,
     fastest,
 )
-from ramiel_core.workshop import Built, Tell, Workshop, tolerance_of
+from ramiel_core.workshop import Built, Tell, Workshop
 
 COMPILE_S = 0.4  # of inductor, for an operator that it has not compiled before, on such a core
 PLANNERS_TRIED = ("ramiel", "heft")
@@ -30,6 +32,7 @@ BUILDING_SHARE = 2 / 3  # of the budget, after which no plan for several workers
 CANNOT_WIN = "even if its workers never waited, it would take longer than the fastest."
 SLOW_PLAN = "its plan is predicted to take over a quarter longer than the fastest."
 NO_PLAN = "no plan for several workers is predicted to be faster than one worker."
+TOO_LONG = "compiling {} operators takes some {:.0f} s; a budget of {:.0f} s would try it."
 NO_TIME = "most of the budget was spent; more seconds would try it."
 
 
@@ -88,10 +91,10 @@ class _Field:
         self.configurations: dict[str, Configuration] = {}
         self.candidates: list[Candidate] = []
         operators = len(workshop.parcel.graph)
-        for c in _alone(_thread_counts(), kernels):
-            if affordable(c, operators, budget_s):
+        for c in _alone(host.thread_counts(), kernels):
+            if affordable(c, operators, math.inf):
                 self._add(c, Candidate(str(c), partial(self._open_alone, c)))
-        for options in _side_by_side(_thread_counts(), kernels):
+        for options in _side_by_side(host.thread_counts(), kernels):
             if affordable(c := options[0], operators, budget_s):
                 opened = partial(self._open_side_by_side, options)
                 self._add(c, Candidate(str(c), opened, partial(self._promise, c)))
@@ -127,6 +130,10 @@ class _Field:
         return (alone.ratio or 1.0) * max(1 / c.workers, self.path_share) if alone else 1.0
 
     def _open_alone(self, c: Configuration) -> Entrant:
+        operators = len(self.workshop.parcel.graph)
+        if not affordable(c, operators, self.budget_s):
+            takes_s = COMPILE_S * operators
+            raise NotTriedError(TOO_LONG.format(operators, takes_s, 2 * takes_s))
         self.tell("stage", text=f"Building {c}")
         return self._entrant(self.workshop.build(c))
 
@@ -163,12 +170,6 @@ class _Field:
         self.configurations[str(c)] = c
         predicted = built.plan.makespan_ms if c.kernels in TORCH_KERNELS else 0.0
         return Entrant(str(c), self.workshop.team(built), tolerance_of(c), predicted or None)
-
-
-def _thread_counts() -> list[int]:
-    """Worth trying here, the cores of the host last."""
-    cores = len(host.cores())
-    return [t for t in (1, 2, 4, 8, 16, 32, 64) if t < cores] + [cores]
 
 
 def _alone(threads: Sequence[int], kernels: Sequence[str]) -> Iterator[Configuration]:

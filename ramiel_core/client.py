@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,13 +15,14 @@ import torch
 from torch import nn
 
 from ramiel_core import errors
+from ramiel_core.agreement import agreement
 from ramiel_core.errors import ModelError, RamielError, RunError
-from ramiel_core.ir import AUTO, Graph, Inputs, Job, Plan
+from ramiel_core.ir import AUTO, MOLDABLE, Configuration, Graph, Inputs, Job, Plan
 from ramiel_core.kernels.segment import segment
+from ramiel_core.kernels.tolerance import TOLERANCE
 from ramiel_core.model import files, kinds, uploads, weight_uploads
 from ramiel_core.pipeline import (
     LIBRARIES,
-    MOLDABLE,
     by_hand_plan,
     graph_of,
     is_here,
@@ -38,6 +40,7 @@ from ramiel_core.plan.planner import known_planner, sequential_plan
 from ramiel_core.report import tuned
 from ramiel_core.run import confine, host, jobs
 from ramiel_core.run.local import Local
+from ramiel_core.words import times
 
 KNOWN_OPS = frozenset({"aten", "prims", "mkldnn", "higher_order", "quantized", "torchvision"})
 """Namespaces of operators that a launcher has: torch's own, and what a program imports."""
@@ -140,7 +143,12 @@ def load(
     -------
     Local
         Called as the model is, it returns what the model returns. Plans of several workers need
-        processes of their own; `bench` runs them.
+        processes of their own; `bench` runs them, and where one was faster a warning says so.
+
+    Raises
+    ------
+    RunError
+        Where what was loaded returns something else than the model for the example inputs.
     """
     own = None if isinstance(model, str) else model
     with tracing:
@@ -154,19 +162,50 @@ def load(
         job = Job(name, "tune", budget_s=budget_s, weights=weights, partial_weights=partial_weights)
         events = list(finish(start(job, own, inputs)))
         found = events[-1]["record"]
-    alone = [row for row in found["standings"] if row["configuration"]["workers"] == 1]
-    best = min(alone, key=lambda row: row["ratio"] or float("inf"))["configuration"]
-    kernels, threads = best["kernels"], best["threads"]
+    row = fastest_alone(found)
+    c = Configuration(**row["configuration"])
     graph, held = (
-        parcel.fused if kernels == "fused" and parcel.fused else (parcel.graph, parcel.weights)
+        parcel.fused if c.kernels == "fused" and parcel.fused else (parcel.graph, parcel.weights)
     )
-    calls = found["calls"].get(f"{kernels} {threads}", {})
+    calls = found["calls"].get(f"{c.kernels} {c.threads}", {})
     nodes = (replace(n, call=calls.get(n.name, n.call), others=()) for n in graph.nodes)
     graph = replace(graph, nodes=tuple(nodes))
     plan = sequential_plan(graph)
-    if kernels in LIBRARIES:
-        graph, plan, held = segment(graph, plan, held, LIBRARIES[kernels])
-    return Local(program_of(graph, plan), held, threads=threads, signature=traced_model.signature)
+    if c.kernels in LIBRARIES:
+        graph, plan, held = segment(graph, plan, held, LIBRARIES[c.kernels])
+    local = Local(
+        program_of(graph, plan), held, threads=c.threads, signature=traced_model.signature
+    )
+    agrees, difference = agreement(
+        local.infer(parcel.inputs), parcel.reference, TOLERANCE[c.kernels]
+    )
+    if not agrees:
+        raise RunError(
+            f"{graph.model} by {row['label']} is {difference:.2g} of the largest output away from "
+            f"the model itself, where {TOLERANCE[c.kernels]:g} is allowed; tune it again, and "
+            f"please report it."
+        )
+    return local
+
+
+def fastest_alone(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fastest standing of one worker; a word where several workers were faster still."""
+    ran = [row for row in found["standings"] if row["state"] not in tuned.OUT and row["ratio"]]
+    alone = [row for row in ran if row["configuration"]["workers"] == 1]
+    if not alone:
+        raise RunError(
+            f"no configuration of {found['model']} with one worker came to its end when it was "
+            f"tuned; tune it again with more seconds."
+        )
+    best: Mapping[str, Any] = min(alone, key=lambda row: row["ratio"])
+    if best["ratio"] > tuned.SAME and found["winner"]["workers"] > 1:
+        warnings.warn(
+            f"{found['model']} runs fastest here with {tuned.in_words(found['winner'])}, which "
+            f"need processes of their own (ramiel_core.bench); loaded is "
+            f"{tuned.in_words(best['configuration'])}, which takes {times(best['ratio'])} as long.",
+            stacklevel=3,
+        )
+    return best
 
 
 def bench(model: str | nn.Module, inputs: Inputs | None = None, **settings: Any) -> dict[str, Any]:

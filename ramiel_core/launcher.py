@@ -18,12 +18,12 @@ from ramiel_core import candidates
 from ramiel_core.agreement import largest_difference
 from ramiel_core.errors import ModelError, RamielError
 from ramiel_core.graph.costs import reweigh
-from ramiel_core.ir import AUTO, Configuration, Job, Parcel, Plan, Report
+from ramiel_core.ir import AUTO, MOLDABLE, Configuration, Job, Parcel, Plan, Report
 from ramiel_core.kernels import onnx_runtime
+from ramiel_core.kernels.tolerance import tolerance_of
 from ramiel_core.model import files, kinds, portable, untrusted
 from ramiel_core.pipeline import (
     LIBRARIES,
-    MOLDABLE,
     best_plan,
     parcel_of,
     summary,
@@ -39,7 +39,7 @@ from ramiel_core.report import tuned
 from ramiel_core.report.summarize import record, summarize
 from ramiel_core.run import bench as timing
 from ramiel_core.run import confine, host, jobs
-from ramiel_core.workshop import Tell, Workshop, apart, tolerance_of
+from ramiel_core.workshop import Tell, Workshop, apart
 
 IMPORT_TOLERANCE = 1e-4  # between torch and ONNX Runtime, of the largest output
 ROUNDED: Mapping[str, float] = {"float16": 1e-2, "bfloat16": 1e-1}
@@ -172,6 +172,8 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
     built = {"sequential": sequential, "parallel": parallel}
     if inside > job.threads:
         built["threads"] = workshop.build(Configuration(job.kernels, threads=inside))
+    if job.tuned and sequential.configuration != (plain := Configuration()):
+        built["eager"] = workshop.build(plain)  # what a tuner's choice is compared with
     tolerances = {label: tolerance_of(b.configuration) for label, b in built.items()}
     beside = None
     if plan.workers > 1 and job.kernels not in LIBRARIES:
@@ -232,7 +234,7 @@ def _settled(workshop: Workshop, job: Job, tell: Tell) -> Job:
     """The job with what the tuner found for its model on this host, which it may have to find."""
     known = tuned.load(workshop.parcel.graph, host.identity())
     found = known or _tune(workshop, job, tell)
-    return replace(job, **found["winner"])
+    return replace(job, **found["winner"], tuned=True)
 
 
 def _warnings(job: Job, plan: Plan) -> list[str]:

@@ -10,3 +10,12 @@ def times(ratio: float) -> str:
     ('1.25×', '12.00×')
     """
     return f"{ratio:.2f}×"
+
+
+def plural(number: int, noun: str) -> str:
+    """Join a number and its noun.
+
+    >>> plural(1, "worker"), plural(4, "worker")
+    ('1 worker', '4 workers')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

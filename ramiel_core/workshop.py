@@ -17,12 +17,10 @@ from ramiel_core.check import check_plan
 from ramiel_core.errors import PlanError, RamielError
 from ramiel_core.graph import cost_cache
 from ramiel_core.graph.costs import Measured, SendLine, weigh_measured
-from ramiel_core.ir import Configuration, Graph, Parcel, Plan, Program
-from ramiel_core.kernels import fused, inductor, onednn, onnx_runtime, open_vino
+from ramiel_core.ir import MOLDABLE, Configuration, Graph, Parcel, Plan, Program
 from ramiel_core.kernels.segment import segment
 from ramiel_core.pipeline import (
     LIBRARIES,
-    MOLDABLE,
     adapted,
     by_hand_plan,
     plan_of,
@@ -37,22 +35,6 @@ from ramiel_core.run.forked import Team
 from ramiel_core.run.profile import operator_costs, send_line, switch_cost
 
 Tell = Callable[..., None]
-
-TOLERANCE: Mapping[str, float] = {
-    "eager": 1e-5,  # only with several threads, which split sums in other places
-    "fused": fused.TOLERANCE,
-    "onednn": onednn.TOLERANCE,
-    "inductor": inductor.TOLERANCE,
-    "onnxruntime": onnx_runtime.TOLERANCE,
-    "openvino": open_vino.TOLERANCE,
-}
-
-
-def tolerance_of(c: Configuration) -> float:
-    """How far its outputs may be from eager's at one thread; 0 asks for equal bits."""
-    wide = c.planner == MOLDABLE and c.workers > 1
-    exact = c.kernels == "eager" and c.threads == 1 and not wide
-    return 0.0 if exact else TOLERANCE[c.kernels]
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,17 @@ def raced(workshop: Any, budget_s: float = 600.0) -> list[dict[str, Any]]:
     return candidates.race(workshop, budget_s, lambda *_, **__: None, tuple(workshop.alone_ms))
 
 
+def test_a_family_that_takes_too_long_to_compile_is_told_and_not_tried(monkeypatch):
+    workshop = Workshop(monkeypatch, eager=100.0, inductor=40.0)
+    reasons = told(raced(workshop, budget_s=3.0))
+
+    assert reasons["inductor, 2 threads"] == (
+        "compiling 4 operators takes some 2 s; a budget of 3 s would try it."
+    )
+    assert [label for label in reasons if "inductor" in label] == ["inductor, 2 threads"]
+    assert not [built for built in workshop.built if "inductor" in built]
+
+
 def test_plans_of_a_family_that_cannot_win_are_neither_built_nor_measured(monkeypatch):
     """Half of eager's 100 ms is more than OpenVINO's 20 on two threads."""
     workshop = Workshop(monkeypatch, eager=100.0, openvino=40.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 import ramiel_core
 from ramiel_core import client, pipeline
-from ramiel_core.errors import PlanError
+from ramiel_core.errors import PlanError, RunError
 from ramiel_core.ir import Job
 from ramiel_core.report.summarize import report_from
 from ramiel_core.run import jobs
+from ramiel_core.run.local import Local
 from tests.graphs import dealt_plan
 from tests.launched import (
     INPUTS,
@@ -112,7 +114,46 @@ def test_a_tuned_model_is_remembered_and_loaded(tmp_path, monkeypatch):
     loaded = ramiel_core.load(module, INPUTS)
     other = torch.randn_like(INPUTS[0])
     torch.testing.assert_close(loaded(other), module(other), rtol=1e-3, atol=1e-4)
+    monkeypatch.setattr(Local, "infer", lambda self, inputs: [torch.zeros(1)])
+    with pytest.raises(RunError, match="away from the model itself"):
+        ramiel_core.load(module, INPUTS)
     torch.set_num_threads(before)
+
+
+def standing(label: str, ratio: float | None, workers: int = 1, **more: Any) -> dict[str, Any]:
+    configuration = {"kernels": label, "planner": "ramiel", "runtime": "processes", "threads": 2}
+    row = {"label": label, "ratio": ratio, "state": "slower", **more}
+    return row | {"configuration": configuration | {"workers": workers}}
+
+
+def tuned_to(*rows: dict[str, Any]) -> dict[str, Any]:
+    return {"model": "m", "winner": rows[0]["configuration"], "standings": list(rows)}
+
+
+def test_what_broke_or_returned_something_else_is_not_loaded():
+    broke = standing("openvino", 1.01, state="failed")
+    found = tuned_to(standing("onednn", 1.02), broke, standing("fused", 1.3))
+
+    assert client.fastest_alone(found)["label"] == "onednn"
+    with pytest.raises(RunError, match="tune it again with more seconds"):
+        client.fastest_alone(tuned_to(broke, standing("eager", None, state="skipped")))
+
+
+@pytest.mark.parametrize(("ratio", "told"), [(1.4, True), (1.01, False)])
+def test_loading_one_worker_where_several_were_faster_is_told(ratio: float, told: bool):
+    found = tuned_to(standing("eager", 1.0, workers=2), standing("fused", ratio))
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert client.fastest_alone(found)["label"] == "fused"
+
+    assert [str(w.message) for w in said] == told * [
+        (
+            "m runs fastest here with eager kernels, 2 workers × 2 threads, which need processes "
+            "of their own (ramiel_core.bench); loaded is fused kernels, 2 threads, which takes "
+            "1.40× as long."
+        )
+    ]
 
 
 def test_an_unknown_planner_is_refused_before_anything_starts():

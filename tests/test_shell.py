@@ -131,6 +131,15 @@ def test_emit_writes_the_plan_of_the_planner_that_was_asked_for(tmp_path: Path):
     assert (tmp_path / "parallel.py").read_text() == pipeline.program_of(graph, plan).source
 
 
+def test_emit_shows_fused_kernels_and_moldable_plans(tmp_path: Path):
+    words = ("emit", "googlenet", "--kernels", "fused", "--planner", "moldable")
+    assert shell(*words, "--out", str(tmp_path)) == 0
+    text = (tmp_path / "parallel.py").read_text()
+
+    assert 'conv2d(x, w["conv1.conv.7x7_stride2_pad3_relu"])' in text
+    assert "batch_norm" not in text
+
+
 def test_analyze_measures_where_it_has_not_and_remembers(capsys):
     assert shell("analyze", "squeezenet1_1", "--cost", "measured", "--json") == 0
     first = json.loads(capsys.readouterr().out)
@@ -285,6 +294,11 @@ BAD = {
     "no workers to emit for": (("emit", "googlenet", "--out", "x", "--workers", "0"), "0", "1"),
     "unknown cost model": (("analyze", "googlenet", "--cost", "gold"), "--cost", "gold"),
     "unknown planner": (("analyze", "googlenet", "--planner", "hefd"), "Did you mean heft", "dsc"),
+    "moldable without measuring": (
+        ("analyze", "googlenet", "--planner", "moldable"),
+        "bench MODEL --planner moldable",
+        "Planners",
+    ),
     "unknown planner to emit": (("emit", "x", "--out", "x", "--planner", "?"), "Choose", "heft"),
     "too large a graph": (("analyze", "densenet121", "--planner", "exact"), "at most 80", "170"),
     "unknown signals": (("bench", "googlenet", "--signals", "smoke"), "--signals", "smoke"),

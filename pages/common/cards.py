@@ -142,12 +142,3 @@ def quantity(value: float, unit: str) -> str:
     """
     shown = count(value)
     return shown + unit if shown[-1].isalpha() else f"{shown} {unit}"
-
-
-def plural(number: int, noun: str) -> str:
-    """Join a number and its noun.
-
-    >>> plural(1, "worker"), plural(4, "worker")
-    ('1 worker', '4 workers')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

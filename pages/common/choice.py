@@ -10,7 +10,7 @@ from pages.common import address
 from ramiel_core import pipeline
 from ramiel_core.errors import GraphError, ModelError, PlanError
 from ramiel_core.graph.costs import COST_MODELS
-from ramiel_core.ir import AUTO, KERNELS, Rewrites
+from ramiel_core.ir import AUTO, KERNELS, MOLDABLE, Rewrites
 from ramiel_core.model import elsewhere
 from ramiel_core.plan.planner import PLANNERS
 
@@ -18,6 +18,10 @@ DEFAULT_MODEL, DEFAULT_COST = "googlenet", "flops"
 MOST_WORKERS = 256  # that the address may ask for; no graph here has work for so many
 MOST_THREADS = 64
 RUNTIMES = ("processes", "threads")
+MOLDABLE_SAYS = (
+    "Cuts the graph into sections and runs each wide (one worker, all threads), as clusters side "
+    "by side, or in turns of both, whichever is predicted to be fastest."
+)
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def read() -> Choice:
 
 def planners() -> tuple[str, ...]:
     """Every planner that a benchmark takes."""
-    return (*PLANNERS, pipeline.MOLDABLE)
+    return (*PLANNERS, MOLDABLE)
 
 
 def _is_on(name: str, *, usually: bool = False) -> bool:

@@ -12,6 +12,7 @@ from ramiel_core.errors import RamielError
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.model import zoo
 from ramiel_core.run import host
+from ramiel_core.words import plural
 
 ASSETS = Path(__file__).parents[2] / "assets"
 PAGES = (
@@ -57,7 +58,7 @@ def opened(title: str, lead: str, *, model_in_sidebar: bool = True) -> tuple[Gra
             model_picker("" if problem else chosen.model)
         if not problem:
             _costs(graph, chosen)
-        cards.sub(f"{host.processor()}, {cards.plural(len(host.cores()), 'core')}")
+        cards.sub(f"{host.processor()}, {plural(len(host.cores()), 'core')}")
     st.title(title)
     if problem:
         _ways_out(problem)
@@ -161,7 +162,7 @@ def workers_picker(plan: Plan, chosen: choice.Choice, label: str = "Clusters") -
         format_func=lambda workers: (
             f"natural fixpoint ({plan.fixpoint})"
             if workers == 0
-            else f"at most {cards.plural(workers, 'worker')}"
+            else f"at most {plural(workers, 'worker')}"
         ),
         help="Merging stops by itself where no two clusters fit after each other on one worker. "
         "It can go on to as few workers as you have cores.",

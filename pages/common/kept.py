@@ -68,6 +68,14 @@ def timed_plan(graph: Graph, workers: int | None, planner: str) -> tuple[Plan, f
     return plan, time.perf_counter() - start
 
 
+@st.cache_resource(max_entries=64, show_spinner="Planning…", hash_funcs=BY_COST)
+def timed_moldable(graph: Graph, workers: int) -> tuple[Plan, float]:
+    """The plan of `pipeline.unmeasured_moldable`, and the seconds that planning it took."""
+    start = time.perf_counter()
+    _, plan = pipeline.unmeasured_moldable(graph, workers)
+    return plan, time.perf_counter() - start
+
+
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_COST)
 def best_plan(graph: Graph, threads: int) -> Plan:
     """`pipeline.best_plan`."""

@@ -14,11 +14,16 @@ from ramiel_core.errors import RamielError
 from ramiel_core.ir import Job, Plan
 from ramiel_core.plan.by_hand import BY_HAND
 from ramiel_core.run import jobs
-from ramiel_core.words import times
+from ramiel_core.words import plural, times
 
 REPEATS = 20  # of a plan by hand
 POLL_S = 1.0  # often enough to watch, seldom enough not to disturb the timing
-NAMES = {"sequential": "Sequential", "parallel": "Parallel", "threads": "Threads inside operators"}
+NAMES = {
+    "sequential": "Sequential",
+    "parallel": "Parallel",
+    "threads": "Threads inside operators",
+    "eager": "Eager, one thread",
+}
 POINTS = 60  # of the small line in each card
 PAGE_OF = {"tune": ("pages/tune.py", "Tune"), "bench": ("pages/benchmark.py", "Benchmark")}
 
@@ -168,7 +173,7 @@ def _met(rows: list[dict[str, Any]]) -> tuple[int, int]:
 def _plan(planned: dict[str, Any]) -> None:
     predicted = planned["t1_ms"] / planned["predicted_ms"] if planned["predicted_ms"] else 1.0
     cards.sub(
-        f"Plan: {cards.plural(planned['workers'], 'worker')}, predicted "
+        f"Plan: {plural(planned['workers'], 'worker')}, predicted "
         f"{cards.ms(planned['predicted_ms'])}, {times(predicted)} as fast as one "
         f"({planned['cost_model']} costs)."
     )

@@ -14,13 +14,14 @@ from ramiel_core.ir import Report, Run
 from ramiel_core.report import tuned
 from ramiel_core.report.summarize import report_from
 from ramiel_core.view import speedup
-from ramiel_core.words import times
+from ramiel_core.words import plural, times
 
 PLAIN = {"displayModeBar": False}
 RUN_NAMES = {
     "sequential": "sequential",
     "parallel": "parallel clusters",
     "threads": "threads inside operators",
+    "eager": "eager, one thread",
 }
 COLUMNS = {
     "configuration": Column("Configuration"),
@@ -85,7 +86,7 @@ def disturbed(report: Report) -> list[str]:
     load, cores = report.host["load_1min"], report.host["cores"]
     if load <= cores + 0.5:  # the benchmark itself keeps the cores busy
         return []
-    busy = f"a load of {load:.1f} on {cards.plural(cores, 'core')}"
+    busy = f"a load of {load:.1f} on {plural(cores, 'core')}"
     return [f"Other work was running: {busy}. Times are unsure; run it again on a quiet host."]
 
 
@@ -153,7 +154,7 @@ def numbers(report: Report) -> None:
             (
                 f"Median time of one inference where {len(report.plan.wide)} of {report.operators} "
                 f"operators run alone with {threads} threads, the others on "
-                f"{cards.plural(workers, 'worker')}."
+                f"{plural(workers, 'worker')}."
             ),
         )
     cards.figures(

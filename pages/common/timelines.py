@@ -14,6 +14,7 @@ from ramiel_core.errors import RamielError
 from ramiel_core.ir import BarKind, Report
 from ramiel_core.plan.compare import moved
 from ramiel_core.report.critical import Difference, critical_bars, differences, labelled, spent_ms
+from ramiel_core.words import plural
 
 SPENT_ON: dict[BarKind, str] = {
     "compute": "Operators on the chain of events that decided the time of this run.",
@@ -65,9 +66,9 @@ def agreement(found: tuple[Difference, ...]) -> str:
     only = [d.name for d in found if d.on_predicted and not d.on_measured]
     instead = [d.name for d in found if d.on_measured and not d.on_predicted]
     if not only and not instead:
-        return f"The critical path came as predicted: the same {cards.plural(both, 'operator')}."
+        return f"The critical path came as predicted: the same {plural(both, 'operator')}."
     return (
-        f"{cards.plural(both, 'operator')} on the critical path as predicted. Predicted to be on "
+        f"{plural(both, 'operator')} on the critical path as predicted. Predicted to be on "
         f"it but were not: {_some(only)}. On it instead: {_some(instead)}."
     )
 
@@ -155,10 +156,10 @@ def _recalibrate(report: Report) -> None:
     address.put(address.COST, "measured")
     elsewhere = len(moved(after, old, new))
     _tell(
-        f"{cards.plural(len(after), 'operator')} recalibrated, and planned again for "
-        f"{cards.plural(workers, 'worker')}: predicted {cards.ms(new.makespan_ms)} (by "
+        f"{plural(len(after), 'operator')} recalibrated, and planned again for "
+        f"{plural(workers, 'worker')}: predicted {cards.ms(new.makespan_ms)} (by "
         f"“{before.cost_model}” costs {cards.cost(old.makespan_ms, before.cost_model)}, measured "
-        f"{cards.ms(report.parallel_ms)}); {cards.plural(elsewhere, 'operator')} changed the "
+        f"{cards.ms(report.parallel_ms)}); {plural(elsewhere, 'operator')} changed the "
         f"worker.",
         "good",
     )

@@ -45,7 +45,27 @@ WITH_OUT: Mapping[Any, str] = {
     operator.iadd: "torch.add",
     operator.mul: "torch.mul",
     operator.imul: "torch.mul",
+    operator.sub: "torch.sub",
+    operator.isub: "torch.sub",
+    operator.truediv: "torch.div",
+    operator.itruediv: "torch.div",
 }
+TAKE_OUT = (
+    *("torch.cat(", "torch.add(", "torch.mul(", "torch.sub(", "torch.div(", "torch.maximum("),
+    *("torch.minimum(", "torch.sigmoid(", "torch.tanh(", "torch.exp(", "torch.sqrt("),
+    *("F.avg_pool2d(", "F.gelu("),
+)
+"""Calls that take `out=` as they are."""
+OUT_OF_ONE: Mapping[str, str] = {
+    "F.relu(": "torch.clamp_min({}, 0, ",  # which torch computes as this, in place or not
+    "torch.relu(": "torch.clamp_min({}, 0, ",
+    "F.sigmoid(": "torch.sigmoid({}, ",
+    "F.tanh(": "torch.tanh({}, ",
+    "F.silu(": "torch.ops.aten.silu.out({}, ",
+    "F.hardswish(": "torch.ops.aten.hardswish.out({}, ",
+    "F.hardsigmoid(": "torch.ops.aten.hardsigmoid.out({}, ",
+}
+"""Calls on one value, in place or not, by what the same kernel is called where it takes `out=`."""
 PREFIX: Mapping[Any, str] = {operator.neg: "-", operator.invert: "~", operator.not_: "not "}
 
 
@@ -148,9 +168,12 @@ class Renderer:
 
     def into(self, node: fx.Node, call: str, buffer: str) -> str:
         """`call` of `node` as one that writes into `buffer`, by the same kernel; else empty."""
-        if call.startswith("F.relu("):  # which torch computes as this, in place or not
-            return f"torch.clamp_min({self._values.text(node.args[0])}, 0, out={buffer})"
-        if call.startswith(("torch.cat(", "F.avg_pool2d(", "torch.add(", "torch.mul(")):
+        if node.op == "call_method":  # which are functions as well
+            call = f"torch.{node.target}({self._values.arguments(node.args, node.kwargs)})"
+        for called, form in OUT_OF_ONE.items():
+            if call.startswith(called) and len(node.all_input_nodes) == 1:
+                return f"{form.format(self._values.text(node.all_input_nodes[0]))}out={buffer})"
+        if call.startswith(TAKE_OUT):
             return f"{call.removesuffix(')')}, out={buffer})"
         function = WITH_OUT.get(node.target)
         if function and all(map(self._values.is_known, node.args)):

@@ -6,7 +6,7 @@ milliseconds, `_bytes` bytes. A file holds one noun of that line and knows only 
 """
 
 from ramiel_core.ir.graph import ITEM_BYTES, Graph, OpNode, TensorSpec, paths_of_weights
-from ramiel_core.ir.job import AUTO, KERNELS, Configuration, Job, Parcel
+from ramiel_core.ir.job import AUTO, KERNELS, MOLDABLE, Configuration, Job, Parcel
 from ramiel_core.ir.model import Inputs, Rewrites, Signature, TracedModel, WeightsFit
 from ramiel_core.ir.plan import Plan, Point, Step
 from ramiel_core.ir.program import (
@@ -31,6 +31,7 @@ __all__ = [
     "FRESH",
     "ITEM_BYTES",
     "KERNELS",
+    "MOLDABLE",
     "Bar",
     "BarKind",
     "Channel",

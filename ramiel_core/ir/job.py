@@ -17,6 +17,8 @@ KERNELS = ("eager", "fused", "onednn", "inductor", "onnxruntime", "openvino")
 """Kernel families: what computes an operator, or a segment of them."""
 
 AUTO = "auto"
+MOLDABLE = "moldable"
+"""The planner that needs costs at two thread counts: only a launcher can measure those."""
 """In place of a kernel family: whatever the tuner has found to be fastest here."""
 
 
@@ -60,6 +62,7 @@ class Job:
     plan: str = ""  # who runs what, as `str(Plan)` writes it, where no planner decides
     weights: str = ""  # the file to load, as `model.weight_uploads` finds it; "" for random ones
     partial_weights: bool = False  # whether they may fit in part
+    tuned: bool = False  # its configuration is what a tuner found to be fastest
     shapes: str = ""  # of the inputs of an archive to open: "1x3x224x224,1x64:int64"
 
     def __post_init__(self) -> None:

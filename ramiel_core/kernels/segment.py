@@ -25,7 +25,6 @@ class Segment:
     tuples: tuple[tuple[str, str], ...]  # values read that are tuples, as expressions of `inputs`
     outputs: tuple[tuple[str, TensorSpec], ...]  # expressions of the nodes' values, one tensor each
     imports: tuple[str, ...] = ()
-    alone: bool = True  # nobody else computes meanwhile: its threads may spin
 
 
 Family = Callable[[Segment, Mapping[str, Any]], Recipe]
@@ -133,7 +132,6 @@ class _Writer:
                 for value, i, spec in self._tensors()
             ),
             imports=self.graph.imports,
-            alone=self.plan.workers == 1,
         )
 
     def nodes(self) -> list[OpNode]:

@@ -34,9 +34,8 @@ from ramiel_core.pipeline.named import (
     weights_record,
     with_sizes,
 )
-from ramiel_core.pipeline.parcels import LIBRARIES, parcel_of
+from ramiel_core.pipeline.parcels import LIBRARIES, fused_graph, parcel_of
 from ramiel_core.pipeline.plans import (
-    MOLDABLE,
     adapted,
     analyze,
     best_plan,
@@ -48,6 +47,7 @@ from ramiel_core.pipeline.plans import (
     program_of,
     summary,
     timeline_of,
+    unmeasured_moldable,
     what_if,
     with_clones,
     with_parts,
@@ -56,7 +56,6 @@ from ramiel_core.pipeline.plans import (
 __all__ = [
     "FIVE",
     "LIBRARIES",
-    "MOLDABLE",
     "REWRITES",
     "adapted",
     "analyze",
@@ -65,6 +64,7 @@ __all__ = [
     "by_hand_plan",
     "describe",
     "dimensions_of",
+    "fused_graph",
     "graph_of",
     "is_file",
     "is_here",
@@ -86,6 +86,7 @@ __all__ = [
     "timeline_of",
     "traced",
     "tracing",
+    "unmeasured_moldable",
     "uploaded_weights",
     "weigh",
     "weight_warnings",

@@ -17,6 +17,7 @@ from ramiel_core.kernels.fuse import fuse
 from ramiel_core.kernels.segment import Family
 from ramiel_core.model import numbers
 from ramiel_core.pipeline.graphs import REWRITES
+from ramiel_core.pipeline.named import traced
 
 LIBRARIES: Mapping[str, Family] = {
     "onednn": onednn.recipe,
@@ -61,6 +62,11 @@ def parcel_of(model: TracedModel, kernels: str = "eager", rewrites: Rewrites = R
     finally:
         torch.set_num_threads(threads)
     return Parcel(graph, weights_of(rewritten, graph), model.inputs, reference, fused, warnings)
+
+
+def fused_graph(model: str, rewrites: Rewrites = REWRITES) -> Graph:
+    """The graph of the `fused` family of a model by name, unweighed."""
+    return _fused(rewrite(traced(model, device="cpu"), rewrites))[0]
 
 
 def _fused(model: TracedModel) -> tuple[Graph, dict[str, Any]]:

@@ -10,9 +10,9 @@ from torch import nn
 
 from ramiel_core.check import check_plan, check_program
 from ramiel_core.check_memory import check_layout
-from ramiel_core.errors import ModelError
-from ramiel_core.ir import Graph, Inputs, Plan, Program, Timeline
-from ramiel_core.pipeline.graphs import graph_of
+from ramiel_core.errors import ModelError, PlanError
+from ramiel_core.ir import MOLDABLE, Graph, Inputs, Plan, Program, Timeline
+from ramiel_core.pipeline.graphs import assumed, graph_of
 from ramiel_core.pipeline.named import (
     refuse_weights,
     weights_fit,
@@ -22,6 +22,7 @@ from ramiel_core.pipeline.named import (
 from ramiel_core.plan import saved
 from ramiel_core.plan.by_hand import placed, reassigned
 from ramiel_core.plan.clone import LIMITS, Limits, clone
+from ramiel_core.plan.moldable import moldable_plan
 from ramiel_core.plan.planner import DEFAULT, fitting_planner, known_planner, make_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.plan.split import split
@@ -30,8 +31,8 @@ from ramiel_core.program.emit import emit
 from ramiel_core.report.verdict import expectation
 from ramiel_core.run import host
 
-MOLDABLE = "moldable"
-"""The planner that needs costs at two thread counts, so that only a launcher can ask for it."""
+SWITCH_MS = 0.1
+"""What a wide section between two others is taken to cost unmeasured: 0.05 to 0.3 here."""
 
 NEAR_BOUND = 1.01  # a plan this near to its critical path is not worth another worker
 
@@ -49,6 +50,27 @@ def plan_of(graph: Graph, workers: int | None = None, planner: str = DEFAULT) ->
     plan = make_plan(graph, workers, planner)
     check_plan(graph, plan)
     return plan
+
+
+def unmeasured_moldable(graph: Graph, workers: int | None = None) -> tuple[Graph, Plan]:
+    """The moldable plan, checked, as well as it can be known without measuring for it.
+
+    Wide operators cost what they were measured to on this host with so many threads, or else what
+    `assume` makes of them; a benchmark measures both, and what changing threads costs.
+
+    Parameters
+    ----------
+    graph : Graph
+        Weighed, with one thread inside each operator.
+    workers : int, optional
+        Side by side; wide are as many threads, or as there are cores. Default: as many as cores.
+    """
+    workers = workers or len(host.cores())
+    most = min(len(host.cores()), workers)
+    wide = assumed(graph, threads=most)
+    molded, plan = moldable_plan(graph, wide, workers, 1, most, SWITCH_MS)
+    check_plan(molded, plan)
+    return molded, plan
 
 
 def with_clones(graph: Graph, plan: Plan, limits: Limits = LIMITS) -> tuple[Graph, Plan]:
@@ -107,8 +129,13 @@ def planner_named(name: str | None = None) -> str:
     Raises
     ------
     PlanError
-        Names the nearest.
+        Names the nearest, or says who makes moldable plans.
     """
+    if name == MOLDABLE:
+        raise PlanError(
+            "a moldable plan is made of costs measured with one thread and with several: `bench "
+            "MODEL --planner moldable` measures them, and the page Planners predicts it."
+        )
     return known_planner(name or DEFAULT)
 
 

@@ -14,8 +14,9 @@ from typing import Any
 from ramiel_core.cache import cache_dir, write_whole
 from ramiel_core.ir import Graph
 from ramiel_core.report.verdict import was_busy
-from ramiel_core.words import times
+from ramiel_core.words import plural, times
 
+FORMAT = 1  # of what is kept, calls of operators among it: raised when older ones cannot be used
 USUAL = "ramiel"  # the planner that goes without saying
 EAGER = "eager, one thread"  # the first step of all
 OWN_LOAD = 1.0  # that a race brings itself, beyond that of all cores
@@ -81,7 +82,7 @@ def in_words(configuration: Mapping[str, Any]) -> str:
     """
     c = configuration
     kernels = KERNEL_NAMES.get(c["kernels"], c["kernels"])
-    threads = _count(c["threads"], "thread")
+    threads = plural(c["threads"], "thread")
     if c["workers"] == 1:
         return f"{kernels}, {threads}"
     workers = f"{kernels}, {c['workers']} workers × {threads}"
@@ -163,10 +164,6 @@ def _change(before_ms: float, after_ms: float) -> str:
     return "no difference"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
 def load(graph: Graph, host: Mapping[str, str]) -> dict[str, Any] | None:
     """What was found for a model on this host, with `found_at` (ISO, UTC), or None."""
     path = _path(graph, host)
@@ -182,7 +179,7 @@ def save(graph: Graph, host: Mapping[str, str], found: Mapping[str, Any]) -> Non
 
 
 def _path(graph: Graph, host: Mapping[str, str]) -> Path:
-    key = json.dumps([graph.fingerprint, dict(host)], sort_keys=True)
+    key = json.dumps([FORMAT, graph.fingerprint, dict(host)], sort_keys=True)
     folder = cache_dir() / "tuned"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"

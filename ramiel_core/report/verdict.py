@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ramiel_core.ir import KERNELS, Graph, Plan, Report
-from ramiel_core.words import times
+from ramiel_core.words import plural, times
 
 NOISE = 0.02
 """Ratios nearer to 1 than this are called equal, whatever their interval."""
@@ -20,7 +20,8 @@ MIXING = KERNELS[:2]  # whose operators may each have threads of their own numbe
 
 def verdict(report: Report) -> str:
     """Whether parallel pays on this model and host, and why (not), for a reader in a hurry."""
-    return " ".join(filter(None, (_parallel(report), _fastest(report), _mixed(report))))
+    said = _tuned(report), _parallel(report), _fastest(report), _mixed(report)
+    return " ".join(filter(None, said))
 
 
 def expectation(graph: Graph, plan: Plan, cores: int) -> str:
@@ -65,6 +66,19 @@ def _named(report: Report) -> str:
     """The model, and the kernels that both sides of the comparison ran where not eager's."""
     kernels = report.job.kernels
     return report.model if kernels == "eager" else f"{report.model} with {kernels} kernels"
+
+
+def _tuned(report: Report) -> str:
+    """What a tuner's choice, benchmarked again, gains over what goes without one."""
+    ms = _medians_ms(report)
+    if not report.job.tuned or "eager" not in ms:
+        return ""
+    return (
+        f"What the tuner chose, {report.job.kernels} kernels with "
+        f"{plural(report.plan.workers, 'worker')} of {plural(report.job.threads, 'thread')}, takes "
+        f"{ms['parallel']:.1f} ms, {times(ms['eager'] / ms['parallel'])} as fast as eager kernels "
+        f"on one thread."
+    )
 
 
 def _parallel(report: Report) -> str:
@@ -117,6 +131,8 @@ def _all_wide(report: Report) -> str:
 def _sequential(report: Report) -> str:
     """Why the plan has one worker."""
     plan, name = report.plan, _named(report)
+    if report.job.workers == 1 and report.job.tuned:
+        return f"One worker of that kind was faster than all plans of several on {name}."
     if len(plan.linear) == 1:
         return (
             f"Parallel does not pay on {name}, and Ramiel runs it sequentially: its "
@@ -177,6 +193,7 @@ def _fastest(report: Report) -> str:
         "sequential": "one worker",
         "parallel": f"{report.plan.workers} workers",
         "threads": "more threads inside each operator",
+        "eager": "eager kernels on one thread",
     }
     if report.plan.workers == 1:  # the same program as another, timed twice
         found.pop("parallel", None)

@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -63,13 +64,20 @@ def environment(
 
 def name() -> str:
     """The memory allocator of this process."""
-    loaded = Path("/proc/self/maps").read_text()
-    return next(
-        (name for library, name in ALLOCATORS.items() if f"/{library}" in loaded),
-        " ".join(platform.libc_ver()),
-    )
+    return _named(Path("/proc/self/maps").read_text())
 
 
+def of_launchers() -> str:
+    """The same of launchers that are started here, or of this process where it is one."""
+    return _named(os.environ.get("LD_PRELOAD") or environment().get("LD_PRELOAD", ""))
+
+
+def _named(libraries: str) -> str:
+    found = (name for library, name in ALLOCATORS.items() if f"/{library}" in libraries)
+    return next(found, " ".join(platform.libc_ver()))
+
+
+@cache  # of the whole process, whichever of its threads asks first
 def keep_blocks() -> None:
     """Have oneTBB's allocator keep freed blocks of 1 to 8 MB, as it keeps larger ones when asked.
 

@@ -53,6 +53,12 @@ def cores() -> tuple[int, ...]:
     return tuple(ordered[: max(1, math.ceil(_quota(len(ordered))))])
 
 
+def thread_counts() -> list[int]:
+    """How many threads are worth trying here: powers of two, and all cores last."""
+    count = len(cores())
+    return [t for t in (1, 2, 4, 8, 16, 32, 64) if t < count] + [count]
+
+
 def _siblings(core: int) -> set[int]:
     path = Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list")
     if not path.exists():
@@ -106,7 +112,7 @@ def processor() -> str:
 @cache
 def versions() -> dict[str, str]:
     """Versions that decide speed."""
-    names = ("torch", "torchvision", "numpy")
+    names = ("torch", "torchvision", "numpy", "onnxruntime", "openvino")
     return {"python": platform.python_version(), **{n: metadata.version(n) for n in names}}
 
 
@@ -125,5 +131,6 @@ def facts() -> dict[str, Any]:
 
 
 def identity() -> dict[str, str]:
-    """What a measured cost depends on beside the model: processor, cores and versions."""
-    return {"processor": processor(), "cores": str(len(cores())), **versions()}
+    """What a measured cost depends on beside the model: processor, cores, allocator, versions."""
+    measured_by = {"cores": str(len(cores())), "allocator": allocator.of_launchers()}
+    return {"processor": processor(), **measured_by, **versions()}

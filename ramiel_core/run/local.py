@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Self
 
@@ -80,7 +80,16 @@ class Local:
             Where the arguments have another structure than those of the example, or other shapes
             or types: these are fixed.
         """
-        inputs = args if self._signature is None else _flat(self._signature, args, kwargs)
+        return self.infer(args if self._signature is None else _flat(self._signature, args, kwargs))
+
+    def infer(self, inputs: Sequence[torch.Tensor]) -> Any:
+        """The same of tensors as the program takes them, one by one.
+
+        Raises
+        ------
+        RunError
+            For other shapes or types than were planned with.
+        """
         refuse_others(self._inputs, inputs)
         names = (name for name, _ in self._inputs)
         values: dict[str, Any] = dict(zip(names, inputs, strict=True))

@@ -23,6 +23,7 @@ from ramiel_core.run.weave import weave_progress, weave_stamps
 REPORT_BYTES = 4096
 PR_SET_PDEATHSIG = 1
 PART_ITEMS = 1 << 16  # of which an operator surely gives so many to each thread
+_OPENING = threading.Lock()  # clusters in threads of one process open their pools in turn
 
 
 def serve(
@@ -32,9 +33,11 @@ def serve(
     cores = host.cores_for(worker, threads)
     if program.wide_threads > threads:
         cores += tuple(core for core in host.cores() if core not in cores)
-    _open_pool(cores, max(threads, program.wide_threads))
+    with _OPENING:
+        _open_pool(cores, max(threads, program.wide_threads))
     weights = prepared(program, weights, worker, threads)  # libraries start threads of their own
-    allocator.keep_blocks()
+    with _OPENING:
+        allocator.keep_blocks()
     _leave_first_to_caller(cores)
     # OpenMP ends threads in a section of fewer, and starts them anew where this one may run.
     renewed = 1 < threads < program.wide_threads

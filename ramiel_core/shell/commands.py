@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ramiel_core.errors import ModelError, RamielError
-from ramiel_core.ir import Job, Rewrites
+from ramiel_core.ir import MOLDABLE, Job, Rewrites
 from ramiel_core.shell import tables
 
 if TYPE_CHECKING:
@@ -175,12 +175,19 @@ def emit(options: argparse.Namespace) -> int:
     """Write the parallel and the sequential program of a model."""
     from ramiel_core import pipeline
 
-    planner = pipeline.planner_named(options.planner)
-    model = _named(options.model, options)
-    graph = pipeline.graph_of(model, cost=options.cost, rewrites=_rewrites_of(options))
-    plan = pipeline.plan_of(graph, options.workers, planner)
-    after = {"split": options.split, "clone": options.clone}
-    parallel = pipeline.adapted(graph, plan, options.workers, planner, **after)
+    named = options.planner
+    planner = named if named == MOLDABLE else pipeline.planner_named(named)
+    model, rewrites = _named(options.model, options), _rewrites_of(options)
+    if options.kernels == "fused":
+        graph = pipeline.weigh(pipeline.fused_graph(model, rewrites), options.cost)
+    else:
+        graph = pipeline.graph_of(model, cost=options.cost, rewrites=rewrites)
+    if planner == MOLDABLE:
+        parallel = pipeline.unmeasured_moldable(graph, options.workers)
+    else:
+        plan = pipeline.plan_of(graph, options.workers, planner)
+        after = {"split": options.split, "clone": options.clone}
+        parallel = pipeline.adapted(graph, plan, options.workers, planner, **after)
     plans = {"parallel.py": parallel, "sequential.py": (graph, pipeline.plan_of(graph, 1))}
     options.out.mkdir(parents=True, exist_ok=True)
     for name, made in plans.items():

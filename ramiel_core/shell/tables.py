@@ -80,15 +80,18 @@ def standings(found: dict[str, Any]) -> None:
         title=f"{found['model']} on {host['processor']}, {host['cores']} cores, "
         f"load {host['load_1min']}",
         caption="Milliseconds. × fastest: against the winner in the same rounds, which counts: the "
-        "host's speed changes between rounds.",
+        "host's speed changes between rounds. Off by: how far outputs are from eager's, of the "
+        "largest; MB: of all workers, shared pages once.",
         box=box.SIMPLE_HEAD,
     )
-    for title in ("configuration", "predicted", "median", "× fastest"):
+    for title in ("configuration", "predicted", "median", "× fastest", "off by", "MB"):
         table.add_column(title, justify="left" if title == "configuration" else "right")
     for row in found["standings"]:
         if row["state"] not in ("failed", "skipped"):
             against = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
-            table.add_row(row["label"], _ms(row["predicted_ms"]), _ms(row["median_ms"]), against)
+            off = f"{row['max_difference']:.1g}" if row["max_difference"] else "0"
+            timed = _ms(row["predicted_ms"]), _ms(row["median_ms"])
+            table.add_row(row["label"], *timed, against, off, f"{row['memory_bytes'] / 1e6:.0f}")
     console = Console()
     console.print(table)
     _print_weights(console, found)
@@ -100,6 +103,15 @@ def standings(found: dict[str, Any]) -> None:
 def _print_weights(console: Console, record: dict[str, Any]) -> None:
     if fit := record.get("weights"):
         console.print(" ".join(fit["said"]), markup=False)
+
+
+def _equal(record: dict[str, Any]) -> str:
+    """Whether outputs were always the model's, and within which tolerance they may differ."""
+    if not record["equal"]:
+        return "[red]NO[/]"
+    asked = (run for run in record["runs"] if run["label"] in ("sequential", "parallel"))
+    tolerance = max(run["tolerance"] for run in asked)
+    return f"to {tolerance:g}" if tolerance else "yes"
 
 
 def _ms(value: float | None) -> str:
@@ -117,14 +129,17 @@ def benchmarks(records: list[dict[str, Any]]) -> None:
         title=f"{host['processor']}, {host['cores']} cores, load {host['load_1min']}, "
         f"torch {host['torch']}",
         caption="Medians: sequential, parallel, predicted; speedup with its 95 % interval; "
-        "equal: outputs, bit for bit.",
+        "equal: outputs, bit for bit, or within what kernels that round otherwise may differ; MB: "
+        "of all workers, shared pages once.",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    for title in ("model", "workers", "seq ms", "par ms", "pred ms", "speedup", "bound", "equal"):
+    titles = "model", "workers", "seq ms", "par ms", "pred ms", "speedup", "bound", "equal", "MB"
+    for title in titles:
         table.add_column(title, justify="left" if title == "model" else "right", no_wrap=True)
     for r in records:
         low, high = r["speedup_ci"]
+        parallel = next(run for run in r["runs"] if run["label"] == "parallel")
         table.add_row(
             r["model"],
             f"{r['workers']}×{r['threads']}",
@@ -133,7 +148,8 @@ def benchmarks(records: list[dict[str, Any]]) -> None:
             f"{r['predicted_ms']:.1f}",
             f"{r['speedup']:.2f} ({low:.2f}–{high:.2f})",
             f"{r['bound']:.2f}",
-            "yes" if r["equal"] else "[red]NO[/]",
+            _equal(r),
+            f"{parallel['memory_bytes'] / 1e6:.0f}",
         )
     console = Console()
     console.print(table)

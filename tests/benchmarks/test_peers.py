@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from benchmarks import contenders, overhead, peers
+from benchmarks import contenders, overhead, peers, recipes
 from benchmarks.contenders import Child, ContenderError
+from ramiel_core.run import host
 from tests.alive import still_alive
 from tests.run import fresh
 
@@ -125,6 +127,24 @@ def test_a_child_without_its_onnx_file_says_so(tmp_path: Path):
             child.ready()
     finally:
         child.stop()
+
+
+@pytest.mark.parametrize(
+    ("fastest", "tried", "note"),
+    [(4, [4, 2], ""), (2, [4, 2, 1], "2 of 4 threads"), (1, [4, 2, 1], "1 of 4 threads")],
+)
+def test_a_peer_runs_with_the_threads_that_make_it_fastest(monkeypatch, fastest, tried, note):
+    monkeypatch.setattr(host, "cores", lambda: (0, 1, 2, 3))
+    monkeypatch.setattr(recipes, "_best_ms", lambda infer: 10.0 * abs(infer() - fastest) + 1)
+    set_to: list[int] = []
+    monkeypatch.setattr(recipes.torch, "set_num_threads", set_to.append)
+    task = SimpleNamespace(threads=1, cores=4, note="")
+
+    best = recipes.at_its_best(lambda task: partial(int, task.threads), task)
+
+    assert best() == task.threads == set_to[-1] == fastest
+    assert set_to[:-1] == tried
+    assert task.note == note
 
 
 def test_overhead_measures_every_row():

@@ -246,6 +246,34 @@ def test_functions_that_torch_hides_are_called_by_their_public_names():
     assert log.call == "torch._C._nn.log_sigmoid(x)"  # not F.log_sigmoid, which there is not
 
 
+def test_elementwise_operators_write_straight_into_what_they_are_sent_in():
+    """By the same kernel, with the same bits, whether a layer, a function, a method or a sign."""
+
+    class Elementwise(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList(
+                [nn.ReLU(inplace=True), nn.SiLU(), nn.Hardswish(inplace=True), nn.Hardsigmoid()]
+            )
+
+        def forward(self, x, y):
+            found = [layer(x + y) for layer in self.layers]
+            found += [torch.relu(x), torch.tanh(y), F.sigmoid(x), F.gelu(y)]
+            found += [torch.sigmoid(x), x.relu(), x.mul(2), x - y, x / y, torch.maximum(x, y)]
+            return found
+
+    traced = trace(Elementwise().eval(), (torch.randn(2, 9), torch.randn(2, 9)), "elementwise")
+    graph = extract(traced)
+    x, y = traced.inputs
+    made: dict[str, torch.Tensor] = {}
+    for node in graph.nodes:
+        scope = {"torch": torch, "F": F, "x": x, "y": y, **made}
+        buffer = torch.empty(2, 9)
+        assert eval(node.into, scope | {"shared": {node.name: buffer}.get}) is buffer
+        made[node.name] = eval(node.call, scope)
+        assert torch.equal(buffer, made[node.name]), node.into
+
+
 def test_a_concatenation_names_the_parts_that_lie_one_behind_the_other():
     module, inputs = make("concatenations")
     found = {node.name: node.joins for node in extract(trace(module, inputs, "m")).nodes}

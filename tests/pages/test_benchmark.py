@@ -67,10 +67,6 @@ def test_auto_says_what_it_will_be_and_leaves_nothing_else_to_choose(visit):
         ({"planner": "moldable", "workers": "1"}, "with one worker there is nothing to share"),
         ({"planner": "heft", "workers": "1"}, "planner and run-time make no difference"),
         (
-            {"planner": "moldable", "workers": "2", "kernels": "onnxruntime"},
-            "which ONNX Runtime cannot",
-        ),
-        (
             {"runtime": "threads", "workers": "2", "kernels": "openvino"},
             "OpenVINO keeps threads of its own for each worker",
         ),
@@ -84,11 +80,25 @@ def test_settings_that_do_not_fit_get_a_sentence_and_run_all_the_same(visit, que
     assert not button(app, "Run").disabled
 
 
-def test_a_planner_that_would_refuse_the_model_cannot_be_run(visit):
-    app = visit(PAGE, model="densenet121", planner="exact")
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (
+            {"model": "densenet121", "planner": "exact"},
+            "takes sections of at most 80 operators, and densenet121 has one of 170",
+        ),
+        (
+            {"model": "squeezenet1_0", "planner": "moldable", "kernels": "onnxruntime"},
+            "which ONNX Runtime cannot: choose eager or fused kernels",
+        ),
+    ],
+    ids=["too large", "one thread count"],
+)
+def test_a_planner_that_would_refuse_cannot_be_run(visit, query, said):
+    app = visit(PAGE, **query)
 
     assert not app.exception
-    assert "takes sections of at most 80 operators, and densenet121 has one of 170" in texts(app)
+    assert said in texts(app)
     assert button(app, "Run").disabled
 
 

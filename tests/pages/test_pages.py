@@ -253,13 +253,20 @@ def test_workers_beyond_the_cores_warn_before_running(visit, monkeypatch):
     assert not button(app, "Run").disabled
 
 
-def test_every_planner_is_compared_on_the_same_graph(visit):
+def test_every_planner_is_compared_on_the_same_graph(visit, monkeypatch):
+    from ramiel_core.run import host
+
+    monkeypatch.setattr(host, "cores", lambda: (0, 1))
     app = visit("pages/planners.py", model="squeezenet1_0", workers="2")
     rows = {row["Planner"]: row for row in tables(app)[0]}
 
-    assert list(rows) == list(PLANNERS)
+    assert list(rows) == [*PLANNERS, "moldable"]
     spans = {name: float(row["Makespan, ms"]) for name, row in rows.items()}
-    assert min(spans.values()) == spans["exact"]
+    assert spans.pop("moldable") < min(spans.values()) == spans["exact"]
+    assert (
+        rows["moldable"]["Remark"]
+        == "66 of 66 operators with 2 threads, their costs by Amdahl’s law"
+    )
     assert rows["exact"]["Remark"] == "proved optimal"
     assert "cost model “flops”" in texts(app)
     assert all(planner.says.split(",")[0] in texts(app) for planner in PLANNERS.values())
@@ -270,5 +277,6 @@ def test_a_graph_too_large_for_the_exact_planner_is_said_to_be_so(visit):
     rows = {row["Planner"]: row for row in tables(app)[0]}
 
     assert rows["exact"]["Remark"] == "not tried: a section of 170 operators"
+    assert rows["moldable"]["Remark"] == "not tried: equal costs do not know of threads"
     assert rows["heft"]["Makespan, units"] == "431.000"
     assert "All planners agree: 431 units" in texts(app)
