@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmarks.recipes import CHOOSE
 from ramiel_core.run.host import LAUNCHER_ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]
@@ -39,10 +40,13 @@ class Contender(Protocol):
     alone: bool  # whether it measures while it builds, so that nobody else may build meanwhile
 
     def start(self, model: str) -> None:
-        """Begin to build the model and to warm up."""
+        """Begin to build the model."""
 
     def ready(self) -> Mapping[str, Any]:
         """Wait until that is done; returns facts for the record."""
+
+    def choose(self) -> Mapping[str, Any]:
+        """Find its best number of threads, while nobody else computes; returns facts."""
 
     def infer(self) -> float:
         """One inference, in ms."""
@@ -102,16 +106,24 @@ class Child:
         self._said = b""
 
     def ready(self) -> Mapping[str, Any]:
-        """Wait until the model is built, checked against eager, and warm."""
+        """Wait until the model is built, and checked against eager."""
+        return self._answer(self._limit_s)
+
+    def choose(self) -> Mapping[str, Any]:
+        """Let it warm up and take the number of threads that makes it fastest."""
+        self._ask(CHOOSE)
         return self._answer(self._limit_s)
 
     def infer(self) -> float:
         """One inference, in ms, timed inside the child."""
+        self._ask("infer\n")
+        return float(self._answer(INFER_LIMIT_S)["ms"])
+
+    def _ask(self, line: str) -> None:
         try:
-            os.write(self._pipes[0], b"infer\n")
+            os.write(self._pipes[0], line.encode())
         except OSError as cause:
             raise ContenderError(self._ending()) from cause
-        return float(self._answer(INFER_LIMIT_S)["ms"])
 
     def settle(self) -> float:
         """Wait for pools that spin after a run (OpenMP's for some ms) to fall asleep."""

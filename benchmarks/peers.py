@@ -172,9 +172,17 @@ def _start_all(
     for batch in (together, *([c] for c in contenders if c.alone)):
         for contender in batch:
             contender.start(model)
+        built = []
         for contender in batch:
             try:
                 found[contender.name].update(contender.ready())
+                built.append(contender)
+            except ContenderError as error:
+                found[contender.name]["failed"] = str(error)
+                contender.stop()
+        for contender in built:  # only now that nobody builds any more
+            try:
+                found[contender.name].update(contender.choose())
                 contender.settle()
                 running.append(contender)
             except ContenderError as error:

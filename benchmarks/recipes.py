@@ -8,14 +8,13 @@ that makes it fastest. A recipe returns a function that does one inference and r
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,9 +32,9 @@ from ramiel_core.run.worker import die_with
 
 Infer = Callable[[], Any]
 WARM_UPS = 5
-WARM_UP_S = 2.0
 TUNE_S = 60.0
 TOLERANCE = 1e-3  # of the largest output
+CHOOSE = "choose\n"  # what a child is told once nobody builds any more
 
 
 @dataclass
@@ -129,24 +128,6 @@ def jit_fork(task: Task) -> Infer:
         torch.set_num_threads(1)
     task.note = f"{torch.get_num_threads()} threads outside of branches"
     return infer
-
-
-def at_its_best(recipe: Callable[[Task], Infer], task: Task) -> Infer:
-    """Built for all cores, and for fewer threads as long as these make it faster."""
-    best_ms = math.inf
-    for threads in reversed(host.thread_counts()):
-        task.threads, task.note = threads, ""
-        torch.set_num_threads(threads)
-        infer = recipe(task)
-        took_ms = _best_ms(infer)
-        if took_ms >= best_ms:
-            break
-        best_ms, kept = took_ms, (infer, threads, task.note)
-    best, task.threads, task.note = kept
-    torch.set_num_threads(task.threads)
-    if task.threads < task.cores:
-        task.note = "; ".join(filter(None, (task.note, f"{task.threads} of {task.cores} threads")))
-    return best
 
 
 def _best_ms(infer: Infer) -> float:
@@ -311,28 +292,58 @@ LAUNCHERS = ("ramiel_eager", "ramiel_torch", "ramiel_auto", "ramiel_threads")
 OWN_THREADS = (*LAUNCHERS, "jit_fork", "export")  # which see to their number of threads themselves
 
 
+@dataclass(frozen=True)
+class Version:
+    """A contender built for so many threads."""
+
+    threads: int
+    note: str
+    infer: Infer
+
+
 def serve(name: str, model: str, cache: Path, say: Callable[[dict[str, Any]], None]) -> None:
-    """Build, warm up, and then one inference for each line that comes in."""
+    """Build, for every number of threads; then choose, and infer, for each line that comes in."""
     began = time.perf_counter()
     torch.set_num_threads(1)  # launchers fork; and references are made at one thread
     with torch.no_grad(), ExitStack() as stack:
         module, inputs = models.build(model)
         task = Task(model, module, inputs, cache, stack)
         reference = list(_flat(module(*inputs)))
-        infer = RECIPES[name](task) if name in OWN_THREADS else at_its_best(RECIPES[name], task)
-        output = list(_flat(infer()))
-        difference = largest_difference(output, reference)
-        if not difference <= TOLERANCE:
-            raise RuntimeError(f"wrong: its outputs differ by {difference:.2g} from eager's")
-        ends = time.perf_counter() + WARM_UP_S
-        for _ in range(WARM_UPS):
-            infer()
-            if time.perf_counter() > ends:
-                break
+        versions, difference = [], 0.0
+        for threads in (1,) if name in OWN_THREADS else host.thread_counts():
+            task.threads, task.note = threads, ""
+            torch.set_num_threads(threads)
+            infer = RECIPES[name](task)
+            difference = max(difference, largest_difference(list(_flat(infer())), reference))
+            if not difference <= TOLERANCE:
+                raise RuntimeError(f"wrong: its outputs differ by {difference:.2g} from eager's")
+            versions.append(Version(threads, task.note, infer))
         took = round(time.perf_counter() - began, 1)
         say({"difference": difference, "note": task.note, "build_s": took})
-        for _ in sys.stdin:
-            say({"ms": _ms(infer)})
+        for line in sys.stdin:
+            if line == CHOOSE:
+                best = fastest(versions)
+                infer = best.infer
+                say({"note": best.note, "threads": torch.get_num_threads()})
+            else:
+                say({"ms": _ms(infer)})
+
+
+def fastest(versions: Sequence[Version]) -> Version:
+    """The one to take part, ready to run; nobody else should compute meanwhile."""
+    if len(versions) == 1:  # which may have set its number of threads itself
+        _best_ms(versions[0].infer)
+        return versions[0]
+    took_ms = []
+    for version in versions:
+        torch.set_num_threads(version.threads)
+        took_ms.append(_best_ms(version.infer))
+    best = versions[took_ms.index(min(took_ms))]
+    torch.set_num_threads(best.threads)
+    if best.threads == len(host.cores()):
+        return best
+    said = f"{best.threads} of {len(host.cores())} threads"
+    return replace(best, note="; ".join(filter(None, (best.note, said))))
 
 
 def _flat(value: Any) -> Any:

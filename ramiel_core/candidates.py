@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -180,10 +181,13 @@ def _alone(threads: Sequence[int], kernels: Sequence[str]) -> Iterator[Configura
 
 
 def _side_by_side(threads: Sequence[int], kernels: Sequence[str]) -> Iterator[list[Configuration]]:
-    """Splits of all cores among workers; each list holds what differs in its planner only."""
-    for workers in threads[1:]:
-        count = max(1, threads[-1] // workers)
-        for family in kernels:
+    """Splits of the cores among workers; each list holds what differs in its planner only.
+
+    Of all cores, and of half of them: operators of small models gain little by many threads.
+    """
+    for workers, family in itertools.product(threads[1:], kernels):
+        most = max(1, threads[-1] // workers)
+        for count in sorted({most, max(1, most // 2)}, reverse=True):
             splits = [Configuration(family, p, "processes", workers, count) for p in PLANNERS_TRIED]
             yield splits
             if family in TORCH_KERNELS:

@@ -82,7 +82,7 @@ class Workshop:
         self._weighed: dict[tuple[str, int], Graph] = {}
         # Of torch's kernels, with poolings in parts or not: others hold sessions.
         self._built: dict[tuple[Configuration, bool], Built] = {}
-        self._switch_ms: dict[tuple[int, int], float] = {}
+        self._switch_ms: dict[tuple[int, int, int], float] = {}
         self._anchor_ms = 0.0  # eager operators on one thread, when first costs were measured
         self.calls: dict[str, dict[str, str]] = {}  # chosen, by family and threads, by operator
 
@@ -91,11 +91,11 @@ class Workshop:
         """What a send costs here."""
         return SendLine(*send_line(self.signals))
 
-    def switch_ms(self, threads: int, wide_threads: int) -> float:
+    def switch_ms(self, workers: int, threads: int, wide_threads: int) -> float:
         """What a section of another thread count costs here, beside its operators."""
-        counts = threads, wide_threads
+        counts = workers, threads, wide_threads
         if counts not in self._switch_ms:
-            self._switch_ms[counts] = switch_cost(*counts, self.signals)
+            self._switch_ms[counts] = switch_cost(threads, wide_threads, self.signals, workers)
         return self._switch_ms[counts]
 
     def family(self, kernels: str) -> tuple[Graph, Mapping[str, Any]]:
@@ -144,7 +144,7 @@ class Workshop:
         nodes = tuple(_with_call(node, chosen[node.name]) for node in bare.nodes)
         self.calls[f"{kernels} {threads}"] = {n.name: n.call for n in nodes}
         found = Measured(cost_ms, self.send, crowding, together)
-        if kernels == "eager" and self.signals == "fast":
+        if self.signals == "fast":
             cost_cache.save(bare, host.identity(), threads, found)
         return weigh_measured(replace(bare, nodes=nodes), found)
 
@@ -196,7 +196,7 @@ class Workshop:
         elif c.planner == MOLDABLE:
             most = min(len(host.cores()), c.workers * c.threads)
             wide = self.weighed(c.kernels, most)
-            switch_ms = self.switch_ms(c.threads, most)
+            switch_ms = self.switch_ms(c.workers, c.threads, most)
             graph, plan = moldable_plan(graph, wide, c.workers, c.threads, most, switch_ms)
         else:
             planned = partial(plan_of, graph, c.workers, c.planner)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -148,12 +147,18 @@ def test_a_family_that_fails_alone_fails_with_its_reason(monkeypatch):
     assert rows[0]["configuration"]["kernels"] == "eager"
 
 
-def test_every_split_of_the_cores_is_a_candidate():
-    splits = {
-        (c.workers, c.threads) for (c, *_) in candidates._side_by_side([1, 2, 4, 8, 16], ["eager"])
-    }
-    assert splits == {(2, 8), (4, 4), (8, 2), (16, 1)}
-
-
-def test_one_core_has_no_splits():
-    assert list(itertools.chain(*candidates._side_by_side([1], ["eager"]))) == []
+@pytest.mark.parametrize(
+    ("threads", "shared"),
+    [
+        ([1], set()),
+        ([1, 2], {(2, 1)}),
+        ([1, 2, 4, 6], {(2, 3), (2, 1), (4, 1), (6, 1)}),
+        ([1, 2, 4, 8, 16], {(2, 8), (4, 4), (8, 2), (16, 1), (2, 4), (4, 2), (8, 1)}),
+    ],
+    ids=str,
+)
+def test_every_split_of_the_cores_and_of_half_of_them_is_a_candidate(
+    threads: list[int], shared: set[tuple[int, int]]
+):
+    splits = {(c.workers, c.threads) for (c, *_) in candidates._side_by_side(threads, ["eager"])}
+    assert splits == shared

@@ -214,7 +214,9 @@ def _busy(value: torch.Tensor) -> torch.Tensor:
     return value.fill_(1.0)
 
 
-def switch_cost(threads: int, wide_threads: int, signals: SignalKind = "fast") -> float:
+def switch_cost(
+    threads: int, wide_threads: int, signals: SignalKind = "fast", workers: int = 2
+) -> float:
     """What it costs to run a section wide between two that are not, beside its operators.
 
     Its worker raises its thread count, its first operator wakes threads that have gone to sleep,
@@ -226,6 +228,8 @@ def switch_cost(threads: int, wide_threads: int, signals: SignalKind = "fast") -
         Of each worker outside, and of the one worker inside such a section.
     signals : {"fast", "queue"}
         How workers signal.
+    workers : int
+        Side by side before and after such a section; at least 2.
 
     Returns
     -------
@@ -237,7 +241,7 @@ def switch_cost(threads: int, wide_threads: int, signals: SignalKind = "fast") -
     with ExitStack() as stack:
         teams = []
         for operators in range(3):
-            program, weights = _switching_program(operators, threads, wide_threads)
+            program, weights = _switching_program(operators, threads, wide_threads, workers)
             team = Team(program, weights, (torch.zeros(1),), threads=threads, signals=signals)
             teams.append(stack.enter_context(team))
         rounds = [_in_turn(teams) for _ in range(WARM_UPS + SWITCH_ROUNDS)]
@@ -256,34 +260,43 @@ def _in_turn(teams: Iterable[Team]) -> list[float]:
 
 
 def _switching_program(
-    operators: int, threads: int, wide_threads: int
+    operators: int, threads: int, wide_threads: int, workers: int
 ) -> tuple[Program, dict[str, Any]]:
-    """Two clusters side by side, `SWITCHES` times, and before each time so many wide operators."""
-    leads, follows = [], []
+    """Clusters side by side, `SWITCHES` times, and before each time so many wide operators."""
+    followers = tuple(range(1, workers))
+    leads: list[str] = []
     for i in range(SWITCHES):
         wide = [f'w{i}_{k} = w["wide"].sqrt_()' for k in range(operators)]
         leads += [f"torch.set_num_threads({wide_threads})", *wide] if wide else []
         leads.append(f'send("a{i}", w["value"])')
         leads += [f"torch.set_num_threads({threads})"] if wide else []
-        leads += [f'o{i} = w["busy"]()', f'b{i} = receive("b{i}")']
-        follows += [f'a{i} = receive("a{i}")', f'b{i} = w["busy"]()', f'send("b{i}", b{i})']
+        leads.append(f'o{i} = w["busy"]()')
+        leads += [f'b{i}_{f} = receive("b{i}_{f}")' for f in followers]
     source = (
         f"import torch\n\n\n"
         f'def cluster_0(w, receive, send, shared):\n    """Wide at times."""\n{_lines(leads)}\n\n'
-        f'\ndef cluster_1(w, receive, send, shared):\n    """Follows."""\n{_lines(follows)}\n\n'
-        f'\ndef result():\n    """Nothing."""\n'
     )
+    for f in followers:
+        follows = [
+            f'a{i} = receive("a{i}")\n    b{i}_{f} = w["busy"]()\n    send("b{i}_{f}", b{i}_{f})'
+            for i in range(SWITCHES)
+        ]
+        source += f'\ndef cluster_{f}(w, receive, send, shared):\n    """Follows."""\n'
+        source += f"{_lines(follows)}\n\n"
+    source += '\ndef result():\n    """Nothing."""\n'
     spec = TensorSpec((1,), (1,), "float32")
-    ways = (("a", 0, 1), ("b", 1, 0))
     channels = tuple(
-        Channel(f"{name}{i}", sender, (receiver,), (spec,))
+        channel
         for i in range(SWITCHES)
-        for name, sender, receiver in ways
+        for channel in (
+            Channel(f"a{i}", 0, followers, (spec,)),
+            *(Channel(f"b{i}_{f}", f, (0,), (spec,)) for f in followers),
+        )
     )
     program = Program(
         "switches",
         source,
-        2,
+        workers,
         channels,
         (("x", spec),),
         Layout.apart(channels),

@@ -33,6 +33,9 @@ class Fake:
             raise ContenderError("no such kernel")
         return {"note": "fake"}
 
+    def choose(self):
+        return {}
+
     def infer(self):
         self.left -= 1
         if self.left < 0:
@@ -130,21 +133,19 @@ def test_a_child_without_its_onnx_file_says_so(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("fastest", "tried", "note"),
-    [(4, [4, 2], ""), (2, [4, 2, 1], "2 of 4 threads"), (1, [4, 2, 1], "1 of 4 threads")],
+    ("fastest", "note"), [(4, ""), (2, "2 of 4 threads"), (1, "1 of 4 threads")]
 )
-def test_a_peer_runs_with_the_threads_that_make_it_fastest(monkeypatch, fastest, tried, note):
+def test_a_peer_runs_with_the_threads_that_make_it_fastest(monkeypatch, fastest: int, note: str):
     monkeypatch.setattr(host, "cores", lambda: (0, 1, 2, 3))
     monkeypatch.setattr(recipes, "_best_ms", lambda infer: 10.0 * abs(infer() - fastest) + 1)
     set_to: list[int] = []
     monkeypatch.setattr(recipes.torch, "set_num_threads", set_to.append)
-    task = SimpleNamespace(threads=1, cores=4, note="")
 
-    best = recipes.at_its_best(lambda task: partial(int, task.threads), task)
+    best = recipes.fastest([recipes.Version(t, "", partial(int, t)) for t in (1, 2, 4)])
 
-    assert best() == task.threads == set_to[-1] == fastest
-    assert set_to[:-1] == tried
-    assert task.note == note
+    assert best.infer() == best.threads == fastest
+    assert set_to == [1, 2, 4, fastest]
+    assert best.note == note
 
 
 def test_overhead_measures_every_row():

@@ -201,18 +201,28 @@ def _threads_that_stay() -> int:
 # --- what is measured of a host ---------------------------------------------------------------
 
 
-def thread_counts_set_by_measuring_switches(threads: int, wide_threads: int) -> list[int]:
-    """What workers set their thread count to while `switch_cost` measures, each count once."""
+def thread_counts_set_by_measuring_switches(
+    threads: int, wide_threads: int, workers: int
+) -> dict[str, Any]:
+    """What workers set their thread count to while `switch_cost` measures, each count once.
+
+    And how many workers each of its three teams has.
+    """
     counts = torch.zeros(wide_threads + 1, dtype=torch.int64).share_memory_()
-    really = torch.set_num_threads
+    processes: set[int] = set()
+    really, forked = torch.set_num_threads, os.fork
 
     def counted(threads: int) -> None:
         counts[threads] += 1
         really(threads)
 
-    torch.set_num_threads = counted
-    switch_cost(threads, wide_threads)
-    return counts.nonzero().flatten().tolist()
+    def fork() -> int:
+        processes.add(pid := forked())
+        return pid
+
+    torch.set_num_threads, os.fork = counted, fork
+    switch_cost(threads, wide_threads, workers=workers)
+    return {"counts": counts.nonzero().flatten().tolist(), "processes": len(processes) // 3}
 
 
 def _may_run_on(thread: int) -> set[int]:

@@ -56,8 +56,11 @@ def test_switching_costs_what_changing_the_thread_count_takes_and_not_what_opera
     assert profile.switch_cost(1, 2) == pytest.approx(SWITCH_MS)
 
 
-def test_what_switching_costs_is_measured_in_workers_that_switch():
-    assert fresh.call(inside.thread_counts_set_by_measuring_switches, 1, 2) == [1, 2]
+@pytest.mark.parametrize("workers", [2, 3])
+def test_what_switching_costs_is_measured_in_workers_that_switch(workers: int):
+    found = fresh.call(inside.thread_counts_set_by_measuring_switches, 1, 2, workers)
+
+    assert found == {"counts": [1, 2], "processes": workers}
 
 
 def sent(*sizes: int) -> Timeline:
