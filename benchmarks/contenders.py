@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks.recipes import CHOOSE
+from benchmarks.recipes import ALONE, CHOOSE, LAUNCHERS
 from ramiel_core.run.host import LAUNCHER_ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]
@@ -69,15 +69,11 @@ class Child:
         Where exported models and compiled kernels may be kept.
     build_limit_s : float
         How long building may take.
-    launcher : bool
-        Whether it forks workers itself, and so must have one thread until then.
     """
 
-    def __init__(
-        self, name: str, cache: Path, build_limit_s: float, *, launcher: bool = False
-    ) -> None:
+    def __init__(self, name: str, cache: Path, build_limit_s: float) -> None:
         self.name = name
-        self.alone = launcher
+        self.alone = name in ALONE
         self._cache, self._limit_s = cache, build_limit_s
         self._process: subprocess.Popen[bytes] | None = None
         self._said = b""
@@ -87,7 +83,7 @@ class Child:
         self.stop()
         environment = {
             **os.environ,
-            **(LAUNCHER_ENVIRONMENT if self.alone else {}),
+            **(LAUNCHER_ENVIRONMENT if self.name in LAUNCHERS else {}),
             "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.getenv("PYTHONPATH")])),
             "RAMIEL_CACHE_DIR": str(self._cache / "ramiel"),
             "TORCHINDUCTOR_CACHE_DIR": str(self._cache / "inductor"),

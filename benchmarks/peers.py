@@ -28,11 +28,11 @@ from rich.table import Table
 
 from benchmarks.contenders import Child, Contender, ContenderError
 from benchmarks.models import NAMES
-from benchmarks.recipes import LAUNCHERS, PEERS, READ_ONNX, TORCH_NATIVE
+from benchmarks.recipes import ALONE, PEERS, READ_ONNX, TORCH_NATIVE
 from ramiel_core.run import host
 from ramiel_core.run.profile import make_steady
 
-CONTENDERS = (*PEERS, *LAUNCHERS)
+CONTENDERS = (*PEERS, *ALONE)
 HUGE = {"nasnetalarge": 5, "pnasnet5large": 5}  # at most so many rounds: half a second each
 BUILD_LIMIT_S = 300.0  # inductor takes longer over NASNet on two busy cores
 RESAMPLES = 1000
@@ -66,8 +66,7 @@ def main() -> None:
         cache.mkdir(parents=True, exist_ok=True)
         for model in options.models:
             contenders = [
-                Child(name, cache.resolve(), options.build_limit, launcher=name in LAUNCHERS)
-                for name in options.peers
+                Child(name, cache.resolve(), options.build_limit) for name in options.peers
             ]
             needs_export = bool(set(options.peers) & set(READ_ONNX))
             notes = _export(model, cache) if needs_export else {}
@@ -232,7 +231,8 @@ def readme(written: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             found, own = record["ratios"][f"{ours} / {against}"], record["contenders"][ours]
             best = record["contenders"][found["best"]]
             low, high = found["ci"]
-            cells.append(f"{found['best']} {best['median_ms']:.1f}")
+            how = f" ({best['note']})" if best.get("note") else ""
+            cells.append(f"{found['best']} {best['median_ms']:.1f}{how}")
             cells.append(f"{own['median_ms']:.1f} ({own['note']})")
             cells.append(f"**{found['ratio']:.2f}** ({low:.2f}–{high:.2f})")
         yield f"| {' | '.join(cells)} |"

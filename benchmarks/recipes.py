@@ -253,6 +253,17 @@ def ramiel_auto(task: Task) -> Infer:
     return ramiel(task, KERNELS)
 
 
+def ramiel_load(task: Task) -> Infer:
+    """What a user gets in a process of its own: tuned in a launcher, then loaded here."""
+    import ramiel_core
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        loaded = ramiel_core.load(task.module, task.inputs, budget_s=TUNE_S)
+    task.note = " ".join(str(w.message) for w in told)
+    return lambda: loaded(*task.inputs)
+
+
 def ramiel_threads(task: Task) -> Infer:
     """Fused kernels, one thread of one process for each core: what jit_fork does, by Ramiel."""
     from ramiel_core.ir import Configuration
@@ -280,6 +291,7 @@ RECIPES: dict[str, Callable[[Task], Infer]] = {
     "ramiel_torch": ramiel_torch,
     "ramiel_auto": ramiel_auto,
     "ramiel_threads": ramiel_threads,
+    "ramiel_load": ramiel_load,
     "export": export,
 }
 TORCH_NATIVE = ("eager", "folded", "inductor", "torchscript", "jit_fork")
@@ -289,7 +301,8 @@ PEERS = (*TORCH_NATIVE, "onednn", *READ_ONNX)
 without it has to be seen."""
 LAUNCHERS = ("ramiel_eager", "ramiel_torch", "ramiel_auto", "ramiel_threads")
 """Ramiel's own: their processes fork, and so start with one thread."""
-OWN_THREADS = (*LAUNCHERS, "jit_fork", "export")  # which see to their number of threads themselves
+ALONE = (*LAUNCHERS, "ramiel_load")  # which measure while they build
+OWN_THREADS = (*ALONE, "jit_fork", "export")  # which see to their number of threads themselves
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ramiel_core.agreement import agreement
 from ramiel_core.errors import ModelError, RamielError, RunError
 from ramiel_core.ir import AUTO, MOLDABLE, Configuration, Graph, Inputs, Job, Plan
 from ramiel_core.kernels.segment import segment
-from ramiel_core.kernels.tolerance import TOLERANCE
+from ramiel_core.kernels.tolerance import tolerance_of
 from ramiel_core.model import files, kinds, uploads, weight_uploads
 from ramiel_core.pipeline import (
     LIBRARIES,
@@ -176,13 +176,12 @@ def load(
     local = Local(
         program_of(graph, plan), held, threads=c.threads, signature=traced_model.signature
     )
-    agrees, difference = agreement(
-        local.infer(parcel.inputs), parcel.reference, TOLERANCE[c.kernels]
-    )
+    allowed = tolerance_of(c)
+    agrees, difference = agreement(local.infer(parcel.inputs), parcel.reference, allowed)
     if not agrees:
         raise RunError(
             f"{graph.model} by {row['label']} is {difference:.2g} of the largest output away from "
-            f"the model itself, where {TOLERANCE[c.kernels]:g} is allowed; tune it again, and "
+            f"the model itself, where {allowed:g} is allowed; tune it again, and "
             f"please report it."
         )
     return local

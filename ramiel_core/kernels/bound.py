@@ -6,6 +6,7 @@ import ctypes
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -35,6 +36,7 @@ class BoundSession:
     def __init__(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
         self._copies = [_contiguous(spec) for spec in inputs]
         self._own = tuple(_contiguous(spec) for spec in outputs)
+        self._writes_own = False  # whether the last call did
         self._read = [UNBOUND] * len(self._copies)  # addresses that are bound now
         self._written = [UNBOUND] * len(self._own)
         self._single = len(self._own) == 1
@@ -46,7 +48,7 @@ class BoundSession:
             made = tuple(map(torch.from_numpy, self._run_afresh(tensors)))
             return made[0] if self._single else made
         self._attach_all(tensors)
-        written = self._written
+        written, self._writes_own = self._written, False
         if self._single:
             wanted = out if isinstance(out, torch.Tensor) else self._own[0]
             if wanted.data_ptr() == written[0]:
@@ -83,11 +85,20 @@ class BoundSession:
         self._run()
         return wanted
 
+    @cached_property
+    def _arrays(self) -> tuple[Any, ...]:
+        """The session's own memory as numpy knows it, which copies sooner than torch."""
+        return tuple(own.numpy() for own in self._own)
+
     def _run_afresh(self, tensors: Sequence[torch.Tensor]) -> Iterable[Any]:
         """Compute numpy arrays that nobody else holds."""
         self._attach_all(tensors)
-        self._run_into(self._own)
-        return [own.numpy().copy() for own in self._own]
+        if self._writes_own:
+            self._run()
+        else:
+            self._run_into(self._own)
+            self._writes_own = True
+        return [array.copy() for array in self._arrays]
 
     @abstractmethod
     def _bind_input(self, k: int, tensor: torch.Tensor) -> None:

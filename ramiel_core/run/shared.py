@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -66,8 +66,8 @@ class Shared:
         return shared
 
     @cached_property
-    def _planned(self) -> tuple[tuple[str, TensorSpec], ...]:
-        return tuple((name, TensorSpec.of(tensor)) for name, tensor in self.inputs.items())
+    def _planned(self) -> tuple[Expected, ...]:
+        return expected((name, TensorSpec.of(tensor)) for name, tensor in self.inputs.items())
 
     def set_inputs(self, inputs: Sequence[torch.Tensor]) -> None:
         """Replace the inputs of the inferences from now on; same shapes and types.
@@ -82,7 +82,16 @@ class Shared:
             shared.copy_(given)
 
 
-def refuse_others(planned: Sequence[tuple[str, TensorSpec]], given: Sequence[torch.Tensor]) -> None:
+Expected = tuple[str, TensorSpec, torch.dtype]
+STRIDED = torch.strided
+
+
+def expected(inputs: Iterable[tuple[str, TensorSpec]]) -> tuple[Expected, ...]:
+    """What `refuse_others` compares with: after an inference even to look up a type takes µs."""
+    return tuple((name, spec, getattr(torch, spec.dtype)) for name, spec in inputs)
+
+
+def refuse_others(planned: Sequence[Expected], given: Sequence[torch.Tensor]) -> None:
     """Refuse inputs of other shapes or types than were planned with, or not as many.
 
     Raises
@@ -93,11 +102,11 @@ def refuse_others(planned: Sequence[tuple[str, TensorSpec]], given: Sequence[tor
     if len(planned) != len(given):
         raise RunError(
             f"{len(given)} tensors are given where {len(planned)} were planned with; give one for "
-            f"each of {', '.join(name for name, _ in planned)}."
+            f"each of {', '.join(name for name, *_ in planned)}."
         )
-    for (name, spec), tensor in zip(planned, given, strict=True):
-        same = tensor.shape == spec.shape and tensor.dtype is getattr(torch, spec.dtype)
-        if not same or tensor.layout is not torch.strided:  # without the 4 µs of a TensorSpec
+    for (name, spec, dtype), tensor in zip(planned, given, strict=True):
+        same = tensor.shape == spec.shape and tensor.dtype is dtype
+        if not same or tensor.layout is not STRIDED:  # without the 4 µs of a TensorSpec
             raise RunError(
                 f"the input {name!r} is {TensorSpec.of(tensor)} where {spec} was planned with, and "
                 f"shapes and types are fixed by then; plan the model again with such example "

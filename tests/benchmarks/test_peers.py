@@ -96,10 +96,11 @@ def test_a_contender_that_fails_is_shown_with_its_reason_and_the_others_go_on(
 
 @pytest.mark.parametrize("name", ["folded", "ramiel_eager"])
 def test_a_child_answers_single_inferences_and_takes_everything_with_it(name: str, tmp_path: Path):
-    child = Child(name, tmp_path, 300.0, launcher=name == "ramiel_eager")
+    child = Child(name, tmp_path, 300.0)
     child.start("mobilenet_v3_small")
     try:
         assert child.ready()["difference"] < 1e-3
+        assert child.choose()["threads"] >= 1
         assert child.infer() > 0
         child.settle()
         own = psutil.Process(child._running.pid)

@@ -21,6 +21,7 @@ def report_of(
     workers: int | None = 2,
     host: dict = HOST,
     equal: bool = True,
+    tuned: bool = False,
     **times_ms: tuple[float, ...],
 ) -> Report:
     """A report of runs with these times; `sequential=(11.0,), parallel=(7.0,)` for example."""
@@ -31,7 +32,7 @@ def report_of(
         for label, times in times_ms.items()
     ]
     predicted = pipeline.timeline_of(graph, plan)
-    job = Job("toy", workers=workers)
+    job = Job("toy", workers=workers, tuned=tuned)
     return summarize(graph, plan, job, runs=runs, timelines=(predicted, predicted), host=host)
 
 
@@ -99,6 +100,17 @@ def test_where_workers_and_threads_both_pay_a_mixture_is_named(
 
     assert ("the planner moldable mixes them" in report.verdict) == said
     assert "moldable" not in report_of(sequential=(11.0,), parallel=(7.0,)).verdict
+
+
+def test_what_a_tuner_chose_is_compared_with_eager_kernels_on_one_thread():
+    """Of one worker, it has nobody else to be compared with."""
+    times_ms = {"sequential": (5.0,), "parallel": (5.0,)}
+    said = report_of(workers=1, tuned=True, eager=(20.0,), **times_ms).verdict
+
+    assert "takes 5.0 ms, 4.00× as fast as eager kernels on one thread." in said
+    assert "One worker of that kind was faster than all plans of several" in said
+    assert "Fastest here: one worker, 5.0 ms; 20.0 ms with eager kernels on one thread." in said
+    assert "One worker was asked for" in report_of(workers=1, **times_ms).verdict
 
 
 def test_a_crowded_or_busy_host_is_given_as_the_reason():
