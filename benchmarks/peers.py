@@ -31,6 +31,7 @@ from benchmarks.models import NAMES
 from benchmarks.recipes import ALONE, PEERS, READ_ONNX, TORCH_NATIVE
 from ramiel_core.run import host
 from ramiel_core.run.profile import make_steady
+from ramiel_core.words import plural
 
 CONTENDERS = (*PEERS, *ALONE)
 HUGE = {"nasnetalarge": 5, "pnasnet5large": 5}  # at most so many rounds: half a second each
@@ -221,6 +222,7 @@ def _ratio(theirs: Sequence[float], ours: Sequence[float]) -> tuple[float, float
 def readme(written: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The README's table in Markdown, a line at a time, of what runs with `--out` wrote."""
     records = [record for run in written for record in run["records"]]
+    cores = written[-1]["host"]["cores"]
     titles = ("best of torch, ms", "Ramiel by torch, ms", "ratio (95 %)")
     titles += ("best of all, ms", "Ramiel `auto`, ms", "ratio (95 %)")
     yield f"| model | {' | '.join(titles)} |"
@@ -231,8 +233,9 @@ def readme(written: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             found, own = record["ratios"][f"{ours} / {against}"], record["contenders"][ours]
             best = record["contenders"][found["best"]]
             low, high = found["ci"]
-            how = f" ({best['note']})" if best.get("note") else ""
-            cells.append(f"{found['best']} {best['median_ms']:.1f}{how}")
+            threads = best.get("threads", cores)
+            fewer = f" ({plural(threads, 'thread')})" if threads != cores else ""
+            cells.append(f"{found['best']} {best['median_ms']:.1f}{fewer}")
             cells.append(f"{own['median_ms']:.1f} ({own['note']})")
             cells.append(f"**{found['ratio']:.2f}** ({low:.2f}–{high:.2f})")
         yield f"| {' | '.join(cells)} |"

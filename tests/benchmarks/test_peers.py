@@ -24,6 +24,7 @@ class Fake:
 
     def __init__(self, name: str, ms: float, log: list[str], breaks_after: int = 99):
         self.name, self.ms, self.log, self.left = name, ms, log, breaks_after
+        self.chosen: dict[str, int] = {}
 
     def start(self, model):
         self.log.append(f"start {self.name}")
@@ -34,7 +35,7 @@ class Fake:
         return {"note": "fake"}
 
     def choose(self):
-        return {}
+        return self.chosen
 
     def infer(self):
         self.left -= 1
@@ -78,6 +79,18 @@ def test_what_was_written_becomes_the_readme_s_table():
         "| openvino 10.0 | 8.0 (fake) | **1.25** (1.25–1.25) |"
     )
     assert below.startswith("Geometric means 1.500 against torch and 1.250 against all. ")
+
+
+def test_the_readme_s_table_says_which_peer_is_faster_by_fewer_threads(monkeypatch):
+    monkeypatch.setattr(host, "cores", lambda: (0, 1))
+    fakes = [Fake(name, 2.0, []) for name in ("eager", "ramiel_torch", "ramiel_auto")]
+    for fake, threads in zip(fakes, (1, 2, 2), strict=True):
+        fake.chosen = {"threads": threads}
+    told = {"host": peers.facts(), "records": [peers.compare("m", fakes, 3)]}
+
+    *_, row, _, _ = peers.readme([told])
+
+    assert row.startswith("| m | eager 2.0 (1 thread) | 2.0 (fake) |")
 
 
 @pytest.mark.parametrize(("after", "why"), [(0, "no such kernel"), (3, "ended by SIGSEGV")])
