@@ -57,11 +57,8 @@ class Local:
         huge_pages.ask_here()
         self._signature = signature
         self._inputs = expected(program.inputs)
-        self._names = tuple(name for name, _ in program.inputs)
         self._buffers = {c.value: c.outputs for c in program.channels if not c.is_tuple}
-        self._cluster, self._result = weave.plain(program)
-        code = self._result.__code__
-        self._wanted = code.co_varnames[: code.co_argcount]
+        self._whole = weave.in_one(program)
         self._by_torch = not weave.calls_only_weights(program) or any(
             not isinstance(weight, Recipe) or weight.by_torch for weight in weights.values()
         )
@@ -92,13 +89,9 @@ class Local:
             For other shapes or types than were planned with.
         """
         refuse_others(self._inputs, inputs)
-        values: dict[str, Any] = dict(zip(self._names, inputs, strict=True))
-        given = values.__getitem__
         # Entering it costs 0.05 ms after an inference, and only torch looks at it.
         with torch.inference_mode() if self._by_torch else nullcontext():
-            self._cluster(self._weights, given, values.__setitem__, self._fresh)
-        values["w"] = self._weights
-        return self._result(*map(given, self._wanted))
+            return self._whole(self._weights, self._fresh, *inputs)
 
     def time_ms(self, *args: Any, **kwargs: Any) -> float:
         """One inference; its time."""

@@ -44,15 +44,38 @@ def weave_stamps(program: Program, worker: int, stamps: Any, clock: Callable[[],
     return _weave(program, worker, "_stamps[{i} + 1] = _clock()", before=False, names=names)
 
 
-def plain(program: Program) -> tuple[Callable[..., None], Callable[..., Any]]:
-    """The first cluster's function and `result`, exactly as they are shown."""
-    scope = _compiled(ast.parse(program.source), program, {})
-    return scope["cluster_0"], scope["result"]
+def in_one(program: Program) -> Callable[..., Any]:
+    """The first cluster and `result` as one function of `w`, `shared` and the inputs in order.
+
+    For who has nobody to send to: each message would cost some µs after an inference, when the
+    code that hands it over has left the caches.
+    """
+    module = ast.parse(program.source)
+    cluster, result = _function(module, "cluster_0"), _function(module, "result")
+    wanted = {argument.arg for argument in result.args.args}
+    body: list[ast.stmt] = []
+    for statement in cluster.body:
+        match statement:
+            case ast.Assign(value=ast.Call(func=ast.Name(id="receive"))):
+                pass  # it is an argument
+            case ast.Expr(value=ast.Call(func=ast.Name(id="send"))):
+                pass  # and this is returned
+            case ast.Delete(targets=targets):
+                left = [t for t in targets if not (isinstance(t, ast.Name) and t.id in wanted)]
+                body += [ast.Delete(left)] if left else []
+            case _:
+                body.append(statement)
+    cluster.body = body + [s for s in result.body if isinstance(s, ast.Return)]
+    names = ["w", "shared", *(name for name, _ in program.inputs)]
+    cluster.args.args = [ast.arg(name) for name in names]
+    ast.fix_missing_locations(module)
+    found: Callable[..., Any] = _compiled(module, program, {})[cluster.name]
+    return found
 
 
 def calls_only_weights(program: Program) -> bool:
     """Whether all that the first cluster computes is computed by what it finds in `w`."""
-    made = (s for s in _function(ast.parse(program.source), 0).body if _computes(s))
+    made = (s for s in _cluster(ast.parse(program.source), 0).body if _computes(s))
     return all(
         isinstance(s, ast.Assign)
         and isinstance(s.value, ast.Call)
@@ -74,14 +97,14 @@ def result_of(program: Program) -> Callable[..., Any]:
 
 def statements(program: Program, worker: int) -> tuple[Statement, ...]:
     """What one cluster does, one entry a mark."""
-    return tuple(s for s in map(_describe, _function(ast.parse(program.source), worker).body) if s)
+    return tuple(s for s in map(_describe, _cluster(ast.parse(program.source), worker).body) if s)
 
 
 def _weave(
     program: Program, worker: int, mark: str, *, before: bool, names: dict[str, Any]
 ) -> Woven:
     module = ast.parse(program.source)
-    function = _function(module, worker)
+    function = _cluster(module, worker)
     found: list[Statement] = []
     body: list[ast.stmt] = []
     pending: ast.stmt | None = None  # a stamp waits until the `del` of its statement is over
@@ -108,8 +131,11 @@ def _weave(
     return Woven(call, tuple(found))
 
 
-def _function(module: ast.Module, worker: int) -> ast.FunctionDef:
-    name = f"cluster_{worker}"
+def _cluster(module: ast.Module, worker: int) -> ast.FunctionDef:
+    return _function(module, f"cluster_{worker}")
+
+
+def _function(module: ast.Module, name: str) -> ast.FunctionDef:
     for part in module.body:
         if isinstance(part, ast.FunctionDef) and part.name == name:
             return part
