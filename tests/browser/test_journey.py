@@ -222,8 +222,8 @@ def test_the_picture_can_be_taken_along(page):
 
 def test_a_file_of_ones_own_goes_from_upload_to_the_verdict(page):
     page.goto("/?model=squeezenet1_0")
-    settled(page)
-    chooser = page.get_by_test_id("stFileUploader").locator("input[type=file]").first
+    uploader = ready(page.get_by_test_id("stFileUploader").first)
+    chooser = uploader.locator("input[type=file]")
     chooser.set_input_files(
         {"name": "weights.pth", "mimeType": "application/zip", "buffer": BAD["checkpoint"][0]()}
     )
