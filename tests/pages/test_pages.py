@@ -263,6 +263,7 @@ def test_every_planner_is_compared_on_the_same_graph(visit, monkeypatch):
     assert list(rows) == [*PLANNERS, "moldable"]
     spans = {name: float(row["Makespan, ms"]) for name, row in rows.items()}
     assert spans.pop("moldable") < min(spans.values()) == spans["exact"]
+    assert "With several, moldable takes" in texts(app)
     assert (
         rows["moldable"]["Remark"]
         == "66 of 66 operators with 2 threads, their costs by Amdahl’s law"
