@@ -17,7 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from importlib import metadata
 from pathlib import Path
@@ -167,28 +167,37 @@ def _start_all(
     model: str, contenders: Sequence[Contender], found: Mapping[str, dict[str, Any]]
 ) -> list[Contender]:
     """Build side by side those that do not mind, then the others one by one."""
-    running = []
+    running: list[Contender] = []
     together = [c for c in contenders if not c.alone]
     for batch in (together, *([c] for c in contenders if c.alone)):
         for contender in batch:
             contender.start(model)
-        built = []
-        for contender in batch:
-            try:
-                found[contender.name].update(contender.ready())
-                built.append(contender)
-            except ContenderError as error:
-                found[contender.name]["failed"] = str(error)
-                contender.stop()
-        for contender in built:  # only now that nobody builds any more
-            try:
-                found[contender.name].update(contender.choose())
-                contender.settle()
-                running.append(contender)
-            except ContenderError as error:
-                found[contender.name]["failed"] = str(error)
-                contender.stop()
+        built = _managing(batch, lambda contender: contender.ready(), found)
+        running += _managing(built, _choose, found)  # only now that nobody builds any more
     return [c for c in contenders if c in running]
+
+
+def _choose(contender: Contender) -> Mapping[str, Any]:
+    facts = contender.choose()
+    contender.settle()
+    return facts
+
+
+def _managing(
+    contenders: Sequence[Contender],
+    step: Callable[[Contender], Mapping[str, Any]],
+    found: Mapping[str, dict[str, Any]],
+) -> list[Contender]:
+    """Those that manage a step, what they said of it noted; the others end with their reason."""
+    managed = []
+    for contender in contenders:
+        try:
+            found[contender.name].update(step(contender))
+            managed.append(contender)
+        except ContenderError as error:
+            found[contender.name]["failed"] = str(error)
+            contender.stop()
+    return managed
 
 
 def ratios(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

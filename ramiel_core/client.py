@@ -188,7 +188,13 @@ def load(
 
 
 def fastest_alone(found: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The fastest standing of one worker; a word where several workers were faster still."""
+    """The fastest standing of one worker; warns where several workers were faster still.
+
+    Raises
+    ------
+    RunError
+        Where none with one worker ran to its end.
+    """
     ran = [row for row in found["standings"] if row["state"] not in tuned.OUT and row["ratio"]]
     alone = [row for row in ran if row["configuration"]["workers"] == 1]
     if not alone:
