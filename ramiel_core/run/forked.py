@@ -26,7 +26,8 @@ from ramiel_core.errors import RunError, WorkerDiedError
 from ramiel_core.ir import Bar, Program, Timeline
 from ramiel_core.run import host, weave
 from ramiel_core.run.channels import (
-    SPINS,
+    ALONE_S,
+    SHARED_S,
     FastSignal,
     LocalPort,
     Port,
@@ -38,9 +39,9 @@ from ramiel_core.run.channels import (
 from ramiel_core.run.shared import IDLE, RUN, STOP, TRACE, Shared
 from ramiel_core.run.worker import REPORT_BYTES, die_with, report, serve, serve_all
 
-CALLER_SPINS = 1000
-"""Tries before a caller sleeps until the workers on other cores are done: some 150 µs, on the core
-that the first worker has just left. To be woken from another core takes 30 to 50."""
+CALLER_S = 100e-6
+"""How long a caller tries before it sleeps until the workers on other cores are done: on the core
+that the first worker has just left. To be woken from another core takes 30 to 50 µs."""
 
 LOOK_S = 0.1  # how often a waiting caller looks whether its workers live
 TASKS = Path("/proc/self/task")
@@ -211,7 +212,15 @@ class Team:
     def _new_signal(self) -> Signal:
         if self.signals == "queue":
             return QueueSignal()
-        return FastSignal(0 if self._crowded else SPINS)
+        if self._crowded:
+            return FastSignal(0)
+        # Threads share their interpreter, logical cores a real one, and wide operators any core.
+        alone = (
+            self.runtime == "processes"
+            and host.apart(self.program.workers, self.threads)
+            and self.program.wide_threads <= self.threads
+        )
+        return FastSignal(ALONE_S if alone else SHARED_S)
 
     def _fork(self, clusters: tuple[int, ...]) -> _Worker:
         _refuse_threads()
@@ -259,12 +268,12 @@ class Team:
     def _await_all(self, limit_s: float) -> None:
         """Wait until every worker has said once that it is done."""
         deadline = time.monotonic() + limit_s
-        tries = 0  # for the first, whose core the caller is on
+        spin_s = 0.0  # for the first, whose core the caller is on
         for done in self._shared.done:
-            if not taken(done, tries):
+            if not taken(done, spin_s):
                 while not done.acquire(timeout=LOOK_S):
                     self._look(deadline, limit_s)
-            tries = 0 if self._crowded else CALLER_SPINS
+            spin_s = 0.0 if self._crowded else CALLER_S
 
     def _look(self, deadline: float, limit_s: float) -> None:
         """Raise if a worker is dead, or time is up; before that, end all the others."""

@@ -100,6 +100,11 @@ def oversubscribed(workers: int, threads: int) -> bool:
     return workers * threads > len(cores())
 
 
+def apart(workers: int, threads: int) -> bool:
+    """Whether every thread of every worker has a physical core of its own."""
+    return workers * threads <= len({min(_siblings(core)) for core in cores()})
+
+
 @cache
 def processor() -> str:
     """The processor's name as the kernel prints it."""

@@ -28,7 +28,7 @@ SWITCHES = 8  # wide sections of the program that measures what one costs
 SWITCH_ROUNDS = 15
 STEADY_MS = 20.0  # of inferences before one is timed: a core that has paused is slow at first
 GAP_S = 0.003  # between teams: OpenMP threads of the last one spin that long, then sleep
-PAUSE_S = 0.001  # between sends: a receiver that waits that long is asleep, as in a real run
+PAUSE_S = 0.001  # between sends: a receiver waits about that long, as in a real run
 
 
 def operator_costs(*teams: Team) -> list[dict[str, float]]:

@@ -46,13 +46,15 @@ def serve(
     shared.done[worker].release()
     number, mode, at = shared.number, shared.mode, shared.at[worker]
 
+    sends = {name: port.send for name, port in shared.ports.items()}  # found once: each costs
+
     def receive(name: str) -> Any:
         if name in shared.inputs:
             return shared.inputs[name]
         return shared.ports[name].receive(worker, number[0])
 
     def send(name: str, value: Any) -> None:
-        shared.ports[name].send(value, number[0])
+        sends[name](value, number[0])
 
     def buffer(name: str) -> Any:
         return shared.ports[name].buffers[0]

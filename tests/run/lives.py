@@ -182,6 +182,36 @@ def idle_seconds(signals: str) -> float:
         return round(_processor_s(team) - before, 2)
 
 
+def long_wait(runtime: str) -> float:
+    """Processor seconds that two workers use while one is away for a second, the other waiting."""
+    source = '''
+def cluster_0(w, receive, send, shared):
+    """Away."""
+    x = receive("x")
+    a = w["away"](x)
+    send("a", a)
+
+
+def cluster_1(w, receive, send, shared):
+    """Waiting."""
+    a = receive("a")
+    send("b", a)
+
+
+def result(b):
+    """The caller's."""
+    return b
+'''
+    channels = (Channel("a", 0, (1,), (PAIR,)), Channel("b", 1, (-1,), (PAIR,)))
+    program = Program("away", source, 2, channels, (("x", PAIR),), Layout.apart(channels))
+    weights = {"away": lambda x: (time.sleep(1.0), x)[1]}
+    with Team(program, weights, (torch.ones(2),), runtime=runtime) as team:  # type: ignore[arg-type]
+        team.run()
+        before = _processor_s(team)
+        team.run()
+        return round(_processor_s(team) - before, 2)
+
+
 def _wait_until_asleep(team: Team) -> None:
     """After its last word a worker looks a while for the next start signal, if it has a core."""
     ends = time.monotonic() + SETTLE_S

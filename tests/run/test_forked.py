@@ -124,6 +124,12 @@ def test_idle_workers_use_no_processor_time(signals: str):
     assert both(lives.idle_seconds)[signals] <= lives.IDLE_WORKERS * 2 * 0.01
 
 
+@pytest.mark.parametrize("runtime", ["processes", "threads"])
+def test_workers_that_wait_long_for_a_value_use_no_processor_time(runtime: str):
+    """They try for milliseconds at most; the kernel counts in steps of 10 ms."""
+    assert fresh.call(lives.long_wait, runtime) <= 0.1
+
+
 def test_teams_leave_no_process_and_no_open_file():
     found = fresh.call(lives.many_teams, 8)
 

@@ -26,5 +26,16 @@ def test_a_containers_limit_counts_but_not_what_it_only_caches(
     assert host.memory_left(tmp_path) == left
 
 
+def test_two_threads_of_one_physical_core_do_not_have_it_for_themselves(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(host, "cores", lambda: (0, 1, 2, 3))
+    monkeypatch.setattr(host, "_siblings", lambda core: {core % 2, core % 2 + 2})
+
+    assert host.apart(2, 1)
+    assert not host.apart(2, 2)
+    assert not host.apart(3, 1)
+
+
 def test_without_a_container_what_is_available_is_left(tmp_path: Path):
     assert host.memory_left(tmp_path) > 0
