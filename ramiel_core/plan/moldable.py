@@ -23,7 +23,7 @@ MIXING_PAYS = 1.03
 predicted, 3 % more at the median, the same program on one worker 1 %: what is best of many by
 costs that are measured is better by luck too. With 1.01 Inception-v3 by `fused` was mixed on some
 days, and then took 43.0 ms instead of 41.7."""
-TURN_VISITS = 150_000  # operators visited by all tries of turns together, at some 3 µs each
+TURN_VISITS = 150_000  # operators and messages visited by all tries of turns, at about 1 µs each
 
 
 def moldable_plan(
@@ -179,7 +179,7 @@ def _sections(
     wide_ms = [wide[name].cost_ms for name in tables.names]
     crowded_ms = [narrow[n].cost_ms * (1 + narrow[n].crowding) for n in tables.names]
     place = {v: at for at, v in enumerate(beside.order)}
-    workers, tries = 1 + max(beside.worker_of), TURN_VISITS // len(tables.names)
+    workers, tries = 1 + max(beside.worker_of), TURN_VISITS // tables.visits(beside.worker_of)
 
     def timed(span: range) -> _Section:
         section = _Section(

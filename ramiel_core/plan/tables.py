@@ -85,6 +85,11 @@ class Tables:
             left_ms[v] = self.cost_ms[v] + onward
         return max(left_ms, default=0.0)
 
+    def visits(self, worker_of: Sequence[int]) -> int:
+        """Operators and messages that one prediction visits: what it takes grows with both."""
+        messages = (worker_of[r] != at for v, at in enumerate(worker_of) for r in self.consumers[v])
+        return len(self.names) + sum(messages)
+
     def makespan_ms(
         self, worker_of: Sequence[int], workers: int, order: Sequence[int] | None = None
     ) -> float:
