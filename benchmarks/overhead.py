@@ -193,7 +193,8 @@ def sends(repeats: int) -> list[Row]:
                 seen = at[1, "wait", f"v{number}"]
                 times[f"send of {size}, sender's time"].append(sent.end_ms - sent.start_ms)
                 times[f"send of {size}, until seen"].append(seen.end_ms - sent.start_ms)
-                times[f"memcpy of {size}"].append(copied.end_ms - copied.start_ms)
+                if "asleep" not in size:
+                    times[f"memcpy of {size}"].append(copied.end_ms - copied.start_ms)
     found = []
     for what, values in times.items():
         target = SMALL_SEND_US if what == "send of 4 KB, sender's time" else None

@@ -3,7 +3,8 @@
 Benchmarks models under torch's two kernel families, as clusters side by side and as a moldable
 plan, on all cores, and prints, as a table in Markdown, what was predicted beside what was measured
 in the same rounds, and what one worker took in them, with one thread and with all. In the end it
-says how far the worst is off, and where a moldable plan lost to either of its two ends.
+says how far the worst is off, and where a moldable plan lost to either of its two ends, and whether
+beyond noise.
 `--out FILE` keeps the records, `--read FILE …` prints their table again.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from benchmarks import models
 from benchmarks.zoo import benchmarked
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import MOLDABLE, Job
+from ramiel_core.report.summarize import ratio_of_medians
 from ramiel_core.run import host
 
 FAMILIES = ("eager", "fused")
@@ -53,32 +55,42 @@ def off(record: Record) -> float:
     return float(record["parallel_ms"] / record["predicted_ms"] - 1)
 
 
-def medians_ms(record: Record) -> dict[str, float]:
-    """What each contender of a benchmark took."""
-    return {run["label"]: statistics.median(run["times_ms"]) for run in record["runs"]}
+def times_ms(record: Record) -> dict[str, list[float]]:
+    """What each contender of a benchmark took, round by round."""
+    return {run["label"]: run["times_ms"] for run in record["runs"]}
 
 
-def behind(clusters: Record, moldable: Record) -> float:
-    """How much longer the moldable plan took than the better of its two ends, as a share.
+def behind(clusters: Record, moldable: Record) -> tuple[float, bool]:
+    """How much longer the moldable plan took than the better of its two ends, and whether surely.
 
-    Each end in the rounds in which it ran: its time over that of one worker there.
+    Each end in the rounds in which it ran: as a share of its time over that of one worker there.
+    Surely, where the 95 % intervals of the two are apart, or the interval of the two in the same
+    rounds is.
     """
-    took = medians_ms(moldable)
-    ends = [clusters["parallel_ms"] / clusters["sequential_ms"]]
-    ends += [took["threads"] / took["sequential"]] if "threads" in took else []
-    return float(moldable["parallel_ms"] / moldable["sequential_ms"] / min(ends) - 1)
+    relative = clusters["parallel_ms"] / clusters["sequential_ms"]
+    ends = [(relative, moldable["speedup_ci"][1] < clusters["speedup_ci"][0])]
+    took = times_ms(moldable)
+    if "threads" in took:
+        share, (_, high) = ratio_of_medians(took["threads"], took["parallel"])
+        ends.append((share * moldable["parallel_ms"] / moldable["sequential_ms"], high < 1))
+    best, surely = min(ends)
+    return float(moldable["parallel_ms"] / moldable["sequential_ms"] / best - 1), surely
 
 
 def line(clusters: Record, moldable: Record) -> str:
     """One line of the table."""
-    took = medians_ms(moldable)
+    took = times_ms(moldable)
     cells = (
         clusters["model"],
         clusters["job"]["kernels"],
         *(_compared(record) for record in (clusters, moldable)),
-        *(f"{took[key]:.1f}" if key in took else "–" for key in ("sequential", "threads")),
+        *(_median(took.get(key)) for key in ("sequential", "threads")),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _median(times: Sequence[float] | None) -> str:
+    return f"{statistics.median(times):.1f}" if times else "–"
 
 
 def _compared(record: Record) -> str:
@@ -123,9 +135,10 @@ def _host(record: Record) -> str:
 
 def _moldable(kept: Iterable[tuple[Record, Record]]) -> str:
     lost = [
-        f"{one['model']} {one['job']['kernels']} {share:+.1%}"
+        f"{one['model']} {one['job']['kernels']} {share:+.1%}" + " (beyond noise)" * surely
         for one, other in kept
-        if (share := behind(one, other)) > 0
+        for share, surely in [behind(one, other)]
+        if share > 0
     ]
     return f"Moldable behind its better end: {', '.join(lost) or 'nowhere'}."
 

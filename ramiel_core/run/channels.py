@@ -24,9 +24,9 @@ from ramiel_core.ir import CALLER, Channel, TensorSpec
 SignalKind = Literal["fast", "queue"]
 
 # How long a receiver tries before it sleeps in the kernel. Who wakes it up then loses 10 µs by it,
-# and it goes on 30 µs later.
-ALONE_S = 0.002  # nobody else wants its core: plans took 0 to 4 % less than with a few µs
-SHARED_S = 15e-6  # somebody may: threads of one process took 3 to 5 % longer with ten times that
+# and it goes on 30 µs later: with 15 µs plans for two workers took 1 to 3 % longer than with 2 ms.
+ALONE_S = 0.002  # nobody else wants its core
+SHARED_S = 15e-6  # somebody may: ShuffleNet with wide operators took 20 % longer with 2 ms
 TRIES = 100  # between two looks at the clock, some 5 to 15 µs
 
 PAGE = mmap.PAGESIZE
