@@ -38,8 +38,8 @@ from ramiel_core.run.worker import die_with
 SIZES = {"4 KB": 4096, "4 MB": 4 << 20, "4 KB to one asleep": 4096}
 EMPTY_US, SMALL_SEND_US, LARGE_SEND_RATIO = 60.0, 15.0, 1.3  # the targets
 # Of computing before each value and each copy. A receiver waits for both: 1 ms, after which it
-# still tries, as 9 of 10 do in a plan; or 5 ms, after which it sleeps.
-PAUSES_S = (0.0005, 0.0005, 0.0025)
+# still tries, as 9 of 10 do in a plan; or 3 ms, after which it sleeps.
+PAUSES_S = (0.0005, 0.0005, 0.0015)
 GAP_S = 0.001  # between inferences: workers are asleep then, as between a user's
 ONE = TensorSpec((1,), (1,), "float32")
 
@@ -197,8 +197,8 @@ def sends(repeats: int) -> list[Row]:
                     times[f"memcpy of {size}"].append(copied.end_ms - copied.start_ms)
     found = []
     for what, values in times.items():
-        target = SMALL_SEND_US if what == "send of 4 KB, sender's time" else None
-        found.append(row(what, [v * 1e3 for v in values], "µs", target))
+        small = what.startswith("send of 4 KB") and what.endswith("sender's time")
+        found.append(row(what, [v * 1e3 for v in values], "µs", SMALL_SEND_US if small else None))
     pairs = zip(times["send of 4 MB, sender's time"], times["memcpy of 4 MB"], strict=True)
     ratios = [sent / copied for sent, copied in pairs]
     found.append(row("send of 4 MB / memcpy of 4 MB", ratios, "", LARGE_SEND_RATIO))

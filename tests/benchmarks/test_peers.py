@@ -170,6 +170,7 @@ def test_overhead_measures_every_row():
         "empty, two workers, 1 ms apart",
         "empty, two workers, back to back",
         "send of 4 KB, sender's time",
+        "send of 4 KB to one asleep, sender's time",
         "send of 4 MB / memcpy of 4 MB",
     }
     assert all(low > 0 for row in (*empty, *sends) for low in row["quartiles"][:1])
