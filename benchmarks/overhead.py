@@ -5,7 +5,7 @@
     from it.
 (b) One send of 4 KB and one of 4 MB to another worker, beside a copy of the same size between
     two touched buffers of the sender's own, in turns with it; and one to a worker that sleeps,
-    most of which is the kernel's way of waking it up.
+    beside what the kernel takes to wake a bare process from the same core.
 Exit code 0 only if all are within their targets.
 """
 
@@ -106,8 +106,17 @@ def empty_inferences(repeats: int) -> list[Row]:
     with (
         Team(apart, {}, (torch.zeros(1),)) as first,
         Team(chained, {}, (torch.zeros(1),)) as second,
-        _bare_process() as woken,
+        _bare_process() as (bell, answer),
     ):
+
+        def woken() -> None:
+            everywhere = os.sched_getaffinity(0)
+            os.sched_setaffinity(0, host.cores_for(0, 1))  # as a team's caller does
+            bell.release()
+            if not taken(answer, CALLER_S):
+                answer.acquire()
+            os.sched_setaffinity(0, everywhere)
+
         cases: dict[str, tuple[Callable[[], Any], float]] = {
             "a bare process woken, 1 ms apart": (woken, GAP_S),
             "a bare process woken, back to back": (woken, 0.0),
@@ -134,9 +143,9 @@ def empty_inferences(repeats: int) -> list[Row]:
 
 
 @contextmanager
-def _bare_process() -> Iterator[Callable[[], None]]:
-    """What wakes a process on another core, that does nothing but answer, and hears from it."""
-    start, done, everywhere = semaphore(), semaphore(), os.sched_getaffinity(0)
+def _bare_process() -> Iterator[tuple[Any, Any]]:
+    """A process on another core that does nothing but answer: what wakes it, and its answer."""
+    start, done = semaphore(), semaphore()
     pid = os.fork()
     if not pid:
         die_with(os.getppid())
@@ -144,16 +153,8 @@ def _bare_process() -> Iterator[Callable[[], None]]:
         while True:
             start.acquire()
             done.release()
-
-    def wake() -> None:
-        os.sched_setaffinity(0, host.cores_for(0, 1))  # as a team's caller does
-        start.release()
-        if not taken(done, CALLER_S):
-            done.acquire()
-        os.sched_setaffinity(0, everywhere)
-
     try:
-        yield wake
+        yield start, done
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
@@ -180,21 +181,21 @@ def _program(first: str, second: str) -> Program:
 
 def sends(repeats: int) -> list[Row]:
     """Sends and plain copies of each size, in turns, from traced inferences."""
-    program, weights = _sending()
     times: dict[str, list[float]] = defaultdict(list)
-    with Team(program, weights, (torch.zeros(1),)) as team:
+    with _bare_process() as (bell, _), Team(*_sending(bell), (torch.zeros(1),)) as team:
         for _ in range(3):
             team.trace()
         for _ in range(repeats):
-            bars = team.trace().bars
+            at = {(b.worker, b.kind, b.name): b for b in team.trace().bars}
             for number, size in enumerate(SIZES):
-                at = {(b.worker, b.kind, b.name): b for b in bars if b.name.endswith(str(number))}
                 sent, copied = at[0, "copy", f"v{number}"], at[0, "compute", f"copied{number}"]
                 seen = at[1, "wait", f"v{number}"]
                 times[f"send of {size}, sender's time"].append(sent.end_ms - sent.start_ms)
                 times[f"send of {size}, until seen"].append(seen.end_ms - sent.start_ms)
                 if "asleep" not in size:
                     times[f"memcpy of {size}"].append(copied.end_ms - copied.start_ms)
+            woken = at[0, "compute", "woken"]
+            times["a bare process woken, waker's time"].append(woken.end_ms - woken.start_ms)
     found = []
     for what, values in times.items():
         small = what.startswith("send of 4 KB") and what.endswith("sender's time")
@@ -205,8 +206,11 @@ def sends(repeats: int) -> list[Row]:
     return found
 
 
-def _sending() -> tuple[Program, dict[str, Any]]:
-    """The first cluster copies within itself and sends, by turns; the second reads what comes."""
+def _sending(bare: Any) -> tuple[Program, dict[str, Any]]:
+    """The first cluster copies within itself and sends, by turns; the second reads what comes.
+
+    In the end the first wakes a bare process, which sleeps on the semaphore `bare`.
+    """
     specs = [TensorSpec((size // 4,), (1,), "float32") for size in SIZES.values()]
     first, second = "", ""
     for i in range(len(specs)):
@@ -215,6 +219,7 @@ def _sending() -> tuple[Program, dict[str, Any]]:
             f'    v{i} = w["make"]({i})\n    send("v{i}", v{i})\n'
         )
         second += f'    v{i} = receive("v{i}")\n    read{i} = v{i}.sum()\n'
+    first += f'    last = w["make"]({i})\n    woken = w["wake"]()\n'
     source = (
         f'def cluster_0(w, receive, send, shared):\n    """Sends."""\n{first}\n\n'
         f'def cluster_1(w, receive, send, shared):\n    """Receives."""\n{second}\n\n'
@@ -231,7 +236,7 @@ def _sending() -> tuple[Program, dict[str, Any]]:
             work = work @ work
         return values[i].fill_(1.0)
 
-    weights = {"make": make, "copy": lambda i: own[i].copy_(values[i])}
+    weights = {"make": make, "copy": lambda i: own[i].copy_(values[i]), "wake": bare.release}
     program = Program("sends", source, 2, channels, (("x", ONE),), Layout.apart(channels))
     return program, weights
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import mmap
 import multiprocessing
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -126,19 +126,32 @@ class Port:
         once = [tuple(map(_once, b.stride())) if b is not None else () for b in self.buffers]
         self._once = [index if slice(0, 1) in index else None for index in once]
         self._posts = tuple(signal.post for signal in self.signals.values())
+
+    def sender(self, number: memoryview) -> Callable[[Any], None]:
+        """What copies a value in, unless it was computed there, and tells every receiver.
+
+        It finds all that it needs once: looked up after an operator, it was 0.7 of a send's 4.3 µs.
+
+        Parameters
+        ----------
+        number : memoryview
+            One integer: the inference that runs.
+        """
+        copy, published, posts = self._copy, self.published, self._posts
         # Most values are one dense tensor, and a small send is little more than its bookkeeping.
         plain = not self.channel.is_tuple and self._once == [None]
-        self._only = self.buffers[0] if plain else None
+        only = self.buffers[0] if plain else None
 
-    def send(self, value: Any, number: int) -> None:
-        """Copy `value` in, unless it was computed there, and tell every receiver."""
-        if self._only is None:
-            self._copy(value)
-        elif value is not self._only:
-            self._only.copy_(value)
-        self.published[0] = number
-        for post in self._posts:
-            post()
+        def send(value: Any) -> None:
+            if only is None:
+                copy(value)
+            elif value is not only:
+                only.copy_(value)
+            published[0] = number[0]
+            for post in posts:
+                post()
+
+        return send
 
     def _copy(self, value: Any) -> None:
         values = value if self.channel.is_tuple else (value,)
@@ -174,15 +187,21 @@ class LocalPort(Port):
 
     _value: Any = None
 
-    def send(self, value: Any, number: int) -> None:
-        """Keep `value` for the receivers and tell them; only the caller still needs a copy."""
-        self._value = value
-        if CALLER in self.channel.receivers:
-            super().send(value, number)
-            return
-        self.published[0] = number
-        for post in self._posts:
-            post()
+    def sender(self, number: memoryview) -> Callable[[Any], None]:
+        """What keeps a value for the receivers and tells them; only the caller needs a copy."""
+        copied = super().sender(number) if CALLER in self.channel.receivers else None
+        published, posts = self.published, self._posts
+
+        def send(value: Any) -> None:
+            self._value = value
+            if copied is not None:
+                copied(value)
+                return
+            published[0] = number[0]
+            for post in posts:
+                post()
+
+        return send
 
     def receive(self, receiver: int, number: int) -> Any:
         """Wait for the value of this inference."""

@@ -46,7 +46,7 @@ def serve(
     shared.done[worker].release()
     number, mode, at = shared.number, shared.mode, shared.at[worker]
 
-    sends = {name: port.send for name, port in shared.ports.items()}  # found once: each costs
+    sends = {name: port.sender(number) for name, port in shared.ports.items()}
 
     def receive(name: str) -> Any:
         if name in shared.inputs:
@@ -54,7 +54,7 @@ def serve(
         return shared.ports[name].receive(worker, number[0])
 
     def send(name: str, value: Any) -> None:
-        sends[name](value, number[0])
+        sends[name](value)
 
     def buffer(name: str) -> Any:
         return shared.ports[name].buffers[0]
