@@ -24,6 +24,9 @@ ENOUGH_ROUNDS = 2  # of one whose best time is `FAR_BEHIND` times the leader's
 FAR_BEHIND = 2.5
 STAGE_ROUNDS = 6  # between two halvings
 MOST_ROUNDS = 120  # of the last ones, who may be level; fewer where it is decided earlier
+FINAL_SHARE = 1 / 6
+"""Of the budget, for the final even where building took all of it: in one last round, and four
+first ones within half a second, a disturbed host named a plan that takes 1.25 times the best."""
 HOPELESS = 1.25
 """Times the leader's: such a candidate is closed after its first rounds. Its best time counts as
 well as its median: a neighbour on one core doubles three inferences of four at two threads (so
@@ -128,7 +131,7 @@ def fastest(
     reference : nested tensors
         What every output has to agree with; a candidate that does not is out.
     budget_s : float
-        Roughly, for everything together.
+        Roughly, for everything together; the final may go on for `FINAL_SHARE` of it beyond that.
     tell : callable
         Gets all standings whenever they change, with ratios against the leader of that moment.
 
@@ -137,7 +140,7 @@ def fastest(
     .. [1] K. Jamieson, A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter
        Optimization", AISTATS 2016 (successive halving; the leader and the pairing are ours).
     """
-    return _Race(candidates, reference, time.monotonic() + budget_s, tell).run()
+    return _Race(candidates, reference, budget_s, tell).run()
 
 
 class _Race:
@@ -147,10 +150,11 @@ class _Race:
         self,
         candidates: Sequence[Candidate],
         reference: Any,
-        ends: float,
+        budget_s: float,
         tell: Callable[[Sequence[Standing]], None],
     ) -> None:
-        self.candidates, self.reference, self.ends, self.tell = candidates, reference, ends, tell
+        self.candidates, self.reference, self.tell = candidates, reference, tell
+        self.budget_s, self.began = budget_s, time.monotonic()
         self.standings = [Standing(c.label) for c in candidates]
         self.open: list[_Open] = []
         self.leader: _Open | None = None
@@ -258,11 +262,12 @@ class _Race:
             self._drop(before, "slower")
 
     def _halve(self) -> None:
-        ends = self.round + MOST_ROUNDS
-        while len(self.open) > 1 and self.round < ends:
+        last = self.round + MOST_ROUNDS
+        ends = max(self.began + self.budget_s, time.monotonic() + FINAL_SHARE * self.budget_s)
+        while len(self.open) > 1 and self.round < last:
             for _ in range(STAGE_ROUNDS):
                 self._one_round(list(self.open))
-                if time.monotonic() > self.ends:
+                if time.monotonic() > ends:
                     break
             if not self.open:
                 return
@@ -276,7 +281,7 @@ class _Race:
                 if opened is not self.leader and (beaten or place >= half):
                     self._drop(opened, "slower")
             self._told()
-            if time.monotonic() > self.ends:
+            if time.monotonic() > ends:
                 return
 
     def _one_round(self, runners: Sequence[_Open]) -> None:
@@ -322,8 +327,9 @@ class _Race:
         return float(np.median(own / leader)) if len(own) else float("inf")
 
     def _is_hopeless(self, opened: _Open) -> bool:
-        own, leader = self._shared(opened)
-        return self._ratio_now(opened) > HOPELESS and bool(own.min() > HOPELESS * leader.min())
+        _, leader = self._shared(opened)
+        best = min(opened.times_ms.values())  # of all its rounds: who led has had quieter ones
+        return self._ratio_now(opened) > HOPELESS and bool(best > HOPELESS * leader.min())
 
     def _is_far_behind(self, opened: _Open) -> bool:
         own, leader = self._shared(opened)

@@ -111,6 +111,50 @@ def test_one_that_is_disturbed_in_most_of_its_first_rounds_stays():
     assert race({"a": 1.5}, b=lambda: Disturbed("b", 1.0))[0].label == "b"
 
 
+class Clock:
+    """Of seconds that pass only where somebody says so."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_a_leader_disturbed_while_another_enters_still_wins_when_building_took_all_the_time(
+    monkeypatch,
+):
+    """It takes twice as long in all first rounds of the other one, whose building took 60 s."""
+    clock = Clock()
+    monkeypatch.setattr(tune, "time", clock)
+
+    class Timed(Runner):
+        def run(self) -> float:
+            took_ms = super().run()
+            clock.sleep(took_ms / 1e3)
+            return took_ms
+
+    class Leader(Timed):
+        beside = 0
+
+        def run(self) -> float:
+            self.beside += "slower" in open_now
+            self.ms = 120.0 if 0 < self.beside <= tune.FIRST_ROUNDS else 60.0
+            return super().run()
+
+    def slower() -> Runner:
+        clock.sleep(60.0)
+        return Timed("slower", 70.0)
+
+    found = race({}, budget_s=60.0, leader=lambda: Leader("leader", 60.0), slower=slower)
+
+    assert [s.label for s in found] == ["leader", "slower"]
+    assert 60.0 < clock.now < 60.0 * (1 + tune.FINAL_SHARE) + 2
+
+
 def test_where_memory_is_short_the_slowest_so_far_makes_room(monkeypatch):
     """Each runner holds 1000 bytes, and there are 3500."""
     monkeypatch.setattr(tune.host, "memory_left", lambda: 3500 - 1000 * len(open_now))
