@@ -29,7 +29,7 @@ from ramiel_core.pipeline import (
 from ramiel_core.plan import crowd
 from ramiel_core.plan.by_hand import BY_HAND
 from ramiel_core.plan.moldable import moldable_plan
-from ramiel_core.plan.planner import fitting_planner, revalued, sequential_plan
+from ramiel_core.plan.planner import DEFAULT, fitting_planner, revalued, sequential_plan
 from ramiel_core.run import host
 from ramiel_core.run.forked import Team
 from ramiel_core.run.profile import operator_costs, send_line, switch_cost
@@ -197,7 +197,11 @@ class Workshop:
             most = min(len(host.cores()), c.workers * c.threads)
             wide = self.weighed(c.kernels, most)
             switch_ms = self.switch_ms(c.workers, c.threads, most)
-            graph, plan = moldable_plan(graph, wide, c.workers, c.threads, most, switch_ms)
+            # Its task-parallel end is what somebody gets who asks for no moldable plan.
+            end = self._of_torch(replace(c, planner=DEFAULT), split=split)
+            graph, plan = moldable_plan(
+                graph, wide, c.workers, c.threads, most, switch_ms, (end.graph, end.plan)
+            )
         else:
             planned = partial(plan_of, graph, c.workers, c.planner)
             leaves_threads = fitting_planner(graph, c.planner).leaves_threads

@@ -33,6 +33,7 @@ def moldable_plan(
     threads: int,
     wide_threads: int,
     switch_ms: float = 0.0,
+    other: tuple[Graph, Plan] | None = None,
 ) -> tuple[Graph, Plan]:
     """Cut the graph where one value holds it together, and mold each section to its own best.
 
@@ -54,6 +55,8 @@ def moldable_plan(
         Inside each operator.
     switch_ms : float
         What a wide section between two others costs, beside its operators.
+    other : tuple of Graph and Plan, optional
+        Another way of pure task parallelism, as with slow operators cut into parts.
 
     Returns
     -------
@@ -62,7 +65,7 @@ def moldable_plan(
         that nobody computes beside a wide one.
     plan : Plan
         `wide` names the operators that run with all threads. Predicted never to be slower than
-        `wide` on one worker, nor than what `make_plan` makes of `narrow`.
+        `wide` on one worker, nor than what `make_plan` makes of `narrow`, nor than `other`.
 
     References
     ----------
@@ -95,13 +98,16 @@ def moldable_plan(
     awaits = _awaits(tables, placed)
     order = [tables.names[v] for v in placed.order] if awaits else list(narrow.index)
     graph, mixed = _molded(narrow, wide, order, mixture, names, switch_ms, awaits)
-    if mixed.makespan_ms * MIXING_PAYS <= min(task_parallel.makespan_ms, wide.t1_ms):
+    beside_graph, side_by_side = narrow, task_parallel
+    if other is not None and other[1].makespan_ms < task_parallel.makespan_ms:
+        beside_graph, side_by_side = other[0], replace(other[1], planner=plan.planner)
+    if mixed.makespan_ms * MIXING_PAYS <= min(side_by_side.makespan_ms, wide.t1_ms):
         return graph, mixed
-    if wide.t1_ms < task_parallel.makespan_ms:
+    if wide.t1_ms < side_by_side.makespan_ms:
         order = list(narrow.index)
         one_worker = replace(facts, clusters=(tuple(order),), moves=0)
         return _molded(narrow, wide, order, one_worker, order)
-    return narrow, task_parallel
+    return beside_graph, side_by_side
 
 
 def _awaits(tables: Tables, placed: Molded) -> dict[str, tuple[str, ...]]:

@@ -98,6 +98,22 @@ def test_a_mixture_that_gains_less_than_three_percent_is_not_worth_it(fork_ms: f
     assert set(plan.wide) == ({"stem", "tail"} if mixed else set(narrow.index))
 
 
+@pytest.mark.parametrize(("share", "best"), [(0.5, "other"), (0.61, "other"), (0.63, "mixture")])
+def test_another_way_of_task_parallelism_is_an_end_as_well(share: float, best: str):
+    """The mixture takes 5 + 4 + 1 + 5 ms and has to gain 3 %; the other way `share` of 25 ms."""
+    narrow = Graph.parse(STEM_AND_FORK)
+    wide = scaled(narrow, {"b": 1.0, "c": 1.0, "d": 1.0}, 0.5)
+    cut = scaled(narrow, {}, share)
+    other = cut, make_plan(cut, 2)
+
+    graph, plan = moldable_plan(narrow, wide, 2, 1, 2, other=other)
+
+    assert plan.planner == "moldable"
+    assert plan.makespan_ms == pytest.approx(25 * share if best == "other" else 15)
+    assert (graph is cut) is (best == "other")
+    check_plan(graph, plan)
+
+
 @pytest.mark.parametrize(
     ("switch_ms", "wide_names", "took_ms"), [(4.0, {"stem", "tail"}, 19), (6.0, {"stem"}, 20)]
 )
