@@ -65,7 +65,7 @@ PADS: Mapping[Any, Sequence[str]] = {
     aten.constant_pad_nd.default: ("input", "pad", "value"),
 }
 IDLE = frozenset({nn.Identity, nn.Dropout})  # in eval mode, which tracing has made sure of
-FEW_ROWS = 2  # of a matrix product: with fewer, reading the weight decides, and packing is idle
+FEW_ROWS = 2  # of a matrix product: with fewer, reading the weight decides, packed or not
 
 
 def fuse(model: TracedModel) -> TracedModel:
@@ -113,18 +113,18 @@ class _Rewriter:
             if type(self.layers[str(node.target)]) in IDLE:
                 node.replace_all_uses_with(node.all_input_nodes[0])
                 self.graph.erase_node(node)  # else it reads what it hands on
+        rewrites: Mapping[type[nn.Module], Callable[[fx.Node, Any], None]] = {
+            nn.Conv2d: self._convolution,
+            nn.Linear: self._linear,
+            nn.BatchNorm2d: self._batch_norm,
+            nn.MaxPool2d: self._max_pool,
+            nn.AvgPool2d: self._avg_pool,
+            nn.AdaptiveAvgPool2d: self._mean,
+        }
         for node in layers:
             layer = self.layers[str(node.target)]
-            if type(layer) is nn.Conv2d and _is_plain(layer, node):
-                self._convolution(node, layer)
-            elif type(layer) is nn.Linear and _is_float(node):
-                self._linear(node, layer)
-            elif type(layer) is nn.MaxPool2d and _is_pooled(node) and not layer.return_indices:
-                self._max_pool(node, layer)
-            elif type(layer) is nn.AvgPool2d and _is_pooled(node) and _is_usual(layer):
-                self._avg_pool(node, layer)
-            elif type(layer) is nn.AdaptiveAvgPool2d and _shape(node)[-2:] == (1, 1):
-                self._mean(node)
+            if type(layer) in rewrites and _is_float(node):
+                rewrites[type(layer)](node, layer)
         self._erase_idle()
         for new, name in self.names.items():
             new.name = name  # the plan of the fused graph reads like that of the eager one
@@ -136,6 +136,9 @@ class _Rewriter:
                 self.graph.erase_node(node)
 
     def _convolution(self, node: fx.Node, layer: nn.Conv2d) -> None:
+        written = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+        if not written or not _is_batch(node):
+            return
         x, padding = node.all_input_nodes[0], pair(layer.padding)
         if not _is_pointwise(layer):
             x, padding = _unpadded(x, padding, 0.0)
@@ -165,8 +168,6 @@ class _Rewriter:
     def _linear(self, node: fx.Node, layer: nn.Linear) -> None:
         x = node.all_input_nodes[0]
         rows = _shape(x)[:-1].numel()
-        if rows < FEW_ROWS:
-            return
         last, then = self._activation(node)
         recipe = fused.Linear(
             reads=(tuple(_shape(x)),),
@@ -176,9 +177,26 @@ class _Rewriter:
         )
         main = self._call(last, fused.linear, (x,), str(node.target), recipe)
         main.meta["flops"] = 2 * rows * layer.weight.numel()
+        if rows < FEW_ROWS:
+            unpacked = fused.Unpacked(**vars(recipe))
+            self._alternative(main, fused.linear, (x,), str(node.target), unpacked)
+        self._replace(last, main, node.name)
+
+    def _batch_norm(self, node: fx.Node, layer: nn.BatchNorm2d) -> None:
+        """One that could not be folded into a convolution."""
+        mean, variance = layer.running_mean, layer.running_var
+        if mean is None or variance is None:
+            return
+        last, then = self._activation(node)
+        weight, bias = _detached(layer.weight), _detached(layer.bias)
+        recipe = fused.Affine(mean, variance, weight, bias, layer.eps)
+        reads, path = tuple(node.all_input_nodes), str(node.target)
+        main = self._call(last, fused.batch_norm, reads, path, recipe, (then,))
         self._replace(last, main, node.name)
 
     def _max_pool(self, node: fx.Node, layer: nn.MaxPool2d) -> None:
+        if not _is_batch(node):
+            return
         x, padding = node.all_input_nodes[0], pair(layer.padding)
         source, more = _unpadded(x, padding, -math.inf)
         kernel = pair(layer.kernel_size)
@@ -196,6 +214,8 @@ class _Rewriter:
         self._pool(node, fused.max_pool2d, x, recipe)
 
     def _avg_pool(self, node: fx.Node, layer: nn.AvgPool2d) -> None:
+        if not _is_batch(node) or layer.ceil_mode or layer.divisor_override is not None:
+            return  # oneDNN has no such pooling
         x = node.all_input_nodes[0]
         recipe = fused.AvgPool2d(
             reads=(tuple(_shape(x)),),
@@ -217,8 +237,10 @@ class _Rewriter:
         main.meta["flops"] = math.prod(recipe.kernel_size) * _shape(node).numel()
         self._replace(node, main, node.name)
 
-    def _mean(self, node: fx.Node) -> None:
+    def _mean(self, node: fx.Node, _layer: nn.AdaptiveAvgPool2d) -> None:
         """Of all pixels by one call, where torch's own function for any size makes four."""
+        if _shape(node)[-2:] != (1, 1):
+            return
         x = node.all_input_nodes[0]
         with self.graph.inserting_after(node):
             mean = self.graph.call_function(torch.mean, (x, (-2, -1)), {"keepdim": True})
@@ -266,7 +288,7 @@ class _Rewriter:
         function: Callable[..., Any],
         reads: tuple[fx.Node, ...],
         path: str,
-        recipe: fused.Compiled | fused.Columns,
+        recipe: fused.Compiled | fused.Columns | fused.Affine,
         how: tuple[Any, ...] = (),
     ) -> fx.Node:
         """Insert `function(*reads, w, *how)` behind `at`; `recipe` stands beside the layer."""
@@ -306,18 +328,9 @@ def _unpadded(x: fx.Node, padding: Pair, fill: float) -> tuple[fx.Node, Pair]:
     return source, (padding[0] + top, padding[1] + left)
 
 
-def _is_plain(layer: nn.Conv2d, node: fx.Node) -> bool:
-    written = layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
-    return written and _is_float(node) and len(_shape(node)) == 4  # not one image alone
-
-
-def _is_pooled(node: fx.Node) -> bool:
-    return _is_float(node) and len(_shape(node)) == 4
-
-
-def _is_usual(layer: nn.AvgPool2d) -> bool:
-    """Whether oneDNN has such a pooling."""
-    return not layer.ceil_mode and layer.divisor_override is None
+def _is_batch(node: fx.Node) -> bool:
+    """Whether it is images [N, C, H, W], not one alone."""
+    return len(_shape(node)) == 4
 
 
 def _detached(bias: torch.Tensor | None) -> torch.Tensor | None:

@@ -12,14 +12,20 @@ from torch import nn
 IMAGE = (1, 8, 12, 12)
 
 
-def conv(i: int, o: int, kernel: int, **how) -> list[nn.Module]:
-    """Convolution and batch norm with statistics that are not the identity."""
-    norm = nn.BatchNorm2d(o)
+def batch_norm(channels: int, *, affine: bool = True) -> nn.BatchNorm2d:
+    """With statistics that are not the identity."""
+    norm = nn.BatchNorm2d(channels, affine=affine)
     norm.running_mean.uniform_(-1, 1)
     norm.running_var.uniform_(0.5, 2)
-    nn.init.uniform_(norm.weight, 0.5, 2)
-    nn.init.uniform_(norm.bias, -1, 1)
-    return [nn.Conv2d(i, o, kernel, bias=False, **how), norm]
+    if affine:
+        nn.init.uniform_(norm.weight, 0.5, 2)
+        nn.init.uniform_(norm.bias, -1, 1)
+    return norm
+
+
+def conv(i: int, o: int, kernel: int, **how) -> list[nn.Module]:
+    """Convolution and batch norm."""
+    return [nn.Conv2d(i, o, kernel, bias=False, **how), batch_norm(o)]
 
 
 class Residual(nn.Module):
@@ -46,6 +52,18 @@ class Shuffle(nn.Module):
     def forward(self, x):
         y = self.one(x).view(1, 2, 8, 12, 12).transpose(1, 2).contiguous().view(1, 16, 12, 12)
         return self.two(y)
+
+
+class Indexed(nn.Module):
+    """A pool that tells where its values come from."""
+
+    def __init__(self):
+        super().__init__()
+        self.pool = nn.MaxPool2d(2, return_indices=True)
+
+    def forward(self, x):
+        values, where = self.pool(x)
+        return values + where
 
 
 class Twice(nn.Module):
@@ -205,6 +223,13 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "pool of a computed size": PooledBy,
     "averages": lambda: nn.Sequential(nn.Conv2d(8, 8, 3), nn.AdaptiveAvgPool2d((2, 1))),
     "linear": lambda: nn.Sequential(nn.Linear(12, 20), nn.GELU(), nn.Linear(20, 5)),
+    "one row": lambda: nn.Sequential(nn.Flatten(), nn.Linear(1152, 20), nn.Hardswish()),
+    "row without batch": lambda: nn.Sequential(nn.Flatten(0), nn.Linear(1152, 20)),
+    "norm first": lambda: nn.Sequential(batch_norm(8), nn.ReLU(), nn.Conv2d(8, 8, 1)),
+    "norm alone": lambda: nn.Sequential(batch_norm(8, affine=False), nn.Tanh()),
+    "norm and export": lambda: Exported(nn.Sequential(batch_norm(8), nn.SiLU())),
+    "norm of its input": lambda: nn.Sequential(nn.BatchNorm2d(8, track_running_stats=False)),
+    "pool with indices": Indexed,
     "tanh gelu": lambda: nn.Sequential(nn.Linear(12, 5), nn.GELU(approximate="tanh")),
     **{
         f"conv and {name}": lambda name=name: nn.Sequential(nn.Conv2d(8, 8, 1), ACTIVATIONS[name]())

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ramiel_core.agreement import largest_difference
 from ramiel_core.graph.extract import extract, weights_of
-from ramiel_core.ir import Graph, Recipe
+from ramiel_core.ir import Graph, Recipe, TracedModel
 from ramiel_core.kernels.fuse import fuse
 from ramiel_core.kernels.fused import (
     THEN,
@@ -37,6 +37,12 @@ from tests.kernels.fusable import IMAGE, MODELS, Padded, conv
 from tests.program.threads import run_in_threads
 
 
+def small(name: str) -> TracedModel:
+    """One of the small models."""
+    torch.manual_seed(0)
+    return trace(MODELS[name]().eval(), (torch.randn(IMAGE),), name)
+
+
 def choices(graph: Graph) -> list[Graph]:
     """The graph with each operator's first call, with its second, and so on."""
     most = 1 + max(len(node.others) for node in graph.nodes)
@@ -53,8 +59,7 @@ def choices(graph: Graph) -> list[Graph]:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_choice_of_calls_computes_what_the_model_computes(name: str):
-    torch.manual_seed(0)
-    parcel = parcel_of(trace(MODELS[name]().eval(), (torch.randn(IMAGE),), name), "fused")
+    parcel = parcel_of(small(name), "fused")
     graph, recipes = parcel.fused
     weights = {k: v.build(1) if isinstance(v, Recipe) else v for k, v in recipes.items()}
 
@@ -67,8 +72,7 @@ def test_every_choice_of_calls_computes_what_the_model_computes(name: str):
 
 def fused_calls(name: str) -> list[str]:
     """What is called for each operator of a model."""
-    torch.manual_seed(0)
-    graph = extract(fuse(trace(MODELS[name]().eval(), (torch.randn(IMAGE),), name)))
+    graph = extract(fuse(small(name)))
     return [node.call.partition("(")[0] for node in graph.nodes]
 
 
@@ -94,6 +98,11 @@ def fused_calls(name: str) -> list[str]:
         ("checked", ["conv2d"]),
         ("two readers", ["conv2d", "F.relu", "relu + conv"]),
         ("linear", ["linear", "linear"]),
+        ("one row", ["torch.flatten", "linear"]),
+        ("norm first", ["batch_norm", "conv2d"]),
+        ("norm alone", ["batch_norm", "torch.tanh"]),
+        ("norm and export", ["batch_norm"]),
+        ("norm of its input", ["F.batch_norm"]),
         ("padding of another kind", ["F.pad", "conv2d"]),
         ("padded", ["conv2d"]),
         ("padded, by keyword", ["conv2d"]),
@@ -146,8 +155,7 @@ def test_the_model_itself_is_left_as_it_was():
 
 
 def test_pointwise_convolutions_have_two_calls_to_choose_from():
-    traced = trace(MODELS["pointwise"]().eval(), (torch.randn(IMAGE),), "pointwise")
-    rewritten = fuse(traced)
+    rewritten = fuse(small("pointwise"))
     (node,) = extract(rewritten).nodes
 
     assert (node.call, *node.others) == (
@@ -155,6 +163,15 @@ def test_pointwise_convolutions_have_two_calls_to_choose_from():
         """gemm(input_1, w["0.columns"], (1, 1), 'relu')""",
     )
     assert set(weights_of(rewritten, extract(rewritten))) == {"0.1x1_relu", "0.columns"}
+
+
+def test_a_weight_that_is_read_for_one_row_may_be_packed_or_not():
+    """Of many rows it is packed."""
+    _, row = extract(fuse(small("one row"))).nodes
+
+    assert row.call == 'linear(_0, w["1.linear_hardswish"])'
+    assert row.others == ('linear(_0, w["1.linear_unpacked_hardswish"])',)
+    assert not any(node.others for node in extract(fuse(small("linear"))).nodes)
 
 
 @pytest.mark.parametrize(
@@ -183,9 +200,7 @@ def _flat(layer: nn.Module) -> list[nn.Module]:
 
 
 def test_an_average_of_all_pixels_may_be_a_pooling():
-    traced = trace(MODELS["average"]().eval(), (torch.randn(IMAGE),), "average")
-
-    _, average = extract(fuse(traced)).nodes
+    _, average = extract(fuse(small("average"))).nodes
 
     assert average.call == "torch.mean(_0, (-2, -1), keepdim=True)"
     assert average.others == ("F.avg_pool2d(_0, (10, 11))",)
@@ -324,6 +339,4 @@ def test_what_onednn_has_not_stays_torchs_own():
 
 
 def test_fx_can_still_read_what_was_rewritten():
-    traced = trace(MODELS["residual"]().eval(), (torch.randn(IMAGE),), "residual")
-
-    assert isinstance(fuse(traced).module, fx.GraphModule)
+    assert isinstance(fuse(small("residual")).module, fx.GraphModule)
