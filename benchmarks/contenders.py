@@ -1,8 +1,8 @@
 """Contenders of a speed comparison, each in a child process of its own.
 
-A child builds its model once and then answers single inferences through a pipe, so that many
-contenders can take turns on one host: A B C, A B C. Between its turns a child must use no
-processor time; `Child.settle` waits until that is so.
+A child builds its model once and then says through a pipe, whenever asked, how long an inference
+takes, so that many contenders can take turns on one host: A B C, A B C. Between its turns a child
+must use no processor time; `Child.settle` waits until that is so.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks.recipes import ALONE, CHOOSE, LAUNCHERS
+from benchmarks.child import CHOOSE
+from benchmarks.recipes import ALONE, LAUNCHERS
 from ramiel_core.run.host import LAUNCHER_ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +35,7 @@ class ContenderError(Exception):
 
 
 class Contender(Protocol):
-    """Anything that can run a model of `benchmarks.models`, one inference at a time."""
+    """Anything that can run a model of `benchmarks.models`, some inferences at a time."""
 
     name: str
     alone: bool  # whether it measures while it builds, so that nobody else may build meanwhile
@@ -49,7 +50,7 @@ class Contender(Protocol):
         """Find its best number of threads, while nobody else computes; returns facts."""
 
     def infer(self) -> float:
-        """One inference, in ms."""
+        """What an inference takes in a loop of them, in ms."""
 
     def settle(self) -> float:
         """Return once it uses no processor time any more; says how long that took, in s."""
@@ -91,7 +92,7 @@ class Child:
         }
         arguments = [self.name, model, str(self._cache), str(os.getpid())]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.recipes", *arguments],
+            [sys.executable, "-m", "benchmarks.child", *arguments],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,
@@ -111,7 +112,7 @@ class Child:
         return self._answer(self._limit_s)
 
     def infer(self) -> float:
-        """One inference, in ms, timed inside the child."""
+        """What an inference takes in a loop inside the child, in ms."""
         self._ask("infer\n")
         return float(self._answer(INFER_LIMIT_S)["ms"])
 

@@ -1,6 +1,6 @@
 """Is Ramiel as fast as the best thing a user could pick?  `python -m benchmarks.peers`.
 
-Every contender has a process of its own; they take turns, inference by inference, so that
+Every contender has a process of its own; they take turns, some inferences each, so that
 whatever disturbs the host disturbs all of them, and each turn begins when the one before has
 stopped spinning. `--models googlenet,bert_like --peers eager,onnxruntime --out peers.json`.
 `--read peers.json …` prints the README's table from what was written, one file or several.
@@ -30,7 +30,6 @@ from benchmarks.contenders import Child, Contender, ContenderError
 from benchmarks.models import NAMES
 from benchmarks.recipes import ALONE, PEERS, READ_ONNX, TORCH_NATIVE
 from ramiel_core.run import host
-from ramiel_core.run.profile import make_steady
 from ramiel_core.words import plural
 
 CONTENDERS = (*PEERS, *ALONE)
@@ -116,7 +115,7 @@ def compare(
     contenders : sequence of Contender
         Not started. One that fails is left out from then on, with its reason.
     repeats : int
-        Rounds; in each, every contender does inferences that nobody times and then a timed one.
+        Rounds; in each, every contender says how long an inference takes in a loop of them.
     neighbours : bool
         Time each one alone too, while the others sleep: a ratio away from 1 says that turns
         disturb each other.
@@ -128,7 +127,7 @@ def compare(
         for _ in range(repeats):
             for contender in list(running):
                 try:
-                    time_ms = _steady(contender)
+                    time_ms = contender.infer()
                     contender.settle()
                 except ContenderError as error:
                     found[contender.name]["failed"] = str(error)
@@ -138,7 +137,7 @@ def compare(
         for contender in running if neighbours else ():
             times = []
             for _ in range(repeats):
-                times.append(_steady(contender))
+                times.append(contender.infer())
                 contender.settle()
             found[contender.name]["alone_ms"] = statistics.median(times)
     finally:
@@ -155,12 +154,6 @@ def compare(
         "contenders": found,
         "ratios": ratios(found),
     }
-
-
-def _steady(contender: Contender) -> float:
-    """One inference in ms, after as many others as before those of Ramiel's own benchmarks."""
-    make_steady(contender.infer)
-    return contender.infer()
 
 
 def _start_all(

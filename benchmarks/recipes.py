@@ -2,20 +2,15 @@
 
 Each is at its own best standard settings for the latency of one sample, by the number of threads
 that makes it fastest. A recipe returns a function that does one inference and returns the outputs.
-`python -m benchmarks.recipes NAME MODEL CACHE PARENT` is what `benchmarks.contenders` starts.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import os
-import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,20 +18,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks import models
-from ramiel_core.agreement import largest_difference
 from ramiel_core.ir import KERNELS
 from ramiel_core.kernels.inductor import compiled as compile_frozen
 from ramiel_core.run import host
 from ramiel_core.run.profile import make_steady
-from ramiel_core.run.worker import die_with
 
 Infer = Callable[[], Any]
 WARM_UPS = 5
-CHOOSING_ROUNDS = 3  # in one, ONNX Runtime's MobileNet took one thread, 1.15 ms, for two's 0.8
 TUNE_S = 60.0
-TOLERANCE = 1e-3  # of the largest output
-CHOOSE = "choose\n"  # what a child is told once nobody builds any more
 
 
 @dataclass
@@ -124,22 +113,23 @@ def jit_fork(task: Task) -> Infer:
     def infer() -> Any:
         return frozen(*task.inputs)
 
-    alone = _best_ms(infer)
+    alone = best_ms(infer)
     torch.set_num_threads(task.cores)  # of the calling thread: what is not in a branch
-    if _best_ms(infer) > alone:
+    if best_ms(infer) > alone:
         torch.set_num_threads(1)
     task.note = f"{torch.get_num_threads()} threads outside of branches"
     return infer
 
 
-def _best_ms(infer: Infer) -> float:
+def best_ms(infer: Infer) -> float:
     """The shortest of some inferences, as in a loop of them."""
     infer()  # which may compile
-    make_steady(partial(_ms, infer))
-    return min(_ms(infer) for _ in range(WARM_UPS))
+    make_steady(partial(ms_of, infer))
+    return min(ms_of(infer) for _ in range(WARM_UPS))
 
 
-def _ms(infer: Infer) -> float:
+def ms_of(infer: Infer) -> float:
+    """Of one inference."""
     start = time.perf_counter_ns()
     infer()
     return (time.perf_counter_ns() - start) / 1e6
@@ -307,97 +297,8 @@ ALONE = (*LAUNCHERS, "ramiel_load")  # which measure while they build
 OWN_THREADS = (*ALONE, "jit_fork", "export")  # which see to their number of threads themselves
 
 
-@dataclass(frozen=True)
-class Version:
-    """A contender built for so many threads."""
-
-    threads: int
-    note: str
-    infer: Infer
-
-
-def serve(name: str, model: str, cache: Path, say: Callable[[dict[str, Any]], None]) -> None:
-    """Build, for every number of threads; then choose, and infer, for each line that comes in."""
-    began = time.perf_counter()
-    torch.set_num_threads(1)  # launchers fork; and references are made at one thread
-    with torch.no_grad(), ExitStack() as stack:
-        module, inputs = models.build(model)
-        task = Task(model, module, inputs, cache, stack)
-        reference = list(_flat(module(*inputs)))
-        versions, difference = [], 0.0
-        for threads in (1,) if name in OWN_THREADS else host.thread_counts():
-            task.threads, task.note = threads, ""
-            torch.set_num_threads(threads)
-            infer = RECIPES[name](task)
-            difference = max(difference, largest_difference(list(_flat(infer())), reference))
-            if not difference <= TOLERANCE:
-                raise RuntimeError(f"wrong: its outputs differ by {difference:.2g} from eager's")
-            versions.append(Version(threads, task.note, infer))
-        took = round(time.perf_counter() - began, 1)
-        say({"difference": difference, "note": task.note, "build_s": took})
-        for line in sys.stdin:
-            if line == CHOOSE:
-                best = fastest(versions)
-                infer = best.infer
-                say({"note": best.note, "threads": torch.get_num_threads()})
-            else:
-                say({"ms": _ms(infer)})
-
-
-def fastest(versions: Sequence[Version]) -> Version:
-    """The one to take part, ready to run; nobody else should compute meanwhile."""
-    if len(versions) == 1:  # which may have set its number of threads itself
-        _best_ms(versions[0].infer)
-        return versions[0]
-    took_ms = [math.inf] * len(versions)
-    for _ in range(CHOOSING_ROUNDS):
-        for i, version in enumerate(versions):
-            torch.set_num_threads(version.threads)
-            took_ms[i] = min(took_ms[i], _best_ms(version.infer))
-    best = versions[took_ms.index(min(took_ms))]
-    torch.set_num_threads(best.threads)
-    if best.threads == len(host.cores()):
-        return best
-    said = f"{best.threads} of {len(host.cores())} threads"
-    return replace(best, note="; ".join(filter(None, (best.note, said))))
-
-
-def _flat(value: Any) -> Any:
-    """All tensors in a nested output, as torch's."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _flat(part)
-    else:
-        yield torch.as_tensor(value).clone()
-
-
 def one_line(error: BaseException) -> str:
     """What went wrong, short enough for a table."""
     said = (str(error).strip().splitlines() or [""])[0]
     kind = type(error).__name__
     return (said if kind == "RuntimeError" and said else f"{kind}: {said}")[:160]
-
-
-def main() -> None:
-    """Speak JSON on what was stdout; whatever libraries print there goes to stderr."""
-    name, model, cache, parent = sys.argv[1:]
-    pipe = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    die_with(int(parent))
-    warnings.simplefilter("ignore")
-
-    def say(what: dict[str, Any]) -> None:
-        pipe.write(json.dumps(what) + "\n")
-
-    try:
-        serve(name, model, Path(cache), say)
-    except Exception as error:  # noqa: BLE001 - the parent shows it
-        say({"error": one_line(error)})
-    finally:
-        pipe.close()
-
-
-if __name__ == "__main__":
-    main()

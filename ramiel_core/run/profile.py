@@ -27,6 +27,7 @@ SEND_ROUNDS = 15
 SWITCHES = 8  # wide sections of the program that measures what one costs
 SWITCH_ROUNDS = 15
 STEADY_MS = 20.0  # of inferences before one is timed: a core that has paused is slow at first
+TIMED_MS = 5.0  # of inferences that are timed then: of a millisecond each, single ones scatter
 GAP_S = 0.003  # between teams: OpenMP threads of the last one spin that long, then sleep
 PAUSE_S = 0.001  # between sends: a receiver waits about that long, as in a real run
 
@@ -80,11 +81,32 @@ def warmed(team: Team) -> Team:
     return team
 
 
-def make_steady(infer: Callable[[], float]) -> None:
-    """Call `infer`, which says how many ms it took, at least once and for `STEADY_MS`."""
-    before_ms = 0.0
+def make_steady(infer: Callable[[], float], before_ms: float = 0.0) -> None:
+    """Call `infer`, which says how many ms it took, until that is `STEADY_MS` with `before_ms`."""
     while before_ms < STEADY_MS:
         before_ms += infer()
+
+
+def steady_ms(infer: Callable[[], float], before_ms: float = 0.0) -> float:
+    """What an inference takes in a user's loop.
+
+    Parameters
+    ----------
+    infer : callable
+        One inference; returns how many ms it took.
+    before_ms : float
+        Of inferences that were done right before.
+
+    Returns
+    -------
+    float
+        The median in ms of the inferences in `TIMED_MS`, one at least, after `STEADY_MS` of others.
+    """
+    make_steady(infer, before_ms)
+    times_ms = [infer()]
+    while sum(times_ms) < TIMED_MS:
+        times_ms.append(infer())
+    return statistics.median(times_ms)
 
 
 def operator_medians(traces: Iterable[Timeline]) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from itertools import count
+from itertools import chain, count, repeat
 from types import SimpleNamespace
 
 import pytest
@@ -104,3 +104,32 @@ def test_what_takes_long_is_warm_sooner(took_s: float, times: int, monkeypatch: 
     profile.warm_up(lambda: clock.append(took_s))
 
     assert len(clock) - 1 == times
+
+
+@pytest.mark.parametrize(
+    ("took_ms", "before_ms", "times"),
+    [
+        (1.0, 0.0, 20 + 5),
+        (4.0, 0.0, 5 + 2),
+        (30.0, 0.0, 1 + 1),
+        (30.0, 30.0, 1),
+        (1.0, 8.0, 12 + 5),
+    ],
+)
+def test_short_inferences_are_timed_several_times_in_a_loop(
+    took_ms: float, before_ms: float, times: int
+):
+    ran: list[float] = []
+
+    def infer() -> float:
+        ran.append(took_ms)
+        return took_ms
+
+    assert profile.steady_ms(infer, before_ms) == took_ms
+    assert len(ran) == times
+
+
+def test_what_came_before_a_loop_is_steady_does_not_count():
+    slow_at_first = chain([10.0] * 2, repeat(1.0))
+
+    assert profile.steady_ms(lambda: next(slow_at_first)) == 1.0
