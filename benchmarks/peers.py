@@ -1,8 +1,9 @@
 """Is Ramiel as fast as the best thing a user could pick?  `python -m benchmarks.peers`.
 
-Every contender has a process of its own; they take turns, some inferences each, so that
-whatever disturbs the host disturbs all of them, and each turn begins when the one before has
-stopped spinning. `--models googlenet,bert_like --peers eager,onnxruntime --out peers.json`.
+Every contender has a process of its own; they take turns, some inferences each and in an order
+drawn anew in each round, so that whatever disturbs the host disturbs all of them, and each turn
+begins when the one before has stopped spinning. A ratio is the median of those of all rounds.
+`--models googlenet,bert_like --peers eager,onnxruntime --out peers.json`.
 `--read peers.json …` prints the README's table from what was written, one file or several.
 """
 
@@ -30,12 +31,12 @@ from benchmarks.contenders import Child, Contender, ContenderError
 from benchmarks.models import NAMES
 from benchmarks.recipes import ALONE, PEERS, READ_ONNX, TORCH_NATIVE
 from ramiel_core.run import host
+from ramiel_core.run.tune import paired_ratio
 from ramiel_core.words import plural
 
 CONTENDERS = (*PEERS, *ALONE)
 HUGE = {"nasnetalarge": 5, "pnasnet5large": 5}  # at most so many rounds: half a second each
 BUILD_LIMIT_S = 300.0  # inductor takes longer over NASNet on two busy cores
-RESAMPLES = 1000
 TOLD = (("ramiel_torch", "torch"), ("ramiel_auto", "all"))  # in the README: who, against whom
 VERSIONS = ("torch", "onnxruntime", "openvino")
 LIBRARIES = ("onnx", "onnxruntime", "openvino", "timm")
@@ -124,8 +125,9 @@ def compare(
     load = os.getloadavg()[0]
     try:
         running = _start_all(model, contenders, found)
+        draw = random.Random(0)  # noqa: S311 - not a secret
         for _ in range(repeats):
-            for contender in list(running):
+            for contender in draw.sample(running, len(running)):
                 try:
                     time_ms = contender.infer()
                     contender.settle()
@@ -194,7 +196,7 @@ def _managing(
 
 
 def ratios(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Best peer's median / Ramiel's: above 1, Ramiel is faster. Against torch's, and all."""
+    """What multiple of Ramiel's time the best peer takes, among torch's and among all."""
     timed = {name: r["times_ms"] for name, r in found.items() if "median_ms" in r}
     result: dict[str, Any] = {}
     for ours in (name for name in timed if name.startswith("ramiel")):
@@ -202,23 +204,11 @@ def ratios(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             rivals = [name for name in timed if name in among]
             if not rivals:
                 continue
-            best = min(rivals, key=lambda name: statistics.median(timed[name]))
-            low, ratio, high = _ratio(timed[best], timed[ours])
-            result[f"{ours} / {label}"] = {"best": best, "ratio": ratio, "ci": [low, high]}
+            paired = {name: paired_ratio(timed[name], timed[ours]) for name in rivals}
+            best = min(paired, key=paired.__getitem__)
+            ratio, interval = paired[best]
+            result[f"{ours} / {label}"] = {"best": best, "ratio": ratio, "ci": list(interval)}
     return result
-
-
-def _ratio(theirs: Sequence[float], ours: Sequence[float]) -> tuple[float, float, float]:
-    """Ratio of medians with its 95 % interval: bootstrap over rounds, both of the same rounds."""
-    draw, count = random.Random(0), min(len(theirs), len(ours))  # noqa: S311 - not a secret
-    drawn = []
-    for _ in range(RESAMPLES):
-        rounds = [draw.randrange(count) for _ in range(count)]
-        medians = (statistics.median(times[i] for i in rounds) for times in (theirs, ours))
-        drawn.append(next(medians) / next(medians))
-    drawn.sort()
-    middle = statistics.median(theirs) / statistics.median(ours)
-    return drawn[RESAMPLES // 40], middle, drawn[-RESAMPLES // 40]
 
 
 def readme(written: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -56,9 +56,11 @@ class Fake:
 def test_contenders_take_turns_and_the_best_peer_is_compared_with_ramiel():
     log: list[str] = []
     fakes = [Fake("eager", 30.0, log), Fake("openvino", 10.0, log), Fake("ramiel_eager", 20.0, log)]
-    record = peers.compare("m", fakes, 3)
+    record = peers.compare("m", fakes, 10)
 
-    assert log[3:-3] == ["eager", "openvino", "ramiel_eager"] * 3
+    turns = [log[3:-3][at : at + 3] for at in range(0, 30, 3)]
+    assert all(sorted(turn) == ["eager", "openvino", "ramiel_eager"] for turn in turns)
+    assert len(set(map(tuple, turns))) > 1  # in other orders
     assert log[-3:] == ["stop eager", "stop openvino", "stop ramiel_eager"]
     assert record["ratios"] == {
         "ramiel_eager / torch": {"best": "eager", "ratio": 1.5, "ci": [1.5, 1.5]},
