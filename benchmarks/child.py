@@ -28,7 +28,6 @@ from ramiel_core.run.profile import steady_ms
 from ramiel_core.run.worker import die_with
 
 CHOOSE = "choose\n"  # what a child is told once nobody builds any more
-CHOOSING_ROUNDS = 3  # in one, ONNX Runtime's MobileNet took one thread, 1.15 ms, for two's 0.8
 TOLERANCE = 1e-3  # of the largest output
 
 
@@ -60,26 +59,28 @@ def serve(name: str, model: str, cache: Path, say: Callable[[dict[str, Any]], No
             versions.append(Version(threads, task.note, infer))
         took = round(time.perf_counter() - began, 1)
         say({"difference": difference, "note": task.note, "build_s": took})
+        best_so_far_ms = [math.inf] * len(versions)
         for line in sys.stdin:
             if line == CHOOSE:
-                best = fastest(versions)
+                best = fastest(versions, best_so_far_ms)
                 infer = best.infer
                 say({"note": best.note, "threads": torch.get_num_threads()})
             else:
                 say({"ms": steady_ms(partial(ms_of, infer))})
 
 
-def fastest(versions: Sequence[Version]) -> Version:
-    """The one to take part, ready to run; nobody else should compute meanwhile."""
-    if len(versions) == 1:  # which may have set its number of threads itself
-        best_ms(versions[0].infer)
-        return versions[0]
-    took_ms = [math.inf] * len(versions)
-    for _ in range(CHOOSING_ROUNDS):
-        for i, version in enumerate(versions):
+def fastest(versions: Sequence[Version], best_so_far_ms: list[float]) -> Version:
+    """The one to take part, as far as is known after one more time of each, ready to run.
+
+    Nobody else should compute meanwhile, but somebody may: so this is asked several times.
+    """
+    for i, version in enumerate(versions):
+        if len(versions) > 1:  # else it may have set its number of threads itself
             torch.set_num_threads(version.threads)
-            took_ms[i] = min(took_ms[i], best_ms(version.infer))
-    best = versions[took_ms.index(min(took_ms))]
+        best_so_far_ms[i] = min(best_so_far_ms[i], best_ms(version.infer))
+    best = versions[best_so_far_ms.index(min(best_so_far_ms))]
+    if len(versions) == 1:
+        return best
     torch.set_num_threads(best.threads)
     if best.threads == len(host.cores()):
         return best

@@ -107,7 +107,7 @@ class Child:
         return self._answer(self._limit_s)
 
     def choose(self) -> Mapping[str, Any]:
-        """Let it warm up and take the number of threads that makes it fastest."""
+        """Let it take the number of threads that made it fastest, this time and all before."""
         self._ask(CHOOSE)
         return self._answer(self._limit_s)
 

@@ -36,6 +36,9 @@ from ramiel_core.words import plural
 
 CONTENDERS = (*PEERS, *ALONE)
 HUGE = {"nasnetalarge": 5, "pnasnet5large": 5}  # at most so many rounds: half a second each
+CHOOSING_ROUNDS = 5
+"""Of all contenders, for the number of threads: a neighbour took one core for as long as three
+rounds of OpenVINO alone lasted, which so ran MobileNet with one thread, 0.97 ms, for two's 0.6."""
 BUILD_LIMIT_S = 300.0  # inductor takes longer over NASNet on two busy cores
 TOLD = (("ramiel_torch", "torch"), ("ramiel_auto", "all"))  # in the README: who, against whom
 VERSIONS = ("torch", "onnxruntime", "openvino")
@@ -124,8 +127,8 @@ def compare(
     found: dict[str, dict[str, Any]] = {c.name: {"times_ms": []} for c in contenders}
     load = os.getloadavg()[0]
     try:
-        running = _start_all(model, contenders, found)
         draw = random.Random(0)  # noqa: S311 - not a secret
+        running = _start_all(model, contenders, found, draw)
         for _ in range(repeats):
             for contender in draw.sample(running, len(running)):
                 try:
@@ -159,17 +162,21 @@ def compare(
 
 
 def _start_all(
-    model: str, contenders: Sequence[Contender], found: Mapping[str, dict[str, Any]]
+    model: str,
+    contenders: Sequence[Contender],
+    found: Mapping[str, dict[str, Any]],
+    draw: random.Random,
 ) -> list[Contender]:
-    """Build side by side those that do not mind, then the others one by one."""
+    """Build side by side those that do not mind, then the others one by one; choose threads."""
     running: list[Contender] = []
     together = [c for c in contenders if not c.alone]
     for batch in (together, *([c] for c in contenders if c.alone)):
         for contender in batch:
             contender.start(model)
-        built = _managing(batch, lambda contender: contender.ready(), found)
-        running += _managing(built, _choose, found)  # only now that nobody builds any more
-    return [c for c in contenders if c in running]
+        running += _managing(batch, lambda contender: contender.ready(), found)
+    for _ in range(CHOOSING_ROUNDS):  # only now that nobody builds any more
+        running = _managing(draw.sample(running, len(running)), _choose, found)
+    return running
 
 
 def _choose(contender: Contender) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 from benchmarks import contenders, overhead, peers
-from benchmarks.child import CHOOSING_ROUNDS, Version, fastest
+from benchmarks.child import Version, fastest
 from benchmarks.contenders import Child, ContenderError
 from ramiel_core.run import host
 from tests.alive import still_alive
@@ -27,6 +28,7 @@ class Fake:
     def __init__(self, name: str, ms: float, log: list[str], breaks_after: int = 99):
         self.name, self.ms, self.log, self.left = name, ms, log, breaks_after
         self.chosen: dict[str, int] = {}
+        self.asked = 0
 
     def start(self, model):
         self.log.append(f"start {self.name}")
@@ -37,6 +39,7 @@ class Fake:
         return {"note": "fake"}
 
     def choose(self):
+        self.asked += 1
         return self.chosen
 
     def infer(self):
@@ -61,6 +64,7 @@ def test_contenders_take_turns_and_the_best_peer_is_compared_with_ramiel():
     turns = [log[3:-3][at : at + 3] for at in range(0, 30, 3)]
     assert all(sorted(turn) == ["eager", "openvino", "ramiel_eager"] for turn in turns)
     assert len(set(map(tuple, turns))) > 1  # in other orders
+    assert [fake.asked for fake in fakes] == [peers.CHOOSING_ROUNDS] * 3
     assert log[-3:] == ["stop eager", "stop openvino", "stop ramiel_eager"]
     assert record["ratios"] == {
         "ramiel_eager / torch": {"best": "eager", "ratio": 1.5, "ci": [1.5, 1.5]},
@@ -164,10 +168,13 @@ def test_a_peer_runs_with_the_threads_that_make_it_fastest(monkeypatch, best: in
     set_to: list[int] = []
     monkeypatch.setattr("benchmarks.child.torch.set_num_threads", set_to.append)
 
-    found = fastest([Version(t, "", partial(int, t)) for t in (1, 2, 4)])
+    versions, so_far_ms = [Version(t, "", partial(int, t)) for t in (1, 2, 4)], [math.inf] * 3
+    fastest(versions, so_far_ms)
+    set_to.clear()
+    found = fastest(versions, so_far_ms)
 
     assert found.infer() == found.threads == best
-    assert set_to == [*[1, 2, 4] * CHOOSING_ROUNDS, best]
+    assert set_to == [1, 2, 4, best]
     assert found.note == note
 
 
