@@ -350,9 +350,9 @@ class _Race:
         return float(np.median(own / leader)) if len(own) else float("inf")
 
     def _is_hopeless(self, opened: _Open) -> bool:
-        _, leader = self._shared(opened)
+        own, leader = self._shared(opened)
         best = min(opened.times_ms.values())  # of all its rounds: who led has had quieter ones
-        return self._ratio_now(opened) > HOPELESS and bool(best > HOPELESS * leader.min())
+        return bool(np.median(own / leader) > HOPELESS and best > HOPELESS * leader.min())
 
     def _is_far_behind(self, opened: _Open) -> bool:
         own, leader = self._shared(opened)

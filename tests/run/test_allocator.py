@@ -11,26 +11,32 @@ import pytest
 
 from ramiel_core.run import allocator, host
 
+INTEL, AMD = "GenuineIntel", "AuthenticAMD"
+
 
 @pytest.mark.parametrize(
-    ("installed", "chosen"),
+    ("installed", "processor", "chosen"),
     [
-        (["libtcmalloc.so.4", "libjemalloc.so.2"], "libtcmalloc.so.4"),
-        (["libtcmalloc.so.4", "libtcmalloc_minimal.so.4"], "libtcmalloc_minimal.so.4"),
-        (["libtbbmalloc_proxy.so.2", "libjemalloc.so.2"], "libjemalloc.so.2"),
-        (["libtbbmalloc_proxy.so.2"], "libtbbmalloc_proxy.so.2"),
-        (["libtcmalloc.so.4"], "libtcmalloc.so.4"),
-        (["libc.so.6"], None),
+        (["libtcmalloc.so.4", "libjemalloc.so.2"], INTEL, "libtcmalloc.so.4"),
+        (["libtcmalloc.so.4", "libtcmalloc_minimal.so.4"], INTEL, "libtcmalloc_minimal.so.4"),
+        (["libtbbmalloc_proxy.so.2", "libjemalloc.so.2"], INTEL, "libjemalloc.so.2"),
+        (["libtbbmalloc_proxy.so.2"], INTEL, "libtbbmalloc_proxy.so.2"),
+        (["libtbbmalloc_proxy.so.2"], AMD, None),
+        (["libtbbmalloc_proxy.so.2", "libjemalloc.so.2"], AMD, "libjemalloc.so.2"),
+        (["libtcmalloc.so.4"], INTEL, "libtcmalloc.so.4"),
+        (["libc.so.6"], INTEL, None),
     ],
     ids=str,
 )
 def test_the_best_installed_allocator_is_preloaded(
-    installed: list[str], chosen: str | None, tmp_path: Path
+    installed: list[str], processor: str, chosen: str | None, tmp_path: Path
 ):
     for name in installed:
         (tmp_path / name).touch()
+    processors = tmp_path / "cpuinfo"
+    processors.write_text(f"vendor_id\t: {processor}\n")
 
-    found = allocator.environment([tmp_path], {})
+    found = allocator.environment([tmp_path], {}, processors)
 
     assert found.get("LD_PRELOAD") == (chosen and str(tmp_path / chosen))
 
@@ -40,6 +46,13 @@ def test_what_the_user_preloads_stays_alone(tmp_path: Path):
 
     assert allocator.environment([tmp_path], {"LD_PRELOAD": "/own.so"}) == {}
 
+
+ONETBB = next(
+    path
+    for folder in allocator.LIBRARY_FOLDERS
+    if (path := folder / "libtbbmalloc_proxy.so.2").exists()
+)
+LAUNCHER = {**os.environ, **host.LAUNCHER_ENVIRONMENT, **allocator.preloaded(ONETBB)}
 
 OPENVINO = """
 import numpy as np, openvino as ov
@@ -52,20 +65,12 @@ print(compiled(np.full((1, 4), -1, np.float32))[0].sum())
 
 def test_openvino_runs_beside_a_preloaded_allocator():
     """It brings one along, so that there is one everywhere; it ended in SIGABRT."""
-    environment = {**os.environ, **host.LAUNCHER_ENVIRONMENT}
-    assert Path(environment["LD_PRELOAD"]).name in allocator.ALLOCATORS
-
     command = [sys.executable, "-c", OPENVINO]
-    said = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    said = subprocess.run(command, env=LAUNCHER, check=False, capture_output=True, text=True)
 
     assert (said.returncode, said.stdout) == (0, "0.0\n"), said.stderr
 
 
-ONETBB = next(
-    path
-    for folder in allocator.LIBRARY_FOLDERS
-    if (path := folder / "libtbbmalloc_proxy.so.2").exists()
-)
 # Inferences with one large value that is freed at once, and with many others.
 FAULTS = """
 import resource, sys, torch
@@ -85,12 +90,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def test_onetbb_keeps_the_pages_of_a_value_that_is_read_once():
-    environment = {**os.environ, **host.LAUNCHER_ENVIRONMENT}
-    environment["LD_PRELOAD"] = str(ONETBB)
     faults = {}
     for how in ("as it is", "keep"):
         said = subprocess.run(
-            [sys.executable, "-c", FAULTS, how], env=environment, check=True, capture_output=True
+            [sys.executable, "-c", FAULTS, how], env=LAUNCHER, check=True, capture_output=True
         )
         faults[how] = int(said.stdout)
 
