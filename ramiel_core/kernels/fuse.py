@@ -144,6 +144,7 @@ class _Rewriter:
             x, padding = _unpadded(x, padding, 0.0)
         stride = pair(layer.stride)
         last, other = self._residual(node)
+        at = node if other is None else last  # what it reads may be written over afterwards
         last, then = self._activation(last)
         weight, bias = layer.weight.detach(), _detached(layer.bias)
         reads = (x,) if other is None else (x, other)
@@ -158,7 +159,7 @@ class _Rewriter:
             then=then,
         )
         function = fused.conv2d if other is None else fused.conv2d_add
-        main = self._call(last, function, reads, str(node.target), recipe)
+        main = self._call(at, function, reads, str(node.target), recipe)
         main.meta["flops"] = _flops(layer, _shape(node))
         if other is None and layer.groups == 1 and _is_pointwise(layer):
             columns = fused.Columns(weight.flatten(1), bias)
@@ -175,7 +176,7 @@ class _Rewriter:
             bias=_detached(layer.bias),
             then=then,
         )
-        main = self._call(last, fused.linear, (x,), str(node.target), recipe)
+        main = self._call(node, fused.linear, (x,), str(node.target), recipe)
         main.meta["flops"] = 2 * rows * layer.weight.numel()
         if rows < FEW_ROWS:
             unpacked = fused.Unpacked(**vars(recipe))
@@ -187,11 +188,13 @@ class _Rewriter:
         mean, variance = layer.running_mean, layer.running_var
         if mean is None or variance is None:
             return
-        last, then = self._activation(node)
         weight, bias = _detached(layer.weight), _detached(layer.bias)
-        recipe = fused.Affine(mean, variance, weight, bias, layer.eps)
+        scale = torch.rsqrt(variance + layer.eps) * (1.0 if weight is None else weight)
+        shift = (0.0 if bias is None else bias) - mean * scale
+        last, then = self._activation(node)
+        recipe = fused.Affine(scale.view(1, -1, 1, 1), shift.view(1, -1, 1, 1))
         reads, path = tuple(node.all_input_nodes), str(node.target)
-        main = self._call(last, fused.batch_norm, reads, path, recipe, (then,))
+        main = self._call(node, fused.batch_norm, reads, path, recipe, (then,))
         self._replace(last, main, node.name)
 
     def _max_pool(self, node: fx.Node, layer: nn.MaxPool2d) -> None:

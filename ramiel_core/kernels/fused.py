@@ -48,7 +48,7 @@ THEN: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "sigmoid": torch.sigmoid,
     "gelu": F.gelu,
 }
-"""What may follow a convolution or a matrix product."""
+"""What may follow a convolution, a matrix product or a batch norm."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -209,22 +209,13 @@ class Columns(Recipe):
 class Affine(Recipe):
     """A batch norm that follows no convolution: each channel times one number, plus another."""
 
-    mean: torch.Tensor
-    variance: torch.Tensor
-    weight: torch.Tensor | None
-    bias: torch.Tensor | None
-    eps: float
-    name = "affine"
+    scale: torch.Tensor  # [1, channels, 1, 1], and so is `shift`
+    shift: torch.Tensor
+    name = "scale_and_shift"
 
     def build(self, threads: int) -> Pairs:  # noqa: ARG002
-        """Scale and shift, [1, channels, 1, 1] each."""
-        scale = torch.rsqrt(self.variance + self.eps)
-        if self.weight is not None:
-            scale = scale * self.weight
-        shift = -self.mean * scale
-        if self.bias is not None:
-            shift = shift + self.bias
-        return scale.view(1, -1, 1, 1), shift.view(1, -1, 1, 1)
+        """Scale and shift."""
+        return self.scale, self.shift
 
 
 def channels_last(x: torch.Tensor) -> torch.Tensor:

@@ -78,6 +78,20 @@ class Twice(nn.Module):
         return F.relu(y) + y
 
 
+class Overwritten(nn.Module):
+    """What a layer has read is written over before its activation."""
+
+    def __init__(self, layer: nn.Module):
+        super().__init__()
+        self.first, self.layer = nn.Conv2d(8, 8, 1), layer
+
+    def forward(self, x):
+        x = self.first(x)
+        y = self.layer(x)
+        x.relu_()
+        return F.relu(y) + x
+
+
 class Functional(nn.Module):
     """What imported models look like: functions on weights, no layers."""
 
@@ -229,6 +243,9 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "norm alone": lambda: nn.Sequential(batch_norm(8, affine=False), nn.Tanh()),
     "norm and export": lambda: Exported(nn.Sequential(batch_norm(8), nn.SiLU())),
     "norm of its input": lambda: nn.Sequential(nn.BatchNorm2d(8, track_running_stats=False)),
+    "norm of what is written over": lambda: Overwritten(batch_norm(8)),
+    "convolution of what is written over": lambda: Overwritten(nn.Conv2d(8, 8, 1)),
+    "linear of what is written over": lambda: Overwritten(nn.Linear(12, 12)),
     "pool with indices": Indexed,
     "tanh gelu": lambda: nn.Sequential(nn.Linear(12, 5), nn.GELU(approximate="tanh")),
     **{
