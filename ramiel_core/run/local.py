@@ -13,6 +13,7 @@ from ramiel_core.errors import RunError
 from ramiel_core.ir import FRESH, Fresh, Program, Recipe, Signature
 from ramiel_core.run import huge_pages, weave
 from ramiel_core.run.shared import expected, refuse_others
+from ramiel_core.run.worker import prepared
 
 
 class Local:
@@ -49,11 +50,8 @@ class Local:
                 f"one; run it in a Team."
             )
         threads = program.threads_of(0, threads)
+        self._weights = prepared(program, weights, 0, threads)
         torch.set_num_threads(threads)
-        self._weights = {
-            name: weight.build(threads) if isinstance(weight, Recipe) else weight
-            for name, weight in weights.items()
-        }
         huge_pages.ask_here()
         self._signature = signature
         self._inputs = expected(program.inputs)

@@ -10,6 +10,7 @@ import torch
 from ramiel_core import pipeline
 from ramiel_core.agreement import same_bits
 from ramiel_core.errors import RunError
+from ramiel_core.ir import Recipe
 from ramiel_core.model.trace import trace
 from ramiel_core.plan.planner import sequential_plan
 from ramiel_core.run.local import Local
@@ -36,6 +37,25 @@ def test_it_returns_what_the_model_returns_bit_for_bit(name: str):
     run, inputs = local(name)
     for _ in range(2):
         assert same_bits(run(*(t.clone() for t in inputs)), expected(name))
+
+
+class Unwanted(Recipe):
+    """What another call of an operator would have read."""
+
+    name = "unwanted"
+
+    def build(self, threads: int) -> None:
+        raise AssertionError(f"nobody calls it by {threads}")
+
+
+def test_only_what_the_program_calls_is_built():
+    name = next(iter(MODULES))
+    module, inputs = make(name)
+    parcel = pipeline.parcel_of(trace(module, tuple(t.clone() for t in inputs), name))
+    program = pipeline.program_of(parcel.graph, sequential_plan(parcel.graph))
+    run = Local(program, {**parcel.weights, "other.unwanted": Unwanted()})
+
+    assert same_bits(run(*(t.clone() for t in inputs)), expected(name))
 
 
 def test_a_result_is_the_callers_own():
