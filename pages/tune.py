@@ -83,7 +83,7 @@ def show(found: dict[str, Any], model: str) -> None:
     left, right = st.columns(2)
     with left:
         st.subheader("What each choice bought")
-        cards.sub("From eager kernels on one thread to the fastest, one choice at a time.")
+        cards.sub("From eager kernels on one thread to the fastest, choice by choice.")
         if len(found["steps"]) > 1:
             words = {row["label"]: tuned.in_words(row["configuration"]) for row in rows}
             steps = [{**step, "label": words[step["label"]]} for step in found["steps"]]

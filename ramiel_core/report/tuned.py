@@ -5,22 +5,23 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from ramiel_core.cache import cache_dir, write_whole
-from ramiel_core.ir import Graph
+from ramiel_core.ir import MOLDABLE, Graph
 from ramiel_core.report.verdict import was_busy
 from ramiel_core.words import plural, times
 
-FORMAT = 1  # of what is kept, calls of operators among it: raised when older ones cannot be used
+FORMAT = 2  # of what is kept, calls of operators among it: raised when older ones cannot be used
 USUAL = "ramiel"  # the planner that goes without saying
 EAGER = "eager, one thread"  # the first step of all
 OWN_LOAD = 1.0  # that a race brings itself, beyond that of all cores
 SAME = 1.02  # steps nearer to each other than this are told as equal
+Wanted = Mapping[str, Collection[Any]]  # what each entry of a configuration may be
 OUT: Mapping[str, str] = MappingProxyType({"failed": "Failed", "skipped": "Not tried"})
 KERNEL_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -47,31 +48,50 @@ def gains(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     -------
     list of dict
         `choice`, `label` and `ms` by the winner's clock; each step's gain is the difference to
-        the one before. A step that was not timed is left out.
+        the one before. One that was not timed is told together with the next; all cores' threads
+        are left out then where the winner shares these among workers.
     """
-    winner = rows[0]["configuration"]
-    first = {"kernels": "eager", "workers": 1, "threads": 1}
-    steps = [
-        (EAGER, first),
-        (f"{winner['kernels']} kernels", {**first, "kernels": winner["kernels"]}),
-    ]
-    cores = winner["workers"] * winner["threads"]
-    if cores > 1:
-        steps.append(
-            (f"{cores} threads", {**first, "kernels": winner["kernels"], "threads": cores})
-        )
     told: list[dict[str, Any]] = []
-    for choice, wanted in [*steps, ("side by side", winner)]:
+    untimed: list[str] = []  # choices that the next step holds as well
+    for choice, wanted, stays in _choices([r["configuration"] for r in rows]):
         row = next((r for r in rows if _is(r["configuration"], wanted)), None)
-        known = row is not None and row["ratio"] is not None
-        if known and row is not None and row["label"] not in {t["label"] for t in told}:
+        if row is None or row["ratio"] is None:
+            untimed += [choice] if told and stays else []
+        elif row["label"] not in {step["label"] for step in told}:
             ms = row["ratio"] * rows[0]["median_ms"]
-            told.append({"choice": choice, "label": row["label"], "ms": ms})
+            told.append({"choice": ", ".join([*untimed, choice]), "label": row["label"], "ms": ms})
+            untimed = []
     return told
 
 
-def _is(configuration: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    return all(configuration[key] == value for key, value in wanted.items())
+def _choices(
+    found: Sequence[Mapping[str, Any]],
+) -> Iterator[tuple[str, Wanted, bool]]:
+    """What leads from eager on one thread to the winner, the first of these configurations.
+
+    A choice's name, what a configuration then has, and whether the winner keeps to that: where it
+    has several workers, all cores' threads are what one would take instead.
+    """
+    winner = found[0]
+    several = winner["workers"] > 1
+    cores = winner["workers"] * winner["threads"]
+    one: Wanted = {"kernels": {"eager"}, "workers": {1}, "threads": {1}}
+    yield EAGER, one, True
+    one = {**one, "kernels": {winner["kernels"]}}
+    yield f"{winner['kernels']} kernels", one, True
+    if cores > 1:
+        yield f"{cores} threads", {**one, "threads": {cores}}, not several
+    if several:
+        clusters = {c["planner"] for c in found} - {MOLDABLE}
+        own: Wanted = {key: {winner[key]} for key in ("kernels", "workers", "threads", "planner")}
+        apart: Wanted = {**own, "runtime": {"processes"}}
+        yield f"{winner['workers']} workers", {**apart, "planner": clusters}, True
+        yield f"{winner['planner']} plan", apart, True
+        yield "one process", {**own, "runtime": {winner["runtime"]}}, True
+
+
+def _is(configuration: Mapping[str, Any], wanted: Wanted) -> bool:
+    return all(configuration[key] in values for key, values in wanted.items())
 
 
 def in_words(configuration: Mapping[str, Any]) -> str:

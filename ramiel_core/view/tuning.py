@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from ramiel_core.view.figures import plain, quiet
 
 NEAR = 0.1  # predictions this near to the measurement, as a share, lie inside the dotted lines
 MARGIN = 1.12
+LINE = 14  # characters of a choice's name
 FAMILIES = {
     "eager": (palette.MUTED, "circle"),
     "fused": (palette.ACCENT, "diamond"),
@@ -102,7 +104,7 @@ def waterfall(steps: Sequence[Mapping[str, Any]]) -> go.Figure:
         )
     )
     figure.update_yaxes(title_text="one inference, ms", range=[0, max(times) * MARGIN])
-    broken = [name.replace(" ", "<br>", 1) for name in names]  # rather than tilted
+    broken = ["<br>".join(textwrap.wrap(name, LINE)) for name in names]  # rather than tilted
     figure.update_xaxes(showgrid=False, tickangle=0, tickvals=names, ticktext=broken)
     return quiet(figure, 400).update_layout(showlegend=False)
 

@@ -1,6 +1,8 @@
 """What a tuner found, in words, and kept on disk."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from ramiel_core.ir import Configuration, Graph
 from ramiel_core.report import tuned
@@ -16,9 +18,9 @@ def test_the_verdict_says_what_and_by_how_much():
 
 def test_why_goes_choice_by_choice_and_names_the_rivals():
     assert tuned.why(tuning()) == (
-        "Choice by choice: fused kernels: 2.12× as fast; 2 threads: 1.67× as fast; side by side: "
-        "1.10× as fast. Not told apart from it beyond noise: OpenVINO, 2 threads. The best with "
-        "one worker (fused kernels, 2 threads) takes 1.10× as long."
+        "Choice by choice: fused kernels: 2.12× as fast; 2 threads: 1.67× as fast; 2 workers, "
+        "moldable plan: 1.10× as fast. Not told apart from it beyond noise: OpenVINO, 2 threads. "
+        "The best with one worker (fused kernels, 2 threads) takes 1.10× as long."
     )
 
 
@@ -51,7 +53,39 @@ def test_a_choice_that_costs_is_told_as_one():
         standing(Configuration(), 60.0, 60.0),
     )
 
-    assert "2 threads: 1.33× as slow; side by side: 2.22× as fast" in tuned.why(tuning(*rows))
+    assert "2 threads: 1.33× as slow; 2 workers: 2.22× as fast" in tuned.why(tuning(*rows))
+
+
+def test_workers_plan_and_run_time_are_choices_of_their_own():
+    rows = (
+        standing(Configuration("fused", "heft", "threads", 2), 18.0, 17.0, "best"),
+        standing(Configuration("fused", "moldable", "processes", 2), 19.0, 17.0),
+        standing(Configuration("fused", "heft", "processes", 2), 20.0, 17.0),
+        standing(Configuration("fused"), 33.0, 33.0),
+        standing(Configuration(), 60.0, 60.0),
+    )
+    before = [("eager, one thread", 60.0), ("fused kernels", 33.0)]
+
+    assert bought(rows) == [*before, ("2 workers", 20.0), ("one process", 18.0)]
+    assert [choice for choice, _ in bought(rows[1:])][2:] == ["2 workers", "moldable plan"]
+
+
+def test_a_choice_that_was_not_timed_is_told_with_the_next():
+    rows = (
+        standing(Configuration("inductor", "heft", "threads", 2), 18.0, 17.0, "best"),
+        standing(Configuration("inductor", "ramiel", "processes", 2), 20.0, 17.0),
+        standing(Configuration(), 60.0, 60.0),
+    )
+
+    assert bought(rows) == [
+        ("eager, one thread", 60.0),
+        ("inductor kernels, 2 workers", 20.0),
+        ("heft plan, one process", 18.0),
+    ]
+
+
+def bought(rows: Sequence[dict[str, Any]]) -> list[tuple[str, float]]:
+    return [(step["choice"], round(step["ms"], 6)) for step in tuned.gains(rows)]
 
 
 def test_every_configuration_has_words():

@@ -45,10 +45,11 @@ def test_the_waterfall_goes_from_eager_to_the_winner():
         "eager, one thread",
         "fused kernels",
         "2 threads",
-        "side by side",
+        "2 workers, moldable plan",
         "fastest",
     ]
     assert list(bars.measure) == ["absolute", *["relative"] * 3, "total"]
+    assert tuning.waterfall(steps).layout.xaxis.ticktext[3] == "2 workers,<br>moldable plan"
     assert sum(bars.y) == pytest.approx(18.0)
     assert bars.text[0] == "70.0 ms"
     assert bars.text[1] == "-37.0 ms"
