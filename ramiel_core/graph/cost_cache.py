@@ -16,7 +16,7 @@ from ramiel_core.cache import cache_dir, write_whole
 from ramiel_core.graph.costs import Measured, SendLine
 from ramiel_core.ir import Graph
 
-FORMAT = 3  # of what is kept: files of another one are not found
+FORMAT = 4  # of what is kept: files of another one are not found
 
 
 def load(graph: Graph, host: Mapping[str, str], threads: int) -> Measured | None:
