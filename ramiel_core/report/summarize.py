@@ -90,7 +90,8 @@ def ratio_of_medians(
 ) -> tuple[float, tuple[float, float]]:
     """How many times faster `after` is, with a 95 % interval.
 
-    Rounds are resampled as pairs, since both times of a round share its disturbances.
+    Of the medians themselves, since both stand beside it wherever it is shown. Rounds are resampled
+    as pairs, since both times of a round share its disturbances.
 
     References
     ----------

@@ -157,8 +157,8 @@ def paired_ratio(one_ms: ArrayLike, other_ms: ArrayLike) -> tuple[float, tuple[f
 
     Examples
     --------
-    >>> paired_ratio([2.0, 4.0, 4.0], [1.0, 2.0, 2.0])
-    (2.0, (2.0, 2.0))
+    >>> paired_ratio([1.0, 4.0, 4.0], [1.0, 1.0, 2.0])  # medians are 4 and 1
+    (2.0, (1.0, 4.0))
     """
     ratios = np.asarray(one_ms) / np.asarray(other_ms)
     draws = np.random.default_rng(0).integers(0, len(ratios), (RESAMPLES, len(ratios)))
@@ -351,6 +351,8 @@ class _Race:
 
     def _is_hopeless(self, opened: _Open) -> bool:
         own, leader = self._shared(opened)
+        if not len(own):
+            return False
         best = min(opened.times_ms.values())  # of all its rounds: who led has had quieter ones
         return bool(np.median(own / leader) > HOPELESS and best > HOPELESS * leader.min())
 
