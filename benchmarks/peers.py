@@ -35,7 +35,7 @@ from ramiel_core.run.tune import paired_ratio
 from ramiel_core.words import plural
 
 CONTENDERS = (*PEERS, *ALONE)
-HUGE = {"nasnetalarge": 5, "pnasnet5large": 5}  # at most so many rounds: half a second each
+HUGE = {"nasnetalarge": 11, "pnasnet5large": 11}  # at most so many rounds: half a second each
 CHOOSING_ROUNDS = 5
 """Of all contenders, for the number of threads: a neighbour took one core for as long as three
 rounds of OpenVINO alone lasted, which so ran MobileNet with one thread, 0.97 ms, for two's 0.6."""

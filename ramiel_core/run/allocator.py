@@ -17,7 +17,7 @@ def _openvinos_libraries() -> tuple[Path, ...]:
     return (Path(found.origin).parent / "libs",) if found and found.origin else ()
 
 
-# Where Linux distributions install libraries, and the allocators that beat glibc's, best first.
+# Where Linux distributions install libraries, and allocators, as they ranked on a Xeon.
 LIBRARY_FOLDERS = (
     Path("/usr/lib/x86_64-linux-gnu"),
     Path("/usr/lib/aarch64-linux-gnu"),

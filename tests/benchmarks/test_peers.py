@@ -72,6 +72,26 @@ def test_contenders_take_turns_and_the_best_peer_is_compared_with_ramiel():
     }
 
 
+def test_threads_are_chosen_once_everybody_is_built():
+    """Also who is built while nobody else computes."""
+    asked: list[str] = []
+
+    class Asked(Fake):
+        def ready(self):
+            asked.append("ready")
+            return super().ready()
+
+        def choose(self):
+            asked.append("choose")
+            return super().choose()
+
+    fakes = [Asked(name, 2.0, []) for name in ("eager", "ramiel_torch", "ramiel_auto")]
+    fakes[1].alone = fakes[2].alone = True
+    peers.compare("m", fakes, 1)
+
+    assert asked == ["ready"] * 3 + ["choose"] * 3 * peers.CHOOSING_ROUNDS
+
+
 def test_what_was_written_becomes_the_readme_s_table():
     log: list[str] = []
     names = {"eager": 30.0, "openvino": 10.0, "ramiel_torch": 20.0, "ramiel_auto": 8.0}
@@ -154,13 +174,12 @@ def test_a_child_without_its_onnx_file_says_so(tmp_path: Path):
 
 @pytest.mark.parametrize(("best", "note"), [(4, ""), (2, "2 of 4 threads"), (1, "1 of 4 threads")])
 def test_a_peer_runs_with_the_threads_that_make_it_fastest(monkeypatch, best: int, note: str):
-    """Also where a neighbour slows it down while its best number is timed first."""
-    disturbed = {best}
+    """Also where a neighbour slows down whatever is timed in the second round."""
+    timed = itertools.count()
 
     def took_ms(infer: Callable[[], int]) -> float:
         threads = infer()
-        slower = 100.0 if threads in disturbed else 0.0
-        disturbed.discard(threads)
+        slower = 100.0 * threads if threads == best and next(timed) == 1 else 0.0
         return 10.0 * abs(threads - best) + 1 + slower
 
     monkeypatch.setattr(host, "cores", lambda: (0, 1, 2, 3))

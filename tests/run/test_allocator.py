@@ -47,6 +47,10 @@ def test_what_the_user_preloads_stays_alone(tmp_path: Path):
     assert allocator.environment([tmp_path], {"LD_PRELOAD": "/own.so"}) == {}
 
 
+def test_launchers_allocate_by_what_is_faster_here():
+    assert allocator.environment().items() <= host.LAUNCHER_ENVIRONMENT.items()
+
+
 ONETBB = next(
     path
     for folder in allocator.LIBRARY_FOLDERS
