@@ -5,7 +5,6 @@ Only a launcher may, since measuring forks workers.
 
 from __future__ import annotations
 
-import itertools
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -135,13 +134,12 @@ class Workshop:
         anchor = program_of(self.parcel.graph, sequential_plan(self.parcel.graph))
         beside = {threads: self.beside(kernels, variants[0], threads) for threads in counts}
         crowds = {threads: built for threads, built in beside.items() if built is not None}
-        teams = itertools.chain(
-            (self._team(program, weights, t) for t in counts for program in programs),
-            map(self.team, crowds.values()),
-            (self._team(anchor, self.parcel.weights, 1) for _ in range(1)),
-        )
         with ExitStack() as stack:
-            *found, anchor_ms = operator_costs(*map(stack.enter_context, teams))
+            opened = stack.enter_context
+            teams = [opened(self._team(p, weights, t)) for t in counts for p in programs]
+            teams += [opened(self.team(built)) for built in crowds.values()]
+            teams.append(opened(self._team(anchor, self.parcel.weights, 1)))
+            *found, anchor_ms = operator_costs(*teams)
         alone = {t: found[i * choices : (i + 1) * choices] for i, t in enumerate(counts)}
         crowded = dict(zip(crowds, found[len(counts) * choices :], strict=True))
         # A host changes its speed by half within a minute, so costs that were measured at other

@@ -64,9 +64,7 @@ def gains(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return told
 
 
-def _choices(
-    found: Sequence[Mapping[str, Any]],
-) -> Iterator[tuple[str, Wanted, bool]]:
+def _choices(found: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Wanted, bool]]:
     """What leads from eager on one thread to the winner, the first of these configurations.
 
     A choice's name, what a configuration then has, and whether the winner keeps to that: where it
