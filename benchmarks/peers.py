@@ -30,8 +30,8 @@ from rich.table import Table
 from benchmarks.contenders import Child, Contender, ContenderError
 from benchmarks.models import NAMES
 from benchmarks.recipes import ALONE, PEERS, READ_ONNX, TORCH_NATIVE
+from ramiel_core.bootstrap import paired_ratio
 from ramiel_core.run import host
-from ramiel_core.run.tune import paired_ratio
 from ramiel_core.words import plural
 
 CONTENDERS = (*PEERS, *ALONE)

@@ -19,9 +19,9 @@ from typing import Any
 
 from benchmarks import models
 from benchmarks.zoo import benchmarked
+from ramiel_core.bootstrap import ratio_of_medians
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import MOLDABLE, Job
-from ramiel_core.report.summarize import ratio_of_medians
 from ramiel_core.run import host
 
 FAMILIES = ("eager", "fused")

@@ -12,12 +12,13 @@ from pages.common import address, cards, frame, kept, lists, live, pictures
 from pages.common.gantt_component import gantt_view
 from pages.common.graph_component import CHOSEN, graph_view
 from ramiel_core import pipeline
+from ramiel_core.bootstrap import difference_of_medians
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import Graph, Plan, Report, Timeline
 from ramiel_core.plan.by_hand import BY_HAND
 from ramiel_core.plan.compare import matched_workers, moved
 from ramiel_core.plan.planner import PLANNERS
-from ramiel_core.report.summarize import difference_of_medians, report_from
+from ramiel_core.report.summarize import report_from
 from ramiel_core.run import jobs
 from ramiel_core.words import plural, times
 

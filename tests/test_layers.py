@@ -19,7 +19,7 @@ MODULES = {
     for name in FILES
 }
 STAGES = ("model", "graph", "plan", "program", "kernels", "run", "report", "view")
-ALL_READ = ("ir", "errors", "cache", "words", "agreement", "in_place")
+ALL_READ = ("ir", "errors", "cache", "words", "agreement", "bootstrap", "in_place")
 FOR_ALL = {f"ramiel_core.{part}" for part in ALL_READ}
 PACKAGES = {  # each file knows those before it, and the rest of the engine asks the package
     "ir": ("model", "graph", "plan", "timeline", "program", "job", "run", "report"),

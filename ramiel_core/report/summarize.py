@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ramiel_core.bootstrap import ratio_of_medians
 from ramiel_core.ir import Bar, Graph, Job, Plan, Report, Run, Step, Timeline
 from ramiel_core.report.verdict import verdict
 
-RESAMPLES = 4000
 # Missing in records of older versions.
 REWRITTEN = ("removed_constants", "removed_repeats", "removed_dead", "cloned")
-SEED = 0
 
 
 def summarize(
@@ -83,52 +82,6 @@ def _bound(plan: Plan, asked: int) -> float:
     if plan.wide:
         return plan.wide_threads / plan.threads
     return min(float(asked), plan.parallelism)
-
-
-def ratio_of_medians(
-    before_ms: Sequence[float], after_ms: Sequence[float]
-) -> tuple[float, tuple[float, float]]:
-    """How many times faster `after` is, with a 95 % interval.
-
-    Of the medians themselves, since both stand beside it wherever it is shown. Rounds are resampled
-    as pairs, since both times of a round share its disturbances.
-
-    References
-    ----------
-    .. [1] B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 13
-       (percentile interval).
-
-    Examples
-    --------
-    >>> ratio_of_medians([2.0, 2.0, 2.0], [1.0, 1.0, 1.0])
-    (2.0, (2.0, 2.0))
-    """
-    before, after = np.asarray(before_ms), np.asarray(after_ms)
-    rounds = np.random.default_rng(SEED).integers(0, len(before), (RESAMPLES, len(before)))
-    ratios = np.median(before[rounds], axis=1) / np.median(after[rounds], axis=1)
-    low, high = np.percentile(ratios, (2.5, 97.5))
-    return float(np.median(before) / np.median(after)), (float(low), float(high))
-
-
-def difference_of_medians(
-    one_ms: Sequence[float], other_ms: Sequence[float]
-) -> tuple[float, tuple[float, float]]:
-    """By how many ms the median of `other` is longer, with a 95 % interval.
-
-    The times are of different runs, so each is resampled by itself.
-
-    Examples
-    --------
-    >>> difference_of_medians([1.0, 1.0], [3.0, 3.0, 3.0])
-    (2.0, (2.0, 2.0))
-    """
-    draw = np.random.default_rng(SEED)
-    medians = []
-    for times_ms in (one_ms, other_ms):
-        rounds = draw.integers(0, len(times_ms), (RESAMPLES, len(times_ms)))
-        medians.append(np.median(np.asarray(times_ms)[rounds], axis=1))
-    low, high = np.percentile(medians[1] - medians[0], (2.5, 97.5))
-    return float(np.median(other_ms) - np.median(one_ms)), (float(low), float(high))
 
 
 def quartiles_ms(run: Run) -> tuple[float, float, float]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ramiel_core.agreement import agreement
+from ramiel_core.bootstrap import paired_ratio
 from ramiel_core.errors import RamielError
 from ramiel_core.run import host
 from ramiel_core.run.profile import GAP_S, steady_ms, warm_up
@@ -32,7 +32,6 @@ HOPELESS = 1.25
 """Times the leader's: such a candidate is closed after its first rounds. Its best time counts as
 well as its median: a neighbour on one core doubles three inferences of four at two threads (so
 OpenVINO at one thread once won a race on HRNet that it loses by 1.8), and rarely all."""
-RESAMPLES = 1000
 SHORT_MS = 50.0
 """A shorter inference does not count in its turn, but others after it do: its weights fit into the
 caches, which whoever ran before has filled with its own, and a paused core is slow at first."""
@@ -142,28 +141,6 @@ def fastest(
        Optimization", AISTATS 2016 (successive halving; the leader and the pairing are ours).
     """
     return _Race(candidates, reference, budget_s, tell).run()
-
-
-def paired_ratio(one_ms: ArrayLike, other_ms: ArrayLike) -> tuple[float, tuple[float, float]]:
-    """What multiple of `other` one takes, at the median of rounds that both ran; 95 % interval.
-
-    A host that is twice as slow for some of the rounds is so for both: the ratio of their medians
-    would depend on which side of the half those rounds lie.
-
-    References
-    ----------
-    .. [1] B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 13
-       (percentile interval).
-
-    Examples
-    --------
-    >>> paired_ratio([1.0, 4.0, 4.0], [1.0, 1.0, 2.0])  # medians are 4 and 1
-    (2.0, (1.0, 4.0))
-    """
-    ratios = np.asarray(one_ms) / np.asarray(other_ms)
-    draws = np.random.default_rng(0).integers(0, len(ratios), (RESAMPLES, len(ratios)))
-    low, high = np.percentile(np.median(ratios[draws], axis=1), (2.5, 97.5))
-    return float(np.median(ratios)), (float(low), float(high))
 
 
 class _Race:

@@ -10,7 +10,6 @@ from ramiel_core import client, pipeline
 from ramiel_core.ir import Graph
 from ramiel_core.plan import saved
 from ramiel_core.plan.parts import in_parts
-from ramiel_core.report.summarize import difference_of_medians
 from tests.onnx_files import sound
 
 from .recorded import benchmark
@@ -82,16 +81,6 @@ def test_benchmarks_of_an_upload_are_found_by_its_name(visit, tmp_path, monkeypa
     button(visit("pages/edit.py", model=model, workers="2"), "Run this plan").click().run()
     button(visit(PAGE, model=model, b="heft:3"), "Measure B").click().run()
     assert started == [model, model]
-
-
-def test_an_interval_of_a_difference_holds_it_and_is_the_same_every_time():
-    one, other = (5.0, 6.0, 5.5, 5.2), (9.0, 8.0, 8.5)
-
-    more, (low, high) = difference_of_medians(one, other)
-
-    assert low <= more <= high
-    assert 2 < low < high < 4
-    assert difference_of_medians(one, other) == (more, (low, high))
 
 
 @pytest.mark.parametrize("text", ["best:2", "heft:0", "heft:65", "heft:²", "<b>", "x" * 500])

@@ -7,7 +7,7 @@ import pytest
 
 from ramiel_core import pipeline
 from ramiel_core.ir import Graph, Job, Report, Run
-from ramiel_core.report.summarize import ratio_of_medians, record, report_from, summarize
+from ramiel_core.report.summarize import record, report_from, summarize
 from ramiel_core.report.verdict import expectation, verdict
 
 HOST = {"cores": 2, "load_1min": 0.5}
@@ -41,23 +41,6 @@ def test_the_numbers_are_medians_and_their_ratio():
 
     assert (report.sequential_ms, report.parallel_ms, report.speedup) == (11.0, 5.5, 2.0)
     assert report.bound == pytest.approx(11 / 7)
-
-
-def test_the_interval_holds_the_ratio_and_is_the_same_every_time():
-    before, after = (10.0, 12.0, 11.0, 13.0, 9.0), (6.0, 5.0, 7.0, 6.5, 5.5)
-    ratio, (low, high) = ratio_of_medians(before, after)
-
-    assert low <= ratio <= high
-    assert low < high
-    assert ratio_of_medians(before, after) == (ratio, (low, high))
-
-
-def test_rounds_are_resampled_as_pairs():
-    """Noise that both times of a round share leaves the ratio alone."""
-    noise = (1.0, 3.0, 2.0, 9.0, 5.0)
-    _, (low, high) = ratio_of_medians(tuple(2 * n for n in noise), noise)
-
-    assert (low, high) == (2.0, 2.0)
 
 
 @pytest.mark.parametrize(
