@@ -17,6 +17,7 @@ import torch
 from ramiel_core import candidates
 from ramiel_core.agreement import largest_difference
 from ramiel_core.errors import ModelError, RamielError
+from ramiel_core.fastest_way import fastest_way
 from ramiel_core.graph.costs import reweigh
 from ramiel_core.ir import AUTO, MOLDABLE, Configuration, Job, Parcel, Plan, Report
 from ramiel_core.kernels import onnx_runtime
@@ -160,13 +161,14 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
     planned_by = "eager" if job.kernels in LIBRARIES else job.kernels
     if job.planner not in (MOLDABLE, BY_HAND):
         fitting_planner(workshop.family(planned_by)[0], job.planner)  # before measuring for it
-    graph = workshop.weighed(planned_by, job.threads)
-    workers = job.workers or best_plan(graph, job.threads).workers
+    workers = (
+        job.workers or best_plan(workshop.weighed(planned_by, job.threads), job.threads).workers
+    )
     asked = Configuration(job.kernels, job.planner, job.runtime, workers, job.threads)
-    parallel = workshop.build(asked)
+    parallel, reason = fastest_way(workshop, asked, tell)
     sequential = workshop.build(Configuration(job.kernels, threads=job.threads))
     graph, plan = parallel.graph, parallel.plan
-    warnings = [*_warnings(job, plan), *workshop.parcel.warnings]
+    warnings = [*_warnings(job, plan), *filter(None, [reason]), *workshop.parcel.warnings]
     tell("planned", **summary(graph, plan), warnings=warnings)
     inside = min(len(host.cores()), max(2, workers * job.threads))
     built = {"sequential": sequential, "parallel": parallel}

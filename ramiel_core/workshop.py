@@ -28,7 +28,7 @@ from ramiel_core.pipeline import (
 )
 from ramiel_core.plan import crowd
 from ramiel_core.plan.by_hand import BY_HAND
-from ramiel_core.plan.moldable import moldable_plan
+from ramiel_core.plan.moldable import moldable_ways
 from ramiel_core.plan.planner import DEFAULT, fitting_planner, revalued, sequential_plan
 from ramiel_core.run import host
 from ramiel_core.run.forked import Team
@@ -216,32 +216,41 @@ class Workshop:
         return self.weighed(kernels, threads) if known else bare
 
     def _build(self, c: Configuration, *, split: bool) -> Built:
-        most = min(len(host.cores()), c.workers * c.threads)
+        if c.workers > 1 and c.planner == MOLDABLE:
+            return self._ready(c, *self._molded(c, split=split)[0])
         if c.workers == 1 and c.planner != BY_HAND:
             graph = self._for_one(c.kernels, c.threads)
-        elif c.planner == MOLDABLE:
-            graph, wide = self.weighed_alike(c.kernels, [c.threads, most])
-        else:
-            graph = self.weighed(c.kernels, c.threads)
+            return self._ready(c, graph, sequential_plan(graph))
+        graph = self.weighed(c.kernels, c.threads)
         if c.planner == BY_HAND:
-            plan = by_hand_plan(graph, Plan.parse(self.by_hand).clusters)
-        elif c.workers == 1:
-            plan = sequential_plan(graph)
-        elif c.planner == MOLDABLE:
-            switch_ms = self.switch_ms(c.workers, c.threads, most)
-            # Its task-parallel end is what somebody gets who asks for no moldable plan.
-            end = self._of_torch(replace(c, planner=DEFAULT), split=split)
-            graph, plan = moldable_plan(
-                graph, wide, c.workers, c.threads, most, switch_ms, (end.graph, end.plan)
-            )
-        else:
-            planned = partial(plan_of, graph, c.workers, c.planner)
-            leaves_threads = fitting_planner(graph, c.planner).leaves_threads
-            plan = apart(planned) if leaves_threads else planned()
-            after = {"split": split, "clone": self.clone}
-            graph, plan = adapted(graph, plan, c.workers, c.planner, **after)
-        weights = self.family(c.kernels)[1]
-        return Built(c, graph, plan, program_of(graph, plan), weights)
+            return self._ready(c, graph, by_hand_plan(graph, Plan.parse(self.by_hand).clusters))
+        planned = partial(plan_of, graph, c.workers, c.planner)
+        leaves_threads = fitting_planner(graph, c.planner).leaves_threads
+        plan = apart(planned) if leaves_threads else planned()
+        after = {"split": split, "clone": self.clone}
+        return self._ready(c, *adapted(graph, plan, c.workers, c.planner, **after))
+
+    def _molded(self, c: Configuration, *, split: bool) -> list[tuple[Graph, Plan]]:
+        """The ways of a moldable plan, best predicted first."""
+        most = min(len(host.cores()), c.workers * c.threads)
+        narrow, wide = self.weighed_alike(c.kernels, [c.threads, most])
+        switch_ms = self.switch_ms(c.workers, c.threads, most)
+        # Its task-parallel end is what somebody gets who asks for no moldable plan.
+        end = self._of_torch(replace(c, planner=DEFAULT), split=split)
+        other = end.graph, end.plan
+        ways = moldable_ways(narrow, wide, c.workers, c.threads, most, switch_ms, other)
+        for way in ways:
+            check_plan(*way)
+        return ways
+
+    def _ready(self, c: Configuration, graph: Graph, plan: Plan) -> Built:
+        return Built(c, graph, plan, program_of(graph, plan), self.family(c.kernels)[1])
+
+    def ways(self, c: Configuration) -> list[Built]:
+        """What `build` makes, and of a moldable plan its two ends behind it."""
+        if c.planner != MOLDABLE or c.workers == 1 or c.kernels in LIBRARIES:
+            return [self.build(c)]
+        return [self._ready(c, *way) for way in self._molded(c, split=self.split)]
 
     def build_if_sensible(self, c: Configuration) -> Built | None:
         """What `build` makes, unless that is another configuration under this one's name."""

@@ -15,11 +15,12 @@ from unittest import mock
 import torch
 from torch import nn
 
-from ramiel_core import client, launcher
+from ramiel_core import client, fastest_way, launcher
+from ramiel_core.bootstrap import Estimate
 from ramiel_core.cache import cache_dir
-from ramiel_core.ir import Job
+from ramiel_core.ir import MOLDABLE, Job
 from ramiel_core.model.onnx.file import OnnxFile
-from ramiel_core.run import jobs
+from ramiel_core.run import host, jobs
 from tests.run.modules import make
 
 
@@ -54,6 +55,19 @@ def last_word_of(name: str, settings: dict[str, Any]) -> dict[str, Any]:
 def all_words_of(name: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
     """Every event of a benchmark of a model of the registry."""
     return _launched(Job(name, **settings))
+
+
+def last_word_with_another_winner() -> dict[str, Any]:
+    """The same of a moldable plan whose second way is said to be faster than the first."""
+
+    def half(one: Any, other: Any) -> Estimate:
+        return (1.0 if one == other else 0.5), (0.5, 1.0)
+
+    with (
+        mock.patch.object(fastest_way, "paired_ratio", half),
+        mock.patch.object(host, "cores", return_value=(0, 0)),
+    ):
+        return last_word({"planner": MOLDABLE, "workers": 2, "repeats": 2})
 
 
 def _launched(

@@ -31,6 +31,7 @@ JOINERS = (
     "outcomes.py",
     "workshop.py",
     "candidates.py",
+    "fastest_way.py",
     "launcher.py",
 )
 ENTRANCES = {

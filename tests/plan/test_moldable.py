@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ramiel_core.check import check_plan, check_program
 from ramiel_core.ir import Graph, OpNode
-from ramiel_core.plan.moldable import MIXING_PAYS, moldable_plan
+from ramiel_core.plan.moldable import MIXING_PAYS, moldable_plan, moldable_ways
 from ramiel_core.plan.planner import make_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.program.emit import emit
@@ -96,6 +96,22 @@ def test_a_mixture_that_gains_less_than_three_percent_is_not_worth_it(fork_ms: f
 
     assert (plan.clusters == (tuple(narrow.index),)) is not mixed
     assert set(plan.wide) == ({"stem", "tail"} if mixed else set(narrow.index))
+
+
+@pytest.mark.parametrize("fork_ms", [4.0, 4.1])
+def test_behind_the_mixture_where_it_pays_stand_both_ends_the_shorter_first(fork_ms: float):
+    """Wide 5 + 4 + 4 + 0.5 + 5, or 0.2 more; side by side 10 + 7.5 + 0.5 + 10; mixed 18."""
+    narrow = crowded(Graph.parse("stem:10 b:7.5<stem c:7.5<stem d:0.5<b,c tail:10<d"), *[0] * 5)
+    wide = scaled(narrow, {"b": fork_ms / 7.5, "c": fork_ms / 7.5, "d": 1.0}, 0.5)
+
+    ways = [plan for _, plan in moldable_ways(narrow, wide, 2, 1, 2)]
+
+    assert [plan.makespan_ms for plan in ways[-2:]] == pytest.approx([10.5 + 2 * fork_ms, 28.0])
+    assert ways[-2].clusters == (tuple(narrow.index),)
+    assert ways[-2].wide == tuple(narrow.index)
+    assert (ways[-1].workers, ways[-1].wide) == (2, ())
+    assert len(ways) == (3 if fork_ms == 4.1 else 2)
+    assert ways[0] == moldable_plan(narrow, wide, 2, 1, 2)[1]
 
 
 @pytest.mark.parametrize(("share", "best"), [(0.5, "other"), (0.61, "other"), (0.63, "mixture")])
