@@ -3,8 +3,8 @@
 Benchmarks models under torch's two kernel families, as clusters side by side and as a moldable
 plan, on all cores, and prints, as a table in Markdown, what was predicted beside what was measured
 in the same rounds, and what one worker took in them, with one thread and with all. In the end it
-says how far the worst is off, and where a moldable plan lost to either of its two ends, and whether
-beyond noise.
+says how far the worst is off, and where a moldable plan lost to either of its two ends in the same
+rounds, and where surely: beyond the 95 % interval of their ratio.
 `--out FILE` keeps the records, `--read FILE …` prints their table again.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks import models
 from benchmarks.zoo import benchmarked
-from ramiel_core.bootstrap import ratio_of_medians
+from ramiel_core.bootstrap import paired_ratio
 from ramiel_core.errors import RamielError
 from ramiel_core.ir import MOLDABLE, Job
 from ramiel_core.run import host
@@ -60,21 +60,15 @@ def times_ms(record: Record) -> dict[str, list[float]]:
     return {run["label"]: run["times_ms"] for run in record["runs"]}
 
 
-def behind(clusters: Record, moldable: Record) -> tuple[float, bool]:
-    """How much longer the moldable plan took than the better of its two ends, and whether surely.
+def behind(moldable: Record) -> tuple[float, bool]:
+    """How much longer the moldable plan took than the better of its ends in the same rounds.
 
-    Each end in the rounds in which it ran: as a share of its time over that of one worker there.
-    Surely, where the 95 % intervals of the two are apart, or the interval of the two in the same
-    rounds is.
+    And whether surely. An end that is not there is the plan itself, or what one worker does.
     """
-    relative = clusters["parallel_ms"] / clusters["sequential_ms"]
-    ends = [(relative, moldable["speedup_ci"][1] < clusters["speedup_ci"][0])]
     took = times_ms(moldable)
-    if "threads" in took:
-        share, (_, high) = ratio_of_medians(took["threads"], took["parallel"])
-        ends.append((share * moldable["parallel_ms"] / moldable["sequential_ms"], high < 1))
-    best, surely = min(ends)
-    return float(moldable["parallel_ms"] / moldable["sequential_ms"] / best - 1), surely
+    ends = [label for label in ("sequential", "threads", "clusters") if label in took]
+    longer, (low, _) = max(paired_ratio(took["parallel"], took[end]) for end in ends)
+    return longer - 1, low > 1
 
 
 def line(clusters: Record, moldable: Record) -> str:
@@ -135,9 +129,9 @@ def _host(record: Record) -> str:
 
 def _moldable(kept: Iterable[tuple[Record, Record]]) -> str:
     lost = [
-        f"{one['model']} {one['job']['kernels']} {share:+.1%}" + " (beyond noise)" * surely
-        for one, other in kept
-        for share, surely in [behind(one, other)]
+        f"{moldable['model']} {moldable['job']['kernels']} {share:+.1%}" + " (surely)" * surely
+        for _, moldable in kept
+        for share, surely in [behind(moldable)]
         if share > 0
     ]
     return f"Moldable behind its better end: {', '.join(lost) or 'nowhere'}."

@@ -35,12 +35,12 @@ from ramiel_core.pipeline import (
 from ramiel_core.plan import crowd
 from ramiel_core.plan.by_hand import BY_HAND
 from ramiel_core.plan.parts import shared_out
-from ramiel_core.plan.planner import fitting_planner, revalued
+from ramiel_core.plan.planner import DEFAULT, fitting_planner, revalued
 from ramiel_core.report import tuned
 from ramiel_core.report.summarize import record, summarize
 from ramiel_core.run import bench as timing
 from ramiel_core.run import confine, host, jobs
-from ramiel_core.workshop import Tell, Workshop, apart
+from ramiel_core.workshop import Built, Tell, Workshop, apart
 
 IMPORT_TOLERANCE = 1e-4  # between torch and ONNX Runtime, of the largest output
 ROUNDED: Mapping[str, float] = {"float16": 1e-2, "bfloat16": 1e-1}
@@ -161,21 +161,16 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
     planned_by = "eager" if job.kernels in LIBRARIES else job.kernels
     if job.planner not in (MOLDABLE, BY_HAND):
         fitting_planner(workshop.family(planned_by)[0], job.planner)  # before measuring for it
-    workers = (
-        job.workers or best_plan(workshop.weighed(planned_by, job.threads), job.threads).workers
-    )
+    workers = job.workers
+    if workers is None:
+        workers = best_plan(workshop.weighed(planned_by, job.threads), job.threads).workers
     asked = Configuration(job.kernels, job.planner, job.runtime, workers, job.threads)
     parallel, reason = fastest_way(workshop, asked, tell)
-    sequential = workshop.build(Configuration(job.kernels, threads=job.threads))
     graph, plan = parallel.graph, parallel.plan
     warnings = [*_warnings(job, plan), *filter(None, [reason]), *workshop.parcel.warnings]
     tell("planned", **summary(graph, plan), warnings=warnings)
-    inside = min(len(host.cores()), max(2, workers * job.threads))
-    built = {"sequential": sequential, "parallel": parallel}
-    if inside > job.threads:
-        built["threads"] = workshop.build(Configuration(job.kernels, threads=inside))
-    if job.tuned and sequential.configuration != (plain := Configuration()):
-        built["eager"] = workshop.build(plain)  # what a tuner's choice is compared with
+    built = _contenders(workshop, job, asked, parallel)
+    sequential = built["sequential"]
     tolerances = {label: tolerance_of(b.configuration) for label, b in built.items()}
     beside = None
     if plan.workers > 1 and job.kernels not in LIBRARIES:
@@ -212,6 +207,24 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
     return summarize(
         graph, plan, job, runs=runs, timelines=timelines, host=host.facts(), warnings=warnings
     )
+
+
+def _contenders(
+    workshop: Workshop, job: Job, asked: Configuration, parallel: Built
+) -> dict[str, Built]:
+    """A plan and what else a user could pick, by label, to be timed in the same rounds."""
+    sequential = workshop.build(Configuration(job.kernels, threads=job.threads))
+    built = {"sequential": sequential, "parallel": parallel}
+    inside = min(len(host.cores()), max(2, asked.workers * job.threads))
+    if inside > job.threads:
+        built["threads"] = workshop.build(Configuration(job.kernels, threads=inside))
+    if parallel.plan.wide:  # "threads" is one end of such a plan, this is the other
+        clusters = workshop.build(replace(asked, planner=DEFAULT))
+        if clusters.plan.workers > 1:
+            built["clusters"] = clusters
+    if job.tuned and sequential.configuration != (plain := Configuration()):
+        built["eager"] = workshop.build(plain)  # what a tuner's choice is compared with
+    return built
 
 
 def _tune(workshop: Workshop, job: Job, tell: Tell) -> dict[str, Any]:

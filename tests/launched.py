@@ -18,9 +18,10 @@ from torch import nn
 from ramiel_core import client, fastest_way, launcher
 from ramiel_core.bootstrap import Estimate
 from ramiel_core.cache import cache_dir
-from ramiel_core.ir import MOLDABLE, Job
+from ramiel_core.ir import MOLDABLE, Configuration, Job
 from ramiel_core.model.onnx.file import OnnxFile
 from ramiel_core.run import host, jobs
+from ramiel_core.workshop import Built, Tell, Workshop
 from tests.run.modules import make
 
 
@@ -65,6 +66,19 @@ def last_word_with_another_winner() -> dict[str, Any]:
 
     with (
         mock.patch.object(fastest_way, "paired_ratio", half),
+        mock.patch.object(host, "cores", return_value=(0, 0)),
+    ):
+        return last_word({"planner": MOLDABLE, "workers": 2, "repeats": 2})
+
+
+def last_word_of_the_wide_way() -> dict[str, Any]:
+    """The same of a moldable plan that is its wide end, whatever was measured."""
+
+    def wide(workshop: Workshop, c: Configuration, _: Tell) -> tuple[Built, str]:
+        return next(way for way in workshop.ways(c) if len(way.plan.wide) == len(way.graph)), ""
+
+    with (
+        mock.patch.object(launcher, "fastest_way", wide),
         mock.patch.object(host, "cores", return_value=(0, 0)),
     ):
         return last_word({"planner": MOLDABLE, "workers": 2, "repeats": 2})

@@ -12,7 +12,7 @@ import pytest
 from ramiel_core import fastest_way
 from ramiel_core.ir import MOLDABLE, Configuration, Graph, Plan, Run
 from ramiel_core.workshop import Built
-from tests.launched import last_word_with_another_winner
+from tests.launched import last_word_of_the_wide_way, last_word_with_another_winner
 from tests.run import fresh
 
 FORK = Graph.parse("a:1 b:5<a c:5<a d:1<b,c")
@@ -101,3 +101,14 @@ def test_a_benchmark_runs_the_winner_and_says_why():
     taken = one if record["workers"] == 1 else "clusters side by side"
     assert f"the time of {taken}: so that is what runs here" in reason
     assert len(wide) in {0, record["operators"]}
+
+
+def test_a_plan_with_wide_operators_is_timed_beside_both_of_its_ends():
+    said = fresh.call(last_word_of_the_wide_way)
+    assert said["kind"] == "report", said
+    record = said["record"]
+    runs = {run["label"]: (run["workers"], run["threads"]) for run in record["runs"]}
+
+    assert record["equal"]
+    assert runs == {"sequential": (1, 1), "parallel": (1, 1), "threads": (1, 2), "clusters": (2, 1)}
+    assert "with clusters that are never wide" in record["verdict"]

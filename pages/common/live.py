@@ -22,6 +22,7 @@ NAMES = {
     "sequential": "Sequential",
     "parallel": "Parallel",
     "threads": "Threads inside operators",
+    "clusters": "Clusters, none of it wide",
     "eager": "Eager, one thread",
 }
 POINTS = 60  # of the small line in each card

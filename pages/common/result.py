@@ -21,6 +21,7 @@ RUN_NAMES = {
     "sequential": "sequential",
     "parallel": "parallel clusters",
     "threads": "threads inside operators",
+    "clusters": "clusters, none of it wide",
     "eager": "eager, one thread",
 }
 COLUMNS = {

@@ -21,7 +21,7 @@ class Report:
     plan: Plan
     job: Job
     cost_model: str
-    runs: tuple[Run, ...]  # sequential, parallel and, where cores allow, threads
+    runs: tuple[Run, ...]  # sequential, parallel; more as cores and plan allow
     sequential_ms: float
     parallel_ms: float
     speedup: float

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Run:
     """Timed inferences of one configuration."""
 
-    label: str  # "sequential", "parallel", "threads"; "eager" beside what a tuner chose
+    label: str  # "sequential", "parallel", "threads"; at times "clusters", "eager"
     workers: int
     threads: int  # inside each operator
     times_ms: tuple[float, ...]

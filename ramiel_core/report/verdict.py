@@ -193,6 +193,7 @@ def _fastest(report: Report) -> str:
         "sequential": "one worker",
         "parallel": f"{report.plan.workers} workers",
         "threads": "more threads inside each operator",
+        "clusters": "clusters that are never wide",
         "eager": "eager kernels on one thread",
     }
     if report.plan.workers == 1:  # the same program as another, timed twice

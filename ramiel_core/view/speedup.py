@@ -75,6 +75,7 @@ _COLOUR = {
     "sequential": palette.MUTED,
     "parallel": palette.ACCENT,
     "threads": palette.BARS["copy"],
+    "clusters": palette.BARS["dispatch"],
     "eager": palette.MUTED,
 }
 
