@@ -111,4 +111,4 @@ def test_a_plan_with_wide_operators_is_timed_beside_both_of_its_ends():
 
     assert record["equal"]
     assert runs == {"sequential": (1, 1), "parallel": (1, 1), "threads": (1, 2), "clusters": (2, 1)}
-    assert "with clusters that are never wide" in record["verdict"]
+    assert "clusters that are never wide" in record["verdict"]

@@ -122,7 +122,7 @@ def _all_wide(report: Report) -> str:
     """A moldable plan that found no section worth more than one worker."""
     low, high = report.speedup_ci
     return (
-        f"No clusters side by side are predicted to pay on {_named(report)}: every operator runs "
+        f"No clusters side by side beat threads alone on {_named(report)}: every operator runs "
         f"alone with {report.plan.wide_threads} threads, {times(report.speedup)} (95 % interval "
         f"{low:.2f} to {high:.2f}) as fast as with {report.plan.threads}."
     )

@@ -187,5 +187,5 @@ def test_operators_with_all_threads_may_pass_the_critical_path_and_are_bound_by_
 def test_a_moldable_plan_without_clusters_side_by_side_is_not_called_sequential():
     said = wide(1, "a", "b", "c", "d").verdict
 
-    assert said.startswith("No clusters side by side are predicted to pay on")
+    assert said.startswith("No clusters side by side beat threads alone on")
     assert "every operator runs alone with 2 threads, 1.83×" in said
