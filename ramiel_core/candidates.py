@@ -94,11 +94,13 @@ class _Field:
         operators = len(workshop.parcel.graph)
         for c in _alone(host.thread_counts(), kernels):
             if affordable(c, operators, math.inf):
-                self._add(c, Candidate(str(c), partial(self._open_alone, c)))
+                opened = partial(self._open_alone, c)
+                self._add(c, Candidate(str(c), opened, workers=partial(self._at_once, c)))
         for options in _side_by_side(host.thread_counts(), kernels):
             if affordable(c := options[0], operators, budget_s):
                 opened = partial(self._open_side_by_side, options)
-                self._add(c, Candidate(str(c), opened, partial(self._promise, c)))
+                promise, workers = partial(self._promise, c), partial(self._at_once, c)
+                self._add(c, Candidate(str(c), opened, promise, workers))
 
     def _add(self, c: Configuration, candidate: Candidate) -> None:
         self.configurations[candidate.label] = c
@@ -129,6 +131,9 @@ class _Field:
     def _promise(self, c: Configuration) -> float:
         alone = self._alone(c)
         return (alone.ratio or 1.0) * max(1 / c.workers, self.path_share) if alone else 1.0
+
+    def _at_once(self, c: Configuration) -> int:
+        return max(c.workers, self.workshop.measuring(c))
 
     def _open_alone(self, c: Configuration) -> Entrant:
         operators = len(self.workshop.parcel.graph)
@@ -170,7 +175,8 @@ class _Field:
         c = built.configuration
         self.configurations[str(c)] = c
         predicted = built.plan.makespan_ms if c.kernels in TORCH_KERNELS else 0.0
-        return Entrant(str(c), self.workshop.team(built), tolerance_of(c), predicted or None)
+        team = self.workshop.team(built)
+        return Entrant(str(c), team, tolerance_of(c), predicted or None, c.workers)
 
 
 def _alone(threads: Sequence[int], kernels: Sequence[str]) -> Iterator[Configuration]:

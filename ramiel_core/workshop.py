@@ -124,11 +124,39 @@ class Workshop:
                 self._weighed[kernels, threads] = graph
         return [self._weighed[kernels, threads] for threads in counts]
 
+    def measuring(self, c: Configuration) -> int:
+        """Workers that run at once to measure what a configuration is planned from; 0 for none."""
+        kernels = "eager" if c.kernels in LIBRARIES else c.kernels
+        if c.workers == 1 and (c.kernels in LIBRARIES or self._choices(kernels) == 1):
+            return 0
+        counts = self._counts(c)
+        if all((kernels, threads) in self._weighed for threads in counts):
+            return 0
+        crowds = [self._together(t) for t in counts]
+        return len(counts) * self._choices(kernels) + sum(crowds) + 1  # which is the anchor
+
+    @staticmethod
+    def _counts(c: Configuration) -> list[int]:
+        """Numbers of threads that a configuration is planned with."""
+        most = min(len(host.cores()), c.workers * c.threads)
+        moldable = c.workers > 1 and c.planner == MOLDABLE
+        return [c.threads, most] if moldable else [c.threads]
+
+    def _choices(self, kernels: str) -> int:
+        """Calls that the operator with the most of them has."""
+        return 1 + max(len(node.others) for node in self.family(kernels)[0].nodes)
+
+    @staticmethod
+    def _together(threads: int) -> int:
+        """Copies of a model that are measured beside each other; 0 where cores are too few."""
+        most = min(len(host.cores()) // threads, crowd.MOST)
+        return most if most > 1 else 0
+
     def _measure(self, kernels: str, counts: Sequence[int]) -> dict[int, Graph]:
         """Weigh the graph anew, by numbers of threads."""
         bare, weights = self.family(kernels)
         self.tell("stage", text=f"Measuring {len(bare)} operators one by one")
-        choices = 1 + max(len(node.others) for node in bare.nodes)
+        choices = self._choices(kernels)
         variants = [_variant(bare, i) for i in range(choices)]
         programs = [program_of(v, sequential_plan(v)) for v in variants]
         anchor = program_of(self.parcel.graph, sequential_plan(self.parcel.graph))
@@ -181,8 +209,8 @@ class Workshop:
 
     def beside(self, kernels: str, graph: Graph, threads: int) -> Built | None:
         """Copies of a graph, a worker each, as many as cores allow; None where that is one."""
-        together = min(len(host.cores()) // threads, crowd.MOST)
-        if together < 2:
+        together = self._together(threads)
+        if not together:
             return None
         copies, plan = crowd.side_by_side(graph, together)
         configuration = Configuration(kernels, workers=together, threads=threads)
@@ -212,7 +240,7 @@ class Workshop:
     def _for_one(self, kernels: str, threads: int) -> Graph:
         """For one worker: measured only where that decides something, or was done before."""
         bare, _ = self.family(kernels)
-        known = (kernels, threads) in self._weighed or any(node.others for node in bare.nodes)
+        known = (kernels, threads) in self._weighed or self._choices(kernels) > 1
         return self.weighed(kernels, threads) if known else bare
 
     def _build(self, c: Configuration, *, split: bool) -> Built:
@@ -232,8 +260,8 @@ class Workshop:
 
     def _molded(self, c: Configuration, *, split: bool) -> list[tuple[Graph, Plan]]:
         """The ways of a moldable plan, best predicted first."""
-        most = min(len(host.cores()), c.workers * c.threads)
-        narrow, wide = self.weighed_alike(c.kernels, [c.threads, most])
+        _, most = counts = self._counts(c)
+        narrow, wide = self.weighed_alike(c.kernels, counts)
         switch_ms = self.switch_ms(c.workers, c.threads, most)
         # Its task-parallel end is what somebody gets who asks for no moldable plan.
         end = self._of_torch(replace(c, planner=DEFAULT), split=split)

@@ -32,6 +32,8 @@ class Workshop:
         self.built: list[str] = []
         self.measured: set[str] = set()
         self.ran: list[str] = []
+        self.bytes = 0  # that each worker holds
+        self.measures: dict[str, int] = {}
 
     def weighed(self, kernels: str, threads: int) -> Graph:
         self.measured.add(f"{kernels} {threads}")
@@ -53,11 +55,14 @@ class Workshop:
 
     build_if_sensible = build
 
+    def measuring(self, c: Configuration) -> int:
+        return self.measures.get(str(c), 0)
+
     def team(self, built: Built) -> Any:
         c = built.configuration
         self.ran.append(str(c))
         ms = self._plan_ms(c) if c.workers > 1 else self.alone_ms[c.kernels] / c.threads
-        nothing = {"memory_bytes": lambda: 0, "close": lambda: None}
+        nothing = {"memory_bytes": lambda: c.workers * self.bytes, "close": lambda: None}
         return SimpleNamespace(run=lambda: ms, output=lambda: OUTPUT, **nothing)
 
 
@@ -127,6 +132,28 @@ def test_what_cannot_be_planned_says_so(monkeypatch):
     monkeypatch.setattr(workshop, "build_if_sensible", lambda c: None)
 
     assert candidates.NO_PLAN in told(raced(workshop)).values()
+
+
+def test_a_candidate_is_opened_where_memory_is_left_for_all_that_run_at_once(monkeypatch):
+    """Those that are measured first as well as its own; each holds 100 bytes."""
+    monkeypatch.setattr(host, "memory_left", lambda: 250)
+    workshop = Workshop(monkeypatch, eager=24.0, fused=20.0)
+    workshop.bytes = 100
+    workshop.measures = {"fused, 1 thread": 3}
+    reasons = told(raced(workshop))
+
+    short = {label for label, reason in reasons.items() if "close other programs" in reason}
+    assert short == {"fused, 1 thread"}
+    assert any("2 workers" in label for label in workshop.ran)
+
+    monkeypatch.setattr(host, "memory_left", lambda: 150)
+    workshop = Workshop(monkeypatch, eager=24.0, fused=20.0)
+    workshop.bytes = 100
+    assert all(
+        "close other programs" in r
+        for label, r in told(raced(workshop)).items()
+        if "2 workers" in label
+    )
 
 
 def test_a_family_that_fails_alone_fails_with_its_reason(monkeypatch):

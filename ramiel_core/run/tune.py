@@ -36,6 +36,10 @@ SHORT_MS = 50.0
 """A shorter inference does not count in its turn, but others after it do: its weights fit into the
 caches, which whoever ran before has filled with its own, and a paused core is slow at first."""
 
+NO_ROOM = (
+    "it would take some {:.1f} GB of memory and {:.1f} GB are left: close other programs first."
+)
+
 State = Literal["waiting", "measuring", "slower", "finalist", "best", "skipped", "failed"]
 
 
@@ -67,11 +71,17 @@ class Entrant:
     runner: Runner
     tolerance: float  # of its outputs, as a share of the largest value; 0 asks for equal bits
     predicted_ms: float | None = None
+    workers: int = 1
 
 
 def first_of_all() -> float:
     """A promise that nobody beats."""
     return 0.0
+
+
+def one() -> int:
+    """Of whatever."""
+    return 1
 
 
 @dataclass(frozen=True)
@@ -82,6 +92,8 @@ class Candidate:
     open: Callable[[], Entrant]  # raises NotTriedError where it cannot win
     promise: Callable[[], float] = first_of_all
     """What share of the leader's time it may take, as far as is known now: the least goes next."""
+    workers: Callable[[], int] = one
+    """That run at once while it opens: its own, or those that measure what it is planned from."""
 
 
 @dataclass
@@ -159,6 +171,7 @@ class _Race:
         self.open: list[_Open] = []
         self.leader: _Open | None = None
         self.round = 0
+        self.largest_bytes = 0  # of a worker, so far
 
     def run(self) -> list[Standing]:
         try:
@@ -212,8 +225,8 @@ class _Race:
     def _challenge(self, candidate: Candidate, standing: Standing) -> None:
         standing.state = "measuring"
         self._told()
-        self._make_room()
         try:
+            self._make_room(candidate.workers())
             entrant = candidate.open()
         except NotTriedError as error:
             standing.state, standing.reason = "skipped", str(error)
@@ -236,6 +249,8 @@ class _Race:
         if opened not in self.open:
             return
         standing.memory_bytes = opened.runner.memory_bytes()
+        each_bytes = standing.memory_bytes // entrant.workers
+        self.largest_bytes = max(self.largest_bytes, each_bytes)
         ratio = self._ratio_now(opened)
         self._write_standings()
         standing.state = "finalist"
@@ -244,11 +259,22 @@ class _Race:
         elif ratio < 1:
             self._lead(opened)
 
-    def _make_room(self) -> None:
-        """Close the slowest while memory is left for no other as large as the largest."""
-        largest = max((s.memory_bytes for s in self.standings), default=0)
-        while len(self.open) > 1 and host.memory_left() < largest:
-            others = (o for o in self.open if o is not self.leader)
+    def _make_room(self, workers: int) -> None:
+        """Close the slowest while memory is left for fewer workers, each as large as the largest.
+
+        A host whose memory is full comes to a halt, since it reads programs anew from disk: PNASNet
+        was tuned for 18 minutes where a budget of one was asked for.
+
+        Raises
+        ------
+        NotTriedError
+            Where that does not suffice.
+        """
+        needed = workers * self.largest_bytes
+        while (left := host.memory_left()) < needed:
+            others = [o for o in self.open if o is not self.leader]
+            if not others:
+                raise NotTriedError(NO_ROOM.format(needed / 1e9, left / 1e9))
             slowest = max(others, key=self._ratio_now)
             took = f"{times(self._ratio_now(slowest))} the leader's time"
             self._drop(slowest, "slower", f"memory was short when it took {took}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -193,6 +194,26 @@ def test_where_memory_is_short_the_slowest_so_far_makes_room(monkeypatch):
     assert [s.label for s in found] == ["d", "a", "c", "b"]
     reasons = {s.label: s.reason for s in found if s.reason}
     assert reasons == {"b": "memory was short when it took 1.09× the leader's time."}
+
+
+def test_what_needs_more_memory_than_others_leave_is_not_tried(monkeypatch):
+    """Each worker holds 1000 bytes, of 3500; the second candidate opens three beside the leader."""
+    monkeypatch.setattr(tune.host, "memory_left", lambda: 3500 - 1000 * len(open_now))
+    opened = []
+
+    def entrant(name: str) -> Entrant:
+        opened.append(name)
+        return Entrant(name, Runner(name, 1.0), 0.0)
+
+    tried = [
+        Candidate(name, partial(entrant, name), workers=lambda needed=needed: needed)
+        for name, needed in (("leader", 9), ("large", 3), ("small", 2))
+    ]
+    found = by_name(fastest(tried, REFERENCE, 60.0, lambda _: None))
+
+    assert opened == ["leader", "small"]
+    assert found["large"].state == "skipped"
+    assert "of memory and 0.0 GB are left: close other programs first" in found["large"].reason
 
 
 def test_an_output_that_differs_is_out_and_says_by_how_much():
