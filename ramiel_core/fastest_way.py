@@ -43,9 +43,9 @@ def fastest_way(workshop: Workshop, c: Configuration, tell: Tell) -> tuple[Built
     ways = workshop.ways(c)
     if len(ways) == 1:
         return ways[0], ""
-    tell("stage", text="Racing the plan with what it mixes")
     ends = [_name(way.plan) for way in ways[-2:]]
     named = dict(zip((*[MIXTURE] * (len(ways) - 2), *ends), ways, strict=True))
+    tell("stage", text=f"Racing {' against '.join(named)}")
     tolerance = tolerance_of(c)
     with ExitStack() as stack:
         runs, _ = timing.interleave(

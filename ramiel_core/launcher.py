@@ -161,9 +161,10 @@ def _benchmark(workshop: Workshop, job: Job, tell: Tell) -> Report:
     planned_by = "eager" if job.kernels in LIBRARIES else job.kernels
     if job.planner not in (MOLDABLE, BY_HAND):
         fitting_planner(workshop.family(planned_by)[0], job.planner)  # before measuring for it
-    workers = job.workers
-    if workers is None:
-        workers = best_plan(workshop.weighed(planned_by, job.threads), job.threads).workers
+    workers = job.workers or 0
+    if job.planner != MOLDABLE or workers < 2:  # else measured in the rounds of all threads
+        graph = workshop.weighed(planned_by, job.threads)
+        workers = workers or best_plan(graph, job.threads).workers
     asked = Configuration(job.kernels, job.planner, job.runtime, workers, job.threads)
     parallel, reason = fastest_way(workshop, asked, tell)
     graph, plan = parallel.graph, parallel.plan

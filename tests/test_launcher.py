@@ -61,6 +61,17 @@ def test_every_setting_runs_and_every_output_agrees(settings: dict[str, str]):
     assert {key: record["job"][key] for key in settings} == settings
 
 
+@pytest.mark.parametrize("planner", ["ramiel", "moldable"])
+def test_one_worker_is_predicted_from_measured_costs_before_it_runs(planner: str):
+    told = fresh.call(
+        all_words_of, "squeezenet1_0", {"planner": planner, "workers": 1, "repeats": 1}
+    )
+    planned = next(event for event in told if event["kind"] == "planned")
+
+    assert planned["cost_model"] == "measured"
+    assert planned["predicted_ms"] > 0
+
+
 def test_a_planner_that_cannot_take_the_model_says_so_before_anything_is_measured(monkeypatch):
     told = fresh.call(all_words_of, "densenet121", {"planner": "exact", "workers": 2})
     assert [event["text"] for event in told if event["kind"] == "stage"] == ["Building densenet121"]

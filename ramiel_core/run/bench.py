@@ -14,7 +14,6 @@ from ramiel_core.run.profile import computed_ms, operator_shares, warmed
 
 WARM_UPS = 4
 TRACES = 7
-TRACE_EVERY = 2  # rounds
 BESIDE = "beside"
 
 
@@ -33,8 +32,9 @@ def interleave(
     fallen asleep: a plan that was always there took up to 2 % longer than the same one elsewhere.
 
     Hosts change their speed by half and more within a minute, so costs that were measured before
-    the rounds predict another host. Some teams are traced between rounds as well, and their
-    operators' costs are those of the very minutes in which everything was timed.
+    the rounds predict another host. Some teams are traced after each round as well, and their
+    operators' costs are those of the very minutes in which everything was timed. After each: where
+    a host has two speeds in turn, medians of half as many may lie on the other side of the half.
 
     Parameters
     ----------
@@ -84,9 +84,8 @@ def interleave(
             agrees, difference = agreement(output, reference, allowed[label])
             equal[label] &= agrees
             differences[label] = max(differences[label], difference)
-        if done % TRACE_EVERY == 0 or done == repeats:
-            for label, team in followed.items():
-                traces[label].append(warmed(team).trace())
+        for label, team in followed.items():
+            traces[label].append(warmed(team).trace())
         tell(done, {label: found[-1] for label, found in times.items()})
     runs = tuple(
         Run(
