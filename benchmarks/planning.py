@@ -26,7 +26,7 @@ from ramiel_core.graph.assume import assume
 from ramiel_core.graph.costs import weigh_flops
 from ramiel_core.graph.extract import extract
 from ramiel_core.ir import MOLDABLE, Graph, OpNode
-from ramiel_core.plan.moldable import moldable_plan
+from ramiel_core.plan.moldable import moldable_ways
 from ramiel_core.plan.planner import PLANNERS, make_plan
 from ramiel_core.program.emit import emit
 from ramiel_core.run import host
@@ -120,7 +120,7 @@ def cases() -> Iterator[tuple[dict[str, Any], Callable[[], object]]]:
     for workers in WORKERS:
         name = f"{graph.model}: {MOLDABLE}, {workers} workers"
         wide = assume(graph, threads=workers)
-        yield {"case": name}, partial(moldable_plan, graph, wide, workers, 1, workers)
+        yield {"case": name}, partial(moldable_ways, graph, wide, workers, 1, workers)
     for size in SIZES:
         graph = random_graph(size)
         for end, workers in ENDS.items():

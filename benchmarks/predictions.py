@@ -63,7 +63,8 @@ def times_ms(record: Record) -> dict[str, list[float]]:
 def behind(moldable: Record) -> tuple[float, bool]:
     """How much longer the moldable plan took than the better of its ends in the same rounds.
 
-    And whether surely. An end that is not there is the plan itself, or what one worker does.
+    And whether surely. An end that is not there is the plan itself, or what one worker does; in
+    records from before moldable benchmarks timed clusters, these are missing.
     """
     took = times_ms(moldable)
     ends = [label for label in ("sequential", "threads", "clusters") if label in took]

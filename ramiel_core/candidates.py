@@ -20,6 +20,7 @@ from ramiel_core.run.tune import (
     Candidate,
     Entrant,
     NotTriedError,
+    Room,
     Standing,
     fastest,
 )
@@ -43,18 +44,19 @@ def race(
     """Time all configurations of some kernel families that could be fastest; the fastest first.
 
     First every family alone with every thread count (inductor at all cores, and where the budget
-    allows), so that the winner is never slower than any of these. Then plans for several workers,
-    those of fast families first. Left out is what cannot win: a plan on K workers takes at least a
-    K-th of what one worker takes, and is not expected to beat its prediction by a quarter. Of
-    several planners the one of the best prediction enters.
+    allows), so that the winner is never slower than any of these; what does not fit into the
+    memory that is left is told, and not tried. Then plans for several workers, those of fast
+    families first. Left out is what cannot win: a plan on K workers takes at least a K-th of what
+    one worker takes, and is not expected to beat its prediction by a quarter. Of several planners
+    the one of the best prediction enters.
 
     Parameters
     ----------
     workshop : Workshop
         Builds them.
     budget_s : float
-        For everything together, roughly: families alone are tried whatever it takes, and so is the
-        most promising plan.
+        For everything together, roughly: families alone are tried however long it takes, and so is
+        the most promising plan.
     tell : callable
         Gets stages and standings.
     kernels : sequence of str
@@ -94,13 +96,11 @@ class _Field:
         operators = len(workshop.parcel.graph)
         for c in _alone(host.thread_counts(), kernels):
             if affordable(c, operators, math.inf):
-                opened = partial(self._open_alone, c)
-                self._add(c, Candidate(str(c), opened, workers=partial(self._at_once, c)))
+                self._add(c, Candidate(str(c), partial(self._open_alone, c)))
         for options in _side_by_side(host.thread_counts(), kernels):
             if affordable(c := options[0], operators, budget_s):
                 opened = partial(self._open_side_by_side, options)
-                promise, workers = partial(self._promise, c), partial(self._at_once, c)
-                self._add(c, Candidate(str(c), opened, promise, workers))
+                self._add(c, Candidate(str(c), opened, partial(self._promise, c)))
 
     def _add(self, c: Configuration, candidate: Candidate) -> None:
         self.configurations[candidate.label] = c
@@ -133,23 +133,26 @@ class _Field:
         return (alone.ratio or 1.0) * max(1 / c.workers, self.path_share) if alone else 1.0
 
     def _at_once(self, c: Configuration) -> int:
-        return max(c.workers, self.workshop.measuring(c))
+        """Processes that opening it takes: its own, or those that measure what it is planned by."""
+        return max(_processes(c), self.workshop.measuring(c))
 
-    def _open_alone(self, c: Configuration) -> Entrant:
+    def _open_alone(self, c: Configuration, room: Room) -> Entrant:
         operators = len(self.workshop.parcel.graph)
         if not affordable(c, operators, self.budget_s):
             takes_s = COMPILE_S * operators
             raise NotTriedError(TOO_LONG.format(operators, takes_s, 2 * takes_s))
+        room(self._at_once(c))
         self.tell("stage", text=f"Building {c}")
         return self._entrant(self.workshop.build(c))
 
-    def _open_side_by_side(self, options: Sequence[Configuration]) -> Entrant:
+    def _open_side_by_side(self, options: Sequence[Configuration], room: Room) -> Entrant:
         alone = self._alone(options[0])
         low = alone.ratio_ci[0] if alone and alone.ratio_ci else 0.0
         if low > options[0].workers:
             raise NotTriedError(CANNOT_WIN)
         if self.began_side_by_side and time.monotonic() > self.builds_until:
             raise NotTriedError(NO_TIME)
+        room(self._at_once(options[0]))
         self.began_side_by_side = True
         self.tell("stage", text=f"Planning {options[0]}")
         planned = [b for b in map(self._planned, options) if b is not None]
@@ -176,7 +179,11 @@ class _Field:
         self.configurations[str(c)] = c
         predicted = built.plan.makespan_ms if c.kernels in TORCH_KERNELS else 0.0
         team = self.workshop.team(built)
-        return Entrant(str(c), team, tolerance_of(c), predicted or None, c.workers)
+        return Entrant(str(c), team, tolerance_of(c), predicted or None, _processes(c))
+
+
+def _processes(c: Configuration) -> int:
+    return c.workers if c.runtime == "processes" else 1
 
 
 def _alone(threads: Sequence[int], kernels: Sequence[str]) -> Iterator[Configuration]:

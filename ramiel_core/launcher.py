@@ -264,7 +264,8 @@ def _warnings(job: Job, plan: Plan) -> list[str]:
         found.append(
             f"oversubscribed: {job.workers or 1} × {job.threads} threads on {cores} cores."
         )
-    if job.workers is not None and plan.rejected_makespan_ms is None and job.workers > plan.workers:
+    sequential = plan.wide or plan.rejected_makespan_ms is not None  # of which the verdict tells
+    if job.workers is not None and not sequential and job.workers > plan.workers:
         found.append(
             f"{job.workers} workers were asked for, but the graph has work for {plan.workers} only."
         )

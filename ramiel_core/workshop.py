@@ -140,7 +140,7 @@ class Workshop:
         """Numbers of threads that a configuration is planned with."""
         most = min(len(host.cores()), c.workers * c.threads)
         moldable = c.workers > 1 and c.planner == MOLDABLE
-        return [c.threads, most] if moldable else [c.threads]
+        return [c.threads, most] if moldable and most > c.threads else [c.threads]
 
     def _choices(self, kernels: str) -> int:
         """Calls that the operator with the most of them has."""
@@ -260,13 +260,18 @@ class Workshop:
 
     def _molded(self, c: Configuration, *, split: bool) -> list[tuple[Graph, Plan]]:
         """The ways of a moldable plan, best predicted first."""
-        _, most = counts = self._counts(c)
+        counts = self._counts(c)
+        clusters = replace(c, planner=DEFAULT)
+        if len(counts) == 1:  # no core is left for wider sections
+            end = self._of_torch(clusters, split=split)
+            return [(end.graph, replace(end.plan, planner=MOLDABLE))]
+        threads, most = counts
         narrow, wide = self.weighed_alike(c.kernels, counts)
-        switch_ms = self.switch_ms(c.workers, c.threads, most)
+        switch_ms = self.switch_ms(c.workers, threads, most)
         # Its task-parallel end is what somebody gets who asks for no moldable plan.
-        end = self._of_torch(replace(c, planner=DEFAULT), split=split)
+        end = self._of_torch(clusters, split=split)
         other = end.graph, end.plan
-        ways = moldable_ways(narrow, wide, c.workers, c.threads, most, switch_ms, other)
+        ways = moldable_ways(narrow, wide, c.workers, threads, most, switch_ms, other)
         for way in ways:
             check_plan(*way)
         return ways

@@ -20,6 +20,7 @@ from ramiel_core.bootstrap import Estimate
 from ramiel_core.cache import cache_dir
 from ramiel_core.ir import MOLDABLE, Configuration, Job
 from ramiel_core.model.onnx.file import OnnxFile
+from ramiel_core.plan import crowd
 from ramiel_core.run import host, jobs
 from ramiel_core.workshop import Built, Tell, Workshop
 from tests.run.modules import make
@@ -62,7 +63,7 @@ def last_word_with_another_winner() -> dict[str, Any]:
     """The same of a moldable plan whose second way is said to be faster than the first."""
 
     def half(one: Any, other: Any) -> Estimate:
-        return (1.0 if one == other else 0.5), (0.5, 1.0)
+        return (1.0, (1.0, 1.0)) if one == other else (0.5, (0.4, 0.6))
 
     with (
         mock.patch.object(fastest_way, "paired_ratio", half),
@@ -72,16 +73,26 @@ def last_word_with_another_winner() -> dict[str, Any]:
 
 
 def last_word_of_the_wide_way() -> dict[str, Any]:
-    """The same of a moldable plan that is its wide end, whatever was measured."""
+    """The same of a moldable plan that is its wide end, whatever was measured.
+
+    And whatever else keeps the cores busy: clusters are not rejected for slowing each other.
+    """
 
     def wide(workshop: Workshop, c: Configuration, _: Tell) -> tuple[Built, str]:
         return next(way for way in workshop.ways(c) if len(way.plan.wide) == len(way.graph)), ""
 
     with (
         mock.patch.object(launcher, "fastest_way", wide),
+        mock.patch.object(crowd, "crowding", return_value={}),
         mock.patch.object(host, "cores", return_value=(0, 0)),
     ):
         return last_word({"planner": MOLDABLE, "workers": 2, "repeats": 2})
+
+
+def last_word_on_one_core(settings: dict[str, Any]) -> dict[str, Any]:
+    """The last event of a benchmark of `Branches` on a host that has one."""
+    with mock.patch.object(host, "cores", return_value=(0,)):
+        return last_word(settings)
 
 
 def _launched(

@@ -62,7 +62,10 @@ class Workshop:
         c = built.configuration
         self.ran.append(str(c))
         ms = self._plan_ms(c) if c.workers > 1 else self.alone_ms[c.kernels] / c.threads
-        nothing = {"memory_bytes": lambda: c.workers * self.bytes, "close": lambda: None}
+        nothing = {
+            "memory_bytes": lambda: candidates._processes(c) * self.bytes,
+            "close": lambda: None,
+        }
         return SimpleNamespace(run=lambda: ms, output=lambda: OUTPUT, **nothing)
 
 
@@ -149,11 +152,9 @@ def test_a_candidate_is_opened_where_memory_is_left_for_all_that_run_at_once(mon
     monkeypatch.setattr(host, "memory_left", lambda: 150)
     workshop = Workshop(monkeypatch, eager=24.0, fused=20.0)
     workshop.bytes = 100
-    assert all(
-        "close other programs" in r
-        for label, r in told(raced(workshop)).items()
-        if "2 workers" in label
-    )
+    reasons = told(raced(workshop))
+    assert "close other programs" in reasons["fused, ramiel, 2 workers × 1 thread"]
+    assert reasons["eager, ramiel, 2 workers × 1 thread"] == candidates.CANNOT_WIN  # asked first
 
 
 def test_a_family_that_fails_alone_fails_with_its_reason(monkeypatch):

@@ -12,7 +12,11 @@ import pytest
 from ramiel_core import fastest_way
 from ramiel_core.ir import MOLDABLE, Configuration, Graph, Plan, Run
 from ramiel_core.workshop import Built
-from tests.launched import last_word_of_the_wide_way, last_word_with_another_winner
+from tests.launched import (
+    last_word_of_the_wide_way,
+    last_word_on_one_core,
+    last_word_with_another_winner,
+)
 from tests.run import fresh
 
 FORK = Graph.parse("a:1 b:5<a c:5<a d:1<b,c")
@@ -60,8 +64,12 @@ def test_what_was_predicted_to_be_fastest_runs_where_it_is(monkeypatch):
     assert raced(monkeypatch, (WIDE, CLUSTERS), [9, 9], [12, 12]) == (WIDE, "")
 
 
+def test_what_was_predicted_runs_where_another_is_not_faster_beyond_noise(monkeypatch):
+    assert raced(monkeypatch, (CLUSTERS, WIDE), [12, 12, 12], [11, 13, 10]) == (CLUSTERS, "")
+
+
 def test_an_end_that_was_predicted_to_be_slower_runs_where_it_is_faster(monkeypatch):
-    taken, reason = raced(monkeypatch, (CLUSTERS, WIDE), [12, 24, 12], [8, 16, 40])
+    taken, reason = raced(monkeypatch, (CLUSTERS, WIDE), [12, 24, 60], [8, 16, 40])
 
     assert taken is WIDE
     assert reason == (
@@ -112,3 +120,15 @@ def test_a_plan_with_wide_operators_is_timed_beside_both_of_its_ends():
     assert record["equal"]
     assert runs == {"sequential": (1, 1), "parallel": (1, 1), "threads": (1, 2), "clusters": (2, 1)}
     assert "clusters that are never wide" in record["verdict"]
+
+
+def test_where_no_core_is_left_for_wider_sections_clusters_are_all_there_is():
+    """Two workers would take turns on it, and so would two threads."""
+    said = fresh.call(last_word_on_one_core, {"planner": MOLDABLE, "workers": 2, "repeats": 2})
+    assert said["kind"] == "report", said
+    record = said["record"]
+
+    assert record["equal"]
+    assert record["plan"]["planner"] == MOLDABLE
+    assert record["plan"]["wide"] == []
+    assert [run["label"] for run in record["runs"]] == ["sequential", "parallel"]

@@ -20,7 +20,8 @@ MOST_THREADS = 64
 RUNTIMES = ("processes", "threads")
 MOLDABLE_SAYS = (
     "Cuts the graph into sections and runs each wide (one worker, all threads), as clusters side "
-    "by side, or in turns of both, whichever is predicted to be fastest."
+    "by side, or in turns of both, whichever is predicted to be fastest; a benchmark then races "
+    "it with both."
 )
 
 

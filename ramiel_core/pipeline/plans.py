@@ -22,7 +22,7 @@ from ramiel_core.pipeline.named import (
 from ramiel_core.plan import saved
 from ramiel_core.plan.by_hand import placed, reassigned
 from ramiel_core.plan.clone import LIMITS, Limits, clone
-from ramiel_core.plan.moldable import moldable_plan
+from ramiel_core.plan.moldable import moldable_ways
 from ramiel_core.plan.planner import DEFAULT, fitting_planner, known_planner, make_plan
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.plan.split import split
@@ -68,7 +68,7 @@ def unmeasured_moldable(graph: Graph, workers: int | None = None) -> tuple[Graph
     workers = workers or len(host.cores())
     most = min(len(host.cores()), workers)
     wide = assumed(graph, threads=most)
-    molded, plan = moldable_plan(graph, wide, workers, 1, most, SWITCH_MS)
+    molded, plan = moldable_ways(graph, wide, workers, 1, most, SWITCH_MS)[0]
     check_plan(molded, plan)
     return molded, plan
 

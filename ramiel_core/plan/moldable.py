@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from types import MappingProxyType
-from typing import Any
 
 from ramiel_core.ir import Graph, Plan
 from ramiel_core.plan.distance import critical_path, distance_to_end
@@ -25,11 +24,6 @@ predicted, 3 % more at the median, the same program on one worker 1 %: what is b
 costs that are measured is better by luck too. With 1.01 Inception-v3 by `fused` was mixed on some
 days, and then took 43.0 ms instead of 41.7."""
 TURN_VISITS = 150_000  # operators and messages visited by all tries of turns, at about 1 µs each
-
-
-def moldable_plan(*given: Any, **more: Any) -> tuple[Graph, Plan]:
-    """Of `moldable_ways`, which takes the same, the one that is predicted to be fastest."""
-    return moldable_ways(*given, **more)[0]
 
 
 def moldable_ways(

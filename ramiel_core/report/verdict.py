@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from ramiel_core.ir import KERNELS, Graph, Plan, Report
+from ramiel_core.ir import KERNELS, MOLDABLE, Graph, Plan, Report
 from ramiel_core.words import plural, times
 
 NOISE = 0.02
@@ -71,7 +71,10 @@ def _named(report: Report) -> str:
 def _tuned(report: Report) -> str:
     """What a tuner's choice, benchmarked again, gains over what goes without one."""
     ms = _medians_ms(report)
-    if not report.job.tuned or "eager" not in ms:
+    plan = report.plan
+    ends = 0, sum(map(len, plan.clusters))
+    other = report.job.planner == MOLDABLE and len(plan.wide) in ends
+    if not report.job.tuned or "eager" not in ms or other:  # an end of what the tuner chose won
         return ""
     return (
         f"What the tuner chose, {report.job.kernels} kernels with "
@@ -213,7 +216,7 @@ def _mixed(report: Report) -> str:
     enough = found["sequential"] * (1 - NOISE)
     if (
         report.plan.workers == 1
-        or report.plan.wide
+        or report.job.planner == MOLDABLE
         or report.job.kernels not in MIXING
         or max(found["parallel"], found.get("threads", enough)) >= enough
     ):

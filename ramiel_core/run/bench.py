@@ -52,7 +52,7 @@ def interleave(
     traced : sequence of str
         Labels of teams whose operators' costs are wanted.
     beside : Team, optional
-        Traced between rounds as well, and not timed; then the first of `traced` has one worker.
+        Traced after each round as well, and not timed; then the first of `traced` has one worker.
 
     Returns
     -------
@@ -60,8 +60,8 @@ def interleave(
         In the order of `teams`.
     cost_ms : dict
         By label and operator, from the traces (`operator_shares`); of `beside` under `BESIDE`.
-        Those of a team of one worker add up to its median timed inference: there are more of these
-        than of traces, and they ran in the very rounds that a prediction is compared with.
+        Those of a team of one worker add up to its median timed inference, which is what a
+        prediction is compared with.
     """
     allowed = {label: (tolerances or {}).get(label, 0.0) for label in teams}
     followed = {label: teams[label] for label in traced}

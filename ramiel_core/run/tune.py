@@ -71,7 +71,11 @@ class Entrant:
     runner: Runner
     tolerance: float  # of its outputs, as a share of the largest value; 0 asks for equal bits
     predicted_ms: float | None = None
-    workers: int = 1
+    processes: int = 1
+
+
+Room = Callable[[int], None]
+"""Makes room in memory for so many processes; raises NotTriedError where there is not enough."""
 
 
 def first_of_all() -> float:
@@ -79,21 +83,14 @@ def first_of_all() -> float:
     return 0.0
 
 
-def one() -> int:
-    """Of whatever."""
-    return 1
-
-
 @dataclass(frozen=True)
 class Candidate:
     """One thing to try."""
 
     label: str  # until it is open, when its entrant's takes over
-    open: Callable[[], Entrant]  # raises NotTriedError where it cannot win
+    open: Callable[[Room], Entrant]  # raises NotTriedError where it cannot win
     promise: Callable[[], float] = first_of_all
     """What share of the leader's time it may take, as far as is known now: the least goes next."""
-    workers: Callable[[], int] = one
-    """That run at once while it opens: its own, or those that measure what it is planned from."""
 
 
 @dataclass
@@ -171,7 +168,7 @@ class _Race:
         self.open: list[_Open] = []
         self.leader: _Open | None = None
         self.round = 0
-        self.largest_bytes = 0  # of a worker, so far
+        self.largest_bytes = 0  # of a process, so far
 
     def run(self) -> list[Standing]:
         try:
@@ -226,8 +223,7 @@ class _Race:
         standing.state = "measuring"
         self._told()
         try:
-            self._make_room(candidate.workers())
-            entrant = candidate.open()
+            entrant = candidate.open(self._make_room)
         except NotTriedError as error:
             standing.state, standing.reason = "skipped", str(error)
             return
@@ -249,7 +245,7 @@ class _Race:
         if opened not in self.open:
             return
         standing.memory_bytes = opened.runner.memory_bytes()
-        each_bytes = standing.memory_bytes // entrant.workers
+        each_bytes = standing.memory_bytes // entrant.processes
         self.largest_bytes = max(self.largest_bytes, each_bytes)
         ratio = self._ratio_now(opened)
         self._write_standings()
@@ -259,8 +255,8 @@ class _Race:
         elif ratio < 1:
             self._lead(opened)
 
-    def _make_room(self, workers: int) -> None:
-        """Close the slowest while memory is left for fewer workers, each as large as the largest.
+    def _make_room(self, processes: int) -> None:
+        """Close the slowest while memory is left for less than these, each as large as the largest.
 
         A host whose memory is full comes to a halt, since it reads programs anew from disk: PNASNet
         was tuned for 18 minutes where a budget of one was asked for.
@@ -268,12 +264,13 @@ class _Race:
         Raises
         ------
         NotTriedError
-            Where that does not suffice.
+            Where that would not suffice; then nothing is closed for it.
         """
-        needed = workers * self.largest_bytes
+        needed = processes * self.largest_bytes
         while (left := host.memory_left()) < needed:
             others = [o for o in self.open if o is not self.leader]
-            if not others:
+            left += sum(o.standing.memory_bytes for o in others)
+            if not others or left < needed:
                 raise NotTriedError(NO_ROOM.format(needed / 1e9, left / 1e9))
             slowest = max(others, key=self._ratio_now)
             took = f"{times(self._ratio_now(slowest))} the leader's time"

@@ -69,6 +69,7 @@ def test_a_tuner_leaves_out_what_cannot_be_built_with_its_reason(tmp_path: Path,
     def refuse(_: Configuration) -> None:
         inductor.require_compiler()
 
-    workshop: Any = SimpleNamespace(parcel=SimpleNamespace(graph=(), reference=None), build=refuse)
+    parcel = SimpleNamespace(graph=(), reference=None)
+    workshop: Any = SimpleNamespace(parcel=parcel, build=refuse, measuring=lambda _: 0)
     with pytest.raises(RamielError, match=r"could run: .* needs a C\+\+ compiler"):
         candidates.race(workshop, 1.0, lambda *_, **__: None, ["inductor"])

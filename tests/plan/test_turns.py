@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ramiel_core.check import check_plan, check_program
 from ramiel_core.ir import Graph
 from ramiel_core.plan import moldable
-from ramiel_core.plan.moldable import moldable_plan
+from ramiel_core.plan.moldable import moldable_ways
 from ramiel_core.plan.simulate import simulate
 from ramiel_core.program.emit import emit
 from tests.graphs import computing, graphs, scaled, shape
@@ -27,7 +27,7 @@ def test_a_module_with_one_large_branch_runs_in_turns():
     """
     graph = Graph.parse(MODULE)
 
-    mixed, plan = moldable_plan(graph, scaled(graph, {"heavy": 0.5}, 1.0), 2, 1, 2)
+    mixed, plan = moldable_ways(graph, scaled(graph, {"heavy": 0.5}, 1.0), 2, 1, 2)[0]
 
     check_plan(mixed, plan)
     assert "heavy" in plan.wide
@@ -40,7 +40,7 @@ def test_a_module_with_one_large_branch_runs_in_turns():
 def test_turns_that_cost_more_to_change_than_they_gain_are_not_taken():
     graph = Graph.parse(MODULE)
 
-    _, plan = moldable_plan(graph, scaled(graph, {"heavy": 0.5}, 1.0), 2, 1, 2, switch_ms=2.5)
+    _, plan = moldable_ways(graph, scaled(graph, {"heavy": 0.5}, 1.0), 2, 1, 2, switch_ms=2.5)[0]
 
     assert plan.wide == ()
     assert plan.makespan_ms == 12
@@ -49,7 +49,7 @@ def test_turns_that_cost_more_to_change_than_they_gain_are_not_taken():
 def test_the_program_receives_what_is_awaited_though_nothing_reads_it_there():
     """heavy reads neither b nor c, and they do not read it; yet nobody computes beside it."""
     graph = computing(Graph.parse(MODULE))
-    mixed, plan = moldable_plan(graph, scaled(graph, {"heavy": 0.5}, 1.0), 2, 1, 2)
+    mixed, plan = moldable_ways(graph, scaled(graph, {"heavy": 0.5}, 1.0), 2, 1, 2)[0]
     program = emit(mixed, plan)
     check_program(mixed, plan, program)
     (after,) = (node for node in mixed.nodes if node.awaits)
@@ -72,7 +72,7 @@ def test_nobody_computes_beside_a_wide_operator(graph: Graph, workers: int, fact
     some = data.draw(st.sets(st.sampled_from(sorted(graph.index))))
     wide = scaled(graph, dict.fromkeys(some, 1.0), factor)
 
-    mixed, plan = moldable_plan(graph, wide, workers, 1, workers)
+    mixed, plan = moldable_ways(graph, wide, workers, 1, workers)[0]
 
     check_plan(mixed, plan)
     bars = [b for b in simulate(mixed, plan.clusters).bars if b.kind == "compute"]
@@ -93,6 +93,6 @@ def test_turns_are_not_searched_where_they_cannot_be_shorter(monkeypatch):
 
     graph = shape("diamond")
     monkeypatch.setattr(moldable, "in_turns", in_turns)
-    _, plan = moldable_plan(graph, scaled(graph, {}, 1.0), 2, 1, 2)
+    _, plan = moldable_ways(graph, scaled(graph, {}, 1.0), 2, 1, 2)[0]
 
     assert plan.makespan_ms == 7

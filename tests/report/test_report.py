@@ -83,6 +83,8 @@ def test_where_workers_and_threads_both_pay_a_mixture_is_named(
 
     assert ("the planner moldable mixes them" in report.verdict) == said
     assert "moldable" not in report_of(sequential=(11.0,), parallel=(7.0,)).verdict
+    asked_for = replace(report.job, planner="moldable")
+    assert "mixes them" not in verdict(replace(report, job=asked_for))
 
 
 def test_what_a_tuner_chose_is_compared_with_eager_kernels_on_one_thread():
@@ -189,3 +191,18 @@ def test_a_moldable_plan_without_clusters_side_by_side_is_not_called_sequential(
 
     assert said.startswith("No clusters side by side beat threads alone on")
     assert "every operator runs alone with 2 threads, 1.83×" in said
+
+
+@pytest.mark.parametrize(
+    ("workers", "names", "chosen"), [(2, "ad", True), (2, "", False), (1, "abcd", False)]
+)
+def test_an_end_of_the_mixture_that_a_tuner_chose_is_not_called_its_choice(
+    workers: int, names: str, chosen: bool
+):
+    """A benchmark races the mixture with both of its ends, and may take one of these."""
+    found = wide(workers, *names)
+    eager = Run("eager", 1, 1, (20.0,), equal=True, max_difference=0.0)
+    job = replace(found.job, tuned=True)
+    said = verdict(replace(found, job=job, runs=(*found.runs, eager)))
+
+    assert ("What the tuner chose" in said) == chosen

@@ -12,7 +12,7 @@ import torch
 
 from ramiel_core.errors import RamielError, RunError
 from ramiel_core.run import tune
-from ramiel_core.run.tune import Candidate, Entrant, NotTriedError, Standing, fastest
+from ramiel_core.run.tune import Candidate, Entrant, NotTriedError, Room, Standing, fastest
 
 REFERENCE = torch.tensor([1.0, 2.0])
 open_now: list[str] = []
@@ -52,7 +52,11 @@ def no_gaps(monkeypatch):
 
 
 def candidate(name: str, opened: Callable[[], Runner], tolerance: float = 0.0, **more: Any):
-    return Candidate(name, lambda: Entrant(name, opened(), tolerance), **more)
+    def opens(room: Room) -> Entrant:
+        room(1)
+        return Entrant(name, opened(), tolerance)
+
+    return Candidate(name, opens, **more)
 
 
 def race(times: dict[str, float], budget_s: float = 600.0, **more: Callable[[], Runner]):
@@ -197,23 +201,28 @@ def test_where_memory_is_short_the_slowest_so_far_makes_room(monkeypatch):
 
 
 def test_what_needs_more_memory_than_others_leave_is_not_tried(monkeypatch):
-    """Each worker holds 1000 bytes, of 3500; the second candidate opens three beside the leader."""
-    monkeypatch.setattr(tune.host, "memory_left", lambda: 3500 - 1000 * len(open_now))
+    """Each holds 1000 bytes, of 4500; the third would take three beside the leader, or four.
+
+    To make room for three the second is closed, and for four nobody.
+    """
+    monkeypatch.setattr(tune.host, "memory_left", lambda: 4500 - 1000 * len(open_now))
     opened = []
 
-    def entrant(name: str) -> Entrant:
-        opened.append(name)
+    def entrant(name: str, processes: int, room: Room) -> Entrant:
+        room(processes)
+        opened.append((name, len(open_now)))
         return Entrant(name, Runner(name, 1.0), 0.0)
 
     tried = [
-        Candidate(name, partial(entrant, name), workers=lambda needed=needed: needed)
-        for name, needed in (("leader", 9), ("large", 3), ("small", 2))
+        Candidate(name, partial(entrant, name, processes))
+        for name, processes in (("leader", 9), ("small", 1), ("large", 4), ("fits", 3))
     ]
     found = by_name(fastest(tried, REFERENCE, 60.0, lambda _: None))
 
-    assert opened == ["leader", "small"]
+    assert opened == [("leader", 0), ("small", 1), ("fits", 1)]
     assert found["large"].state == "skipped"
     assert "of memory and 0.0 GB are left: close other programs first" in found["large"].reason
+    assert found["small"].reason.startswith("memory was short")
 
 
 def test_an_output_that_differs_is_out_and_says_by_how_much():
@@ -281,7 +290,7 @@ def test_what_a_candidate_took_is_told_before_the_next_one_promises():
 
 def test_a_candidate_takes_the_name_it_is_opened_under():
     entrant = Entrant("eager, heft", Runner("x", 1.0), 0.0, 1.2)
-    (found,) = fastest([Candidate("eager", lambda: entrant)], REFERENCE, 1.0, lambda rows: None)
+    (found,) = fastest([Candidate("eager", lambda _: entrant)], REFERENCE, 1.0, lambda rows: None)
 
     assert (found.label, found.predicted_ms) == ("eager, heft", 1.2)
 
