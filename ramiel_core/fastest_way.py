@@ -17,7 +17,7 @@ from ramiel_core.words import plural, times
 from ramiel_core.workshop import Built, Tell, Workshop
 
 RACE_S = 6.0  # several times as long as such a disturbance
-LEAST_ROUNDS, MOST_ROUNDS = 5, 100
+LEAST_ROUNDS, MOST_ROUNDS = 8, 100  # of fewer hardly any difference is beyond noise
 MIXTURE = "a mixture of wide sections and clusters"
 
 
