@@ -124,11 +124,14 @@ def _poolings(count: int) -> str:
 def _all_wide(report: Report) -> str:
     """A moldable plan that found no section worth more than one worker."""
     low, high = report.speedup_ci
-    return (
+    said = (
         f"No clusters side by side beat threads alone on {_named(report)}: every operator runs "
         f"alone with {report.plan.wide_threads} threads, {times(report.speedup)} (95 % interval "
         f"{low:.2f} to {high:.2f}) as fast as with {report.plan.threads}."
     )
+    if report.run("threads") is None:
+        return said
+    return f"{said} “threads” runs the very same: what lies between the two is noise."
 
 
 def _sequential(report: Report) -> str:

@@ -187,8 +187,12 @@ def test_operators_with_all_threads_may_pass_the_critical_path_and_are_bound_by_
 
 
 def test_a_moldable_plan_without_clusters_side_by_side_is_not_called_sequential():
-    said = wide(1, "a", "b", "c", "d").verdict
+    report = wide(1, "a", "b", "c", "d")
+    said = report.verdict
+    threads = Run("threads", 1, 2, (6.2, 6.3), equal=True, max_difference=0.0)
 
+    assert "very same" not in said
+    assert "“threads” runs the very same" in verdict(replace(report, runs=(*report.runs, threads)))
     assert said.startswith("No clusters side by side beat threads alone on")
     assert "every operator runs alone with 2 threads, 1.83×" in said
 
