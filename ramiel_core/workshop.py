@@ -120,7 +120,7 @@ class Workshop:
                 for key, built in self._built.items()
                 if key[0].kernels != kernels or key[0].threads not in counts
             }
-            for threads, graph in self._measure(kernels, list(dict.fromkeys(counts))).items():
+            for threads, graph in self._measure(kernels, counts).items():
                 self._weighed[kernels, threads] = graph
         return [self._weighed[kernels, threads] for threads in counts]
 
@@ -295,7 +295,7 @@ class Workshop:
             return None  # such a plan cannot be cut for this library; the whole model can
         if c.workers > 1 and built.plan.workers == 1:
             return None
-        if c.planner == MOLDABLE and not 0 < len(built.plan.wide) < len(built.graph):
+        if c.planner == MOLDABLE and not built.plan.mixed:
             return None
         return built
 

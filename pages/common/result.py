@@ -151,7 +151,7 @@ def numbers(report: Report) -> None:
     if report.plan.wide:
         threads = report.plan.wide_threads
         parallel = (
-            "Moldable" if workers > 1 else "As planned: all threads",
+            "Moldable" if report.plan.mixed else "As planned: all threads",
             (
                 f"Median time of one inference where {len(report.plan.wide)} of {report.operators} "
                 f"operators run alone with {threads} threads, the others on "

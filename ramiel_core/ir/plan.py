@@ -52,6 +52,11 @@ class Plan:
         return len(self.clusters)
 
     @property
+    def mixed(self) -> bool:
+        """Whether some operators run wide and others do not."""
+        return 0 < len(self.wide) < sum(map(len, self.clusters))
+
+    @property
     def parallelism(self) -> float:
         """T1 / T-infinity: no number of workers can be faster than this, operators whole."""
         return self.t1_ms / self.tinf_ms if self.tinf_ms else 1.0

@@ -71,10 +71,8 @@ def _named(report: Report) -> str:
 def _tuned(report: Report) -> str:
     """What a tuner's choice, benchmarked again, gains over what goes without one."""
     ms = _medians_ms(report)
-    plan = report.plan
-    ends = 0, sum(map(len, plan.clusters))
-    other = report.job.planner == MOLDABLE and len(plan.wide) in ends
-    if not report.job.tuned or "eager" not in ms or other:  # an end of what the tuner chose won
+    an_end = report.job.planner == MOLDABLE and not report.plan.mixed  # of what the tuner chose
+    if not report.job.tuned or "eager" not in ms or an_end:
         return ""
     return (
         f"What the tuner chose, {report.job.kernels} kernels with "
@@ -123,13 +121,14 @@ def _poolings(count: int) -> str:
 
 def _all_wide(report: Report) -> str:
     """A moldable plan that found no section worth more than one worker."""
-    low, high = report.speedup_ci
+    (low, high), plan = report.speedup_ci, report.plan
+    every = f"{len(plan.wide)} operators run" if plan.mixed else "every operator runs"
     said = (
-        f"No clusters side by side beat threads alone on {_named(report)}: every operator runs "
-        f"alone with {report.plan.wide_threads} threads, {times(report.speedup)} (95 % interval "
-        f"{low:.2f} to {high:.2f}) as fast as with {report.plan.threads}."
+        f"No clusters side by side beat threads alone on {_named(report)}: {every} alone with "
+        f"{plan.wide_threads} threads, {times(report.speedup)} (95 % interval {low:.2f} to "
+        f"{high:.2f}) as fast as with {plan.threads}."
     )
-    if report.run("threads") is None:
+    if plan.mixed or report.run("threads") is None:
         return said
     return f"{said} “threads” runs the very same: what lies between the two is noise."
 
@@ -194,15 +193,15 @@ def was_busy(host: Mapping[str, Any], own_load: float = 0.0) -> str:
 
 def _fastest(report: Report) -> str:
     """Which of everything that was timed a user should take, by its median."""
-    found = _medians_ms(report)
+    found, alone = _medians_ms(report), report.plan.workers == 1
     names = {
         "sequential": "one worker",
-        "parallel": f"{report.plan.workers} workers",
+        "parallel": "one worker by this plan" if alone else f"{report.plan.workers} workers",
         "threads": "more threads inside each operator",
         "clusters": "clusters that are never wide",
         "eager": "eager kernels on one thread",
     }
-    if report.plan.workers == 1:  # the same program as another, timed twice
+    if alone and not report.plan.mixed:  # the same program as another, timed twice
         found.pop("parallel", None)
     best, *others = sorted(found, key=found.__getitem__)
     if not others:

@@ -60,8 +60,8 @@ def interleave(
         In the order of `teams`.
     cost_ms : dict
         By label and operator, from the traces (`operator_shares`); of `beside` under `BESIDE`.
-        Those of a team of one worker add up to its median timed inference, which is what a
-        prediction is compared with.
+        Those of a team of one worker add up to its median timed inference, since what a prediction
+        is compared with is timed and not traced.
     """
     allowed = {label: (tolerances or {}).get(label, 0.0) for label in teams}
     followed = {label: teams[label] for label in traced}

@@ -197,6 +197,17 @@ def test_a_moldable_plan_without_clusters_side_by_side_is_not_called_sequential(
     assert "every operator runs alone with 2 threads, 1.83×" in said
 
 
+def test_a_mixture_on_one_worker_is_neither_all_wide_nor_what_threads_alone_run():
+    report = wide(1, "a", "d")
+    threads = Run("threads", 1, 2, (6.2, 6.3), equal=True, max_difference=0.0)
+    said = verdict(replace(report, runs=(*report.runs, threads)))
+
+    assert "2 operators run alone with 2 threads" in said
+    assert "very same" not in said
+    assert "Fastest here, by less than noise" not in said
+    assert "Fastest here: one worker by this plan, 6.0 ms; 6.2 ms with more threads" in said
+
+
 @pytest.mark.parametrize(
     ("workers", "names", "chosen"), [(2, "ad", True), (2, "", False), (1, "abcd", False)]
 )
